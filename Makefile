@@ -1,0 +1,48 @@
+# make            build the library and install the package into .venv, for development
+# make test       all tests
+# make check      formatting, lints, types, headers, binaries
+# make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand
+# make size       how large, how fast to load and to create
+# make clean
+
+PYTHON ?= python3
+FILE ?=
+export PYTHONDONTWRITEBYTECODE = 1
+
+VENV := .venv
+BIN := $(VENV)/bin
+PROGRAMS := swift build -c release --package-path tests/programs
+NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
+	$(shell find Sources -name '*.swift' -o -name '*.[ch]')
+
+.PHONY: build test check demo size clean
+build: $(VENV)/.installed
+
+# Debian's python3 has no venv module of its own.
+$(BIN)/python:
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || tests/install python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python $(NATIVE)
+	$(BIN)/python -m pip install --quiet --editable '.[test,check]'
+	touch $@
+
+test: build
+	tests/install strace
+	$(PROGRAMS)
+	swift test
+	$(BIN)/python -m pytest
+
+check: build
+	tests/check
+
+demo: build
+	$(PROGRAMS) --product zinc-demo
+	$(BIN)/python tests/programs/demo.py $(if $(FILE),'$(FILE)')
+
+size: build
+	$(BIN)/python tests/size.py
+
+clean:
+	rm -rf .build* tests/programs/.build* $(VENV) build dist python/*.egg-info
+	rm -rf python/zinc/*.so python/zinc/include

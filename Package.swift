@@ -1,0 +1,27 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+  name: "zinc",
+  products: [
+    // The name of the C library is its file name: libzinc.so.
+    .library(name: "zinc", type: .dynamic, targets: ["Zinc"]),
+    .library(name: "Zinc", targets: ["Zinc"]),
+  ],
+  targets: [
+    .target(name: "CZinc"),
+    .target(name: "Zinc", dependencies: ["CZinc"], swiftSettings: settings),
+    .testTarget(
+      name: "ZincTests", dependencies: ["Zinc", "CZinc"], path: "tests/swift",
+      swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,250 @@
+/*
+ * The platform, for the core alone: one inline function per system call, which
+ * returns -errno, and the layout of the header page. Nothing here decides
+ * anything. Linux.
+ */
+#ifndef CZINC_H
+#define CZINC_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+/*
+ * None of these may include <sys/types.h>: with the GNU declarations its fd_set
+ * differs from the one in Swift's Glibc module.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#pragma clang assume_nonnull begin
+
+/* The start of a region's file, layout version 3. Offsets are asserted in layout.c. */
+struct czinc_header {
+    uint64_t magic;
+    uint16_t version;
+    uint16_t flags;
+    uint32_t sequence;
+    uint64_t capacity;
+    uint32_t parked;
+    int32_t creator_pid;
+    uint64_t created_at;
+    uint64_t id;
+    uint64_t data_offset;
+    uint32_t woken;
+    uint32_t reserved;
+    uint32_t kind;
+    uint32_t metadata_length;
+};
+
+/* ---- files ---- */
+
+static inline int32_t czinc_open(const char *path, int32_t flags, uint32_t mode) {
+    int fd = open(path, flags, (mode_t)mode);
+    return fd < 0 ? -errno : fd;
+}
+
+static inline int32_t czinc_close(int32_t fd) { return close(fd) < 0 ? -errno : 0; }
+
+struct czinc_status {
+    uint64_t device;
+    uint64_t inode;
+    int64_t size;
+    uint32_t mode;
+    uint32_t owner;
+    uint32_t links;
+};
+
+static inline int32_t czinc_fstat(int32_t fd, struct czinc_status *out) {
+    struct stat s;
+    if (fstat(fd, &s) < 0) return -errno;
+    *out = (struct czinc_status){s.st_dev, s.st_ino, s.st_size, s.st_mode, s.st_uid, (uint32_t)s.st_nlink};
+    return 0;
+}
+
+static inline int32_t czinc_fchmod(int32_t fd, uint32_t mode) {
+    return fchmod(fd, (mode_t)mode) < 0 ? -errno : 0;
+}
+
+static inline int32_t czinc_ftruncate(int32_t fd, int64_t size) {
+    return ftruncate(fd, size) < 0 ? -errno : 0;
+}
+
+/* fallocate itself: posix_fallocate would fall back to writing every page by hand. */
+static inline int32_t czinc_fallocate(int32_t fd, int64_t offset, int64_t length) {
+    return fallocate(fd, 0, offset, length) < 0 ? -errno : 0;
+}
+
+static inline int64_t czinc_pread(int32_t fd, void *buffer, uintptr_t count, int64_t offset) {
+    ssize_t n = pread(fd, buffer, count, offset);
+    return n < 0 ? -errno : n;
+}
+
+static inline int64_t czinc_pwrite(int32_t fd, const void *buffer, uintptr_t count, int64_t offset) {
+    ssize_t n = pwrite(fd, buffer, count, offset);
+    return n < 0 ? -errno : n;
+}
+
+/* The file of a descriptor anew: another description, with locks of its own. Needs /proc. */
+static inline int32_t czinc_reopen(int32_t fd, int32_t flags) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return czinc_open(path, flags, 0);
+}
+
+static inline int32_t czinc_duplicate(int32_t fd) {
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return copy < 0 ? -errno : copy;
+}
+
+/*
+ * Gives an unnamed file a name. The direct way is for the privileged and, from Linux 6.10
+ * on, for who opened the file, and says ENOENT to others; /proc is for all, at twice the price.
+ */
+static inline int32_t czinc_link(int32_t fd, const char *to) {
+    if (linkat(fd, "", AT_FDCWD, to, AT_EMPTY_PATH) == 0) return 0;
+    if (errno != ENOENT && errno != EPERM) return -errno;
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, path, AT_FDCWD, to, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+static inline int32_t czinc_unlink(const char *path) { return unlink(path) < 0 ? -errno : 0; }
+
+/* Bytes that a file system has free for this user, and its size; 0 and 0 if it won't say. */
+static inline void czinc_space(const char *path, uint64_t *available, uint64_t *total) {
+    struct statvfs s;
+    if (statvfs(path, &s) < 0) memset(&s, 0, sizeof s);
+    *available = (uint64_t)s.f_bavail * s.f_frsize;
+    *total = (uint64_t)s.f_blocks * s.f_frsize;
+}
+
+/* ---- open file description locks, one byte each (fcntl_locking(2)) ---- */
+
+/* type: F_RDLCK, F_WRLCK or F_UNLCK. -EAGAIN where somebody else's lock is in the way. */
+static inline int32_t czinc_lock(int32_t fd, int32_t type, int64_t byte) {
+    struct flock l = {.l_type = (short)type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    return fcntl(fd, F_OFD_SETLK, &l) < 0 ? (errno == EACCES ? -EAGAIN : -errno) : 0;
+}
+
+/* 1 if another description holds any lock on the byte, 0 if none does. */
+static inline int32_t czinc_is_locked(int32_t fd, int64_t byte) {
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    if (fcntl(fd, F_OFD_GETLK, &l) < 0) return -errno;
+    return l.l_type != F_UNLCK;
+}
+
+/* ---- memory ---- */
+
+static inline int32_t czinc_mmap(int32_t fd, uintptr_t length, int32_t protection,
+                                 void *_Nullable *_Nonnull out) {
+    void *address = mmap(NULL, length, protection, MAP_SHARED, fd, 0);
+    *out = address == MAP_FAILED ? NULL : address;
+    return address == MAP_FAILED ? -errno : 0;
+}
+
+static inline int32_t czinc_mprotect(void *address, uintptr_t length, int32_t protection) {
+    return mprotect(address, length, protection) < 0 ? -errno : 0;
+}
+
+static inline int32_t czinc_munmap(void *address, uintptr_t length) {
+    return munmap(address, length) < 0 ? -errno : 0;
+}
+
+static inline uintptr_t czinc_page_size(void) { return (uintptr_t)sysconf(_SC_PAGESIZE); }
+
+/* ---- time, processors, this process ---- */
+
+static inline uint64_t czinc_clock(int32_t clock) {
+    struct timespec t = {0, 0};
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline void czinc_sleep(uint64_t nanoseconds) {
+    struct timespec t = {(time_t)(nanoseconds / 1000000000u), (long)(nanoseconds % 1000000000u)};
+    nanosleep(&t, NULL);
+}
+
+/* Processors that this thread may run on; 1 if the system won't say. */
+static inline int32_t czinc_processors(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) < 0 ? (errno == EINVAL ? 1024 : 1) : CPU_COUNT(&set);
+}
+
+static inline void czinc_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+static inline int32_t czinc_random(void *buffer, uintptr_t count) {
+    return getentropy(buffer, count) < 0 ? -errno : 0;
+}
+
+static inline int32_t czinc_user(void) { return (int32_t)geteuid(); }
+
+static inline int32_t czinc_process(void) { return (int32_t)getpid(); }
+
+static inline int32_t czinc_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
+    return -pthread_atfork(prepare, parent, child);
+}
+
+/* ---- futex(2), the shared kind unless it says private ---- */
+
+/*
+ * Sleeps while *word is `expected`, until CLOCK_MONOTONIC reaches `deadline`
+ * (nanoseconds). 0 woken, perhaps for no reason; -EAGAIN it was not `expected`;
+ * -ETIMEDOUT; -EINTR.
+ */
+static inline int32_t czinc_futex_wait(const void *word, uint32_t expected, uint64_t deadline) {
+    struct timespec t = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
+    return syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, &t, NULL, FUTEX_BITSET_MATCH_ANY) < 0
+               ? -errno
+               : 0;
+}
+
+static inline void czinc_futex_wake(const void *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+static inline void czinc_futex_wait_private(const void *word, uint32_t expected) {
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+static inline void czinc_futex_wake_private(const void *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* ---- what needs an object file of its own: layout.c ---- */
+
+/* atexit(3). */
+int32_t czinc_at_exit(void (*function)(void));
+
+enum { CZINC_MESSAGE_SIZE = 1024 };
+
+/* This thread's buffer of CZINC_MESSAGE_SIZE bytes for the message of its last error. */
+char *czinc_message(void);
+
+/* The system's text for an errno, in `scratch` or not; lasts as long as that. */
+static inline const char *czinc_describe(int32_t error, char *scratch, uintptr_t size) {
+    return strerror_r(error, scratch, size); /* the GNU one */
+}
+
+#pragma clang assume_nonnull end
+
+#endif

@@ -1,0 +1,177 @@
+/*
+ * zinc: named regions of memory that several processes share.
+ *
+ * One process creates a region, others open it; each gets a pointer onto the
+ * same pages. zinc_notify() says that there is something new, zinc_wait()
+ * sleeps until then. A region goes away with its last user, however that user
+ * ended.
+ *
+ * Results: 0 is success, a negative number is -errno of <errno.h>:
+ *
+ *    -17  EEXIST     create: a living region has this name
+ *     -2  ENOENT     open, unlink: no living region has this name
+ *    -22  EINVAL     a name, size, option or handle that can't be
+ *     -1  EPERM      the system, or the region's owner or mode, forbids it
+ *    -74  EBADMSG    the object of this name is not a region, or a damaged one
+ *   -110  ETIMEDOUT  wait: nothing came in time
+ *    -11  EAGAIN     zinc_try_wait: nothing pending
+ *    -28  ENOSPC     create: the memory is not there
+ *    -16  EBUSY      another process stopped in the middle of a change to the name
+ *   -125  ECANCELED  wait: the handle was closed meanwhile
+ *
+ * and others as the system gave them. zinc_error_message() tells the whole
+ * story. A failing create or open sets *out to null. A null handle is harmless:
+ * null, 0 or no effect; waits return -22.
+ *
+ * Names match [A-Za-z0-9_-]+ and have at most 250 bytes.
+ *
+ * Threads: a handle may be used by any number of threads at once, but
+ * zinc_close() ends it: of the calls then in progress only waits may be. A
+ * forked child may use and close the handles that it inherits, as its own.
+ * Nothing is inherited across exec.
+ */
+#ifndef ZINC_H
+#define ZINC_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A region that this process is attached to. Opaque. */
+typedef void *ZincHandle;
+
+/*
+ * Creates a region of `capacity` bytes, a positive multiple of the page size,
+ * zeroed, with its memory reserved, and attaches to it. Private to the user
+ * (mode 0600), gone with its last user.
+ */
+int32_t zinc_create(const char *name, uintptr_t capacity, ZincHandle *out);
+
+/* Attaches to the living region of this name, for reading and writing. */
+int32_t zinc_open(const char *name, ZincHandle *out);
+
+/*
+ * The first byte of the data: page-aligned, zinc_capacity() bytes long, at an
+ * address of this process's own. Valid until zinc_close().
+ */
+uint8_t *zinc_ptr(ZincHandle handle);
+
+/* The size of the data in bytes, exactly as it was created. */
+uintptr_t zinc_capacity(ZincHandle handle);
+
+/*
+ * Detaches, unmaps and frees the handle. If this was the last user, the region
+ * is gone on return. Waits of other threads on this handle end with ECANCELED
+ * first.
+ */
+void zinc_close(ZincHandle handle);
+
+/*
+ * Says that there is something new: adds one to the region's sequence and wakes
+ * who sleeps. All that this thread wrote before is seen by whoever returns from
+ * a wait because of it. No system call unless somebody may be asleep.
+ */
+void zinc_notify(ZincHandle handle);
+
+/*
+ * Waits until the sequence differs from the one that this handle saw last (0 at
+ * first), at most `timeout_ms` milliseconds: 0 only looks, UINT32_MAX waits for
+ * ever. Several notifications may be seen as one. Signals do not end it.
+ */
+int32_t zinc_wait(ZincHandle handle, uint32_t timeout_ms);
+
+/* 0 if there was something new, which is now seen; -11 if not. Never sleeps. */
+int32_t zinc_try_wait(ZincHandle handle);
+
+/* Layout version << 16 | minor version of this interface. */
+uint32_t zinc_version(void);
+
+/*
+ * The nine functions above are stable. What follows may gain functions, flags
+ * and fields; a struct starts with its own size, so older callers stay right.
+ */
+
+enum {
+    ZINC_PERSISTENT = 1, /* create: the region lasts until it is unlinked */
+    ZINC_SPARSE = 2,     /* create: reserve no memory; a page that can't be had
+                            later is a SIGBUS for whoever touches it */
+    ZINC_READONLY = 4,   /* open: the data can't be written through this handle */
+    ZINC_ANY_USER = 8,   /* open: the region may belong to another user */
+};
+
+typedef struct ZincOptions {
+    uintptr_t size;            /* sizeof(ZincOptions) */
+    uint32_t flags;            /* ZINC_..., or 0 */
+    uint32_t mode;             /* create: permissions, must include 0600; 0 is 0600 */
+    const void *metadata;      /* create: bytes to keep in the header, or null */
+    uintptr_t metadata_length; /* at most 2048 */
+    uint32_t kind;             /* create: what the data is; 0 raw, others for typed views */
+    uint32_t reserved;         /* 0 */
+} ZincOptions;
+
+/*
+ * Creates a region of `capacity` bytes, any number from 1. `options` may be
+ * null. -22 for flags that create does not know.
+ */
+int32_t zinc_region_create(const char *name, uintptr_t capacity, const ZincOptions *options, ZincHandle *out);
+
+/* Attaches to a living region. `options` may be null. */
+int32_t zinc_region_open(const char *name, const ZincOptions *options, ZincHandle *out);
+
+/*
+ * Detaches as zinc_close() does, but leaves the mapping and the handle in
+ * place: zinc_ptr() stays valid, waits return -125, and zinc_close() frees the
+ * rest. For bindings, whose views outlive a close.
+ */
+void zinc_region_detach(ZincHandle handle);
+
+/* The region's name, or "" for a null handle. Valid until zinc_close(). */
+const char *zinc_region_name(ZincHandle handle);
+
+/* 1 if the data can't be written through this handle, 0 if it can. */
+int32_t zinc_region_is_readonly(ZincHandle handle);
+
+/* The number of notifications so far, modulo 2^32. */
+uint32_t zinc_region_sequence(ZincHandle handle);
+
+/*
+ * As zinc_notify(), and stores the new sequence in *sequence unless that is
+ * null. -1 if this user may only read the region: nobody was told.
+ */
+int32_t zinc_region_notify(ZincHandle handle, uint32_t *sequence);
+
+enum {
+    ZINC_WAIT_AFTER = 1,         /* wait past `after`, leave what the handle saw alone */
+    ZINC_WAIT_INTERRUPTIBLE = 2, /* a signal ends the wait with -4 (EINTR) */
+};
+
+/* deadline_ns for waits without end. */
+#define ZINC_FOREVER UINT64_MAX
+
+typedef struct ZincWaitOptions {
+    uintptr_t size;       /* sizeof(ZincWaitOptions) */
+    uint64_t deadline_ns; /* CLOCK_MONOTONIC, ns; 0 only looks; ZINC_FOREVER */
+    uint32_t flags;       /* ZINC_WAIT_..., or 0 */
+    uint32_t after;       /* with ZINC_WAIT_AFTER: return once the sequence is not this */
+} ZincWaitOptions;
+
+/*
+ * As zinc_wait(), with an absolute deadline, so that an interrupted wait is
+ * resumed by the same call. -22 for a null or unknown option.
+ */
+int32_t zinc_region_wait(ZincHandle handle, const ZincWaitOptions *options);
+
+/*
+ * What the last failing create, open or unlink of this thread was about: the
+ * call, the region and what to do, in UTF-8. Valid until the thread's next
+ * failure; "" if there was none. Waits do not set it.
+ */
+const char *zinc_error_message(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

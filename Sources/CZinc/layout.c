@@ -1,0 +1,32 @@
+/* What can't stand in a header. */
+#include "czinc.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "zinc.h"
+
+#define AT(field, offset)                                                                                    \
+    _Static_assert(offsetof(struct czinc_header, field) == (offset), #field " has moved")
+AT(magic, 0);
+AT(version, 8);
+AT(flags, 10);
+AT(sequence, 12);
+AT(capacity, 16);
+AT(parked, 24);
+AT(creator_pid, 28);
+AT(created_at, 32);
+AT(id, 40);
+AT(data_offset, 48);
+AT(woken, 56);
+AT(reserved, 60);
+AT(kind, 64);
+AT(metadata_length, 68);
+
+_Static_assert(sizeof(uintptr_t) == 8, "zinc is for 64-bit systems");
+
+static _Thread_local char message[CZINC_MESSAGE_SIZE];
+
+char *czinc_message(void) { return message; }
+
+int32_t czinc_at_exit(void (*function)(void)) { return atexit(function) ? -ENOMEM : 0; }

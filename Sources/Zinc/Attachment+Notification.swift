@@ -1,0 +1,116 @@
+internal import CZinc
+internal import Synchronization
+
+// The protocol, which loses no notification and strands no sleeper whoever is killed
+// wherever. S, P and W are the header's words sequence, parked and woken.
+//
+//     notify                               wait, with `last` as what it has seen
+//     n1  p = P                            w1  if S != last: done
+//     n2  S += 1                           w2  P += 1            take a ticket
+//     n3  if P != W:                       w3  if S != last: done
+//     n4    FUTEX_WAKE all on S            w4  FUTEX_WAIT on S while it is `last`
+//     n5    W = p                              and from w1 again
+//
+// All of it sequentially consistent. n2 before n3 and w2 before w3: either the
+// notifier sees the ticket or the waiter the new sequence. n1 before n2: W says of
+// a ticket that it was answered only if it was taken before the sequence moved, so a
+// waiter that took its ticket later, and saw the old sequence, is still unanswered.
+// n5 after n4: a notifier killed before the wake leaves the difference for the next.
+// A waiter that is killed leaves one too, which costs one needless wake. All wrap.
+extension Attachment {
+  /// Tells everybody that there is something new. Returns the new sequence.
+  ///
+  /// Sequentially consistent includes release: it pairs with the loads in `isNew`
+  /// and `wait`, so whoever sees the new sequence sees what was written before.
+  @inline(__always)
+  func notify() -> UInt32 {
+    guard canNotify else { return 0 }
+    let tickets = unsafe header.parked.pointee.load(ordering: .sequentiallyConsistent)
+    let sequence = unsafe header.sequence.pointee.wrappingAdd(
+      1, ordering: .sequentiallyConsistent
+    ).newValue
+    if unsafe wakesAlways
+      || header.parked.pointee.load(ordering: .sequentiallyConsistent)
+        != header.woken.pointee.load(ordering: .sequentiallyConsistent)
+    {
+      wake(answering: tickets)
+    }
+    return sequence
+  }
+
+  @inline(never)
+  private func wake(answering tickets: UInt32) {
+    wakeSleepers()
+    unsafe header.woken.pointee.store(tickets, ordering: .sequentiallyConsistent)
+  }
+
+  private func wakeSleepers() { unsafe czinc_futex_wake(header.sequence) }
+
+  /// Acquires: pairs with the add in `notify`.
+  @inline(__always)
+  var sequence: UInt32 { unsafe header.sequence.pointee.load(ordering: .acquiring) }
+
+  /// Is there something that this handle has not seen? It has now.
+  @inline(__always)
+  func tryWait() -> Bool {
+    let now = sequence
+    guard now != seen.load(ordering: .relaxed) else { return false }
+    seen.store(now, ordering: .relaxed)
+    return true
+  }
+
+  enum WaitResult: Int32 {
+    case notified = 0
+    case timedOut = -110
+    case closed = -125
+    case interrupted = -4
+  }
+
+  /// Waits until the sequence is not what this handle has seen, and sees it.
+  ///
+  /// `deadline` is a time of CLOCK_MONOTONIC in nanoseconds; 0 only looks, UInt64.max
+  /// waits for ever.
+  @inline(__always)
+  func wait(deadline: UInt64, isInterruptible: Bool) -> WaitResult {
+    if tryWait() { return .notified }
+    let result = wait(
+      past: seen.load(ordering: .relaxed), deadline: deadline, isInterruptible: isInterruptible)
+    if result == .notified { seen.store(sequence, ordering: .relaxed) }
+    return result
+  }
+
+  /// Waits until the sequence is not `last`.
+  func wait(past last: UInt32, deadline: UInt64, isInterruptible: Bool) -> WaitResult {
+    if sequence != last { return .notified }
+    guard waits.begin() else { return .closed }
+    defer { waits.end() }
+    if deadline == 0 { return .timedOut }
+    if spin.spin(until: deadline, { sequence != last }) { return .notified }
+    return sleep(past: last, deadline: deadline, isInterruptible: isInterruptible)
+  }
+
+  private func sleep(past last: UInt32, deadline: UInt64, isInterruptible: Bool) -> WaitResult {
+    // Look up once a second, in case the notifier was killed between n2 and n4 and
+    // there is no next one; often, in the case that nobody knows of this sleeper.
+    let longestNap: UInt64 = canNotify || wakesAlways ? 1_000_000_000 : 5_000_000
+    while true {
+      if canNotify {
+        unsafe header.parked.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+      }
+      let now = unsafe header.sequence.pointee.load(ordering: .sequentiallyConsistent)
+      if now != last { return .notified }
+      if waits.isClosing { return .closed }
+      let time = czinc_clock(CLOCK_MONOTONIC)
+      if time >= deadline { return .timedOut }
+      let wakeUp = min(deadline, time + longestNap)
+      let result = unsafe czinc_futex_wait(header.sequence, last, wakeUp)
+      // Also at the end of a nap: a signal may have come before the system call.
+      if isInterruptible && (result == -EINTR || result == -ETIMEDOUT && wakeUp != deadline) {
+        return sequence != last ? .notified : .interrupted
+      }
+    }
+  }
+
+  /// Ends the waits of other threads on this handle with `closed`.
+  func endWaits() { waits.endAll { wakeSleepers() } }
+}

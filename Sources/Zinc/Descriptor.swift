@@ -1,0 +1,111 @@
+internal import CZinc
+
+/// A file descriptor that closes when it goes out of scope.
+struct Descriptor: ~Copyable {
+  let raw: Int32
+  let isWritable: Bool
+
+  /// open(2), always with O_CLOEXEC: nothing is inherited across exec.
+  init(opening path: UnsafePointer<CChar>, _ flags: Int32, mode: UInt32 = 0) throws(Failure) {
+    raw = try check(unsafe czinc_open(path, flags | O_CLOEXEC, mode), "open")
+    isWritable = flags & O_ACCMODE == O_RDWR
+  }
+
+  private init(_ raw: Int32) {
+    self.raw = raw
+    isWritable = true
+  }
+
+  /// The same file through a description of its own. Without /proc, which it needs,
+  /// through a copy: a view that outlives close then keeps the name as well.
+  func reopened() throws(Failure) -> Descriptor {
+    let result = czinc_reopen(raw, O_RDWR | O_CLOEXEC)
+    if result == -ENOENT { return Descriptor(try check(czinc_duplicate(raw), "dup")) }
+    return Descriptor(try check(result, "open"))
+  }
+
+  deinit { _ = czinc_close(raw) }
+
+  /// fstat(2).
+  func status() throws(Failure) -> czinc_status {
+    var status = czinc_status()
+    try check(unsafe czinc_fstat(raw, &status), "fstat")
+    return status
+  }
+
+  /// Writes all of it, at byte `offset`, into a file on a tmpfs, which does it at once.
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(Failure) {
+    guard let start = bytes.baseAddress else { return }
+    let count = unsafe czinc_pwrite(raw, start, UInt(bytes.count), Int64(offset))
+    try check(Int32(clamping: count), "pwrite")
+    if count != bytes.count { throw Failure(system: "pwrite", EIO) }
+  }
+
+  /// Gives the file its size and, unless it is to be sparse, its memory.
+  ///
+  /// fallocate(2) on a tmpfs gives up with EINTR whenever a signal is pending and
+  /// undoes what it did, so a large file under a fast profiling timer would never
+  /// be done. In pieces that shrink with each interruption it is.
+  func allocate(_ size: Int, sparse: Bool) throws(Failure) {
+    if sparse {
+      try check(czinc_ftruncate(raw, Int64(size)), "ftruncate")
+      return
+    }
+    var piece = size
+    var done = 0
+    while done < size {
+      let length = min(piece, size - done)
+      let result = czinc_fallocate(raw, Int64(done), Int64(length))
+      if result == -EINTR {
+        piece = max(piece / 4, 64 << 10)
+      } else {
+        try check(result, "fallocate")
+        done += length
+      }
+    }
+  }
+}
+
+// MARK: - Locks
+
+/// The two bytes of a region's file that processes lock (see `Attachment+Lifecycle`).
+enum LockByte: Int64 {
+  /// Shared by every handle for as long as it is attached.
+  case attached = 0
+  /// Shared by openers, exclusive for who wants to remove the name.
+  case edge = 1
+}
+
+/// Open file description locks, which the kernel drops with the last descriptor
+/// of the description, however its process ended.
+extension Descriptor {
+  /// Takes the lock if nobody else's is in the way: is it taken?
+  func tryLock(_ byte: LockByte, exclusive: Bool) throws(Failure) -> Bool {
+    let result = czinc_lock(raw, exclusive ? F_WRLCK : F_RDLCK, byte.rawValue)
+    if result == -EAGAIN { return false }
+    try check(result, "fcntl(F_OFD_SETLK)")
+    return true
+  }
+
+  /// Takes the lock, giving up after about a second: whoever holds it does so for
+  /// microseconds, unless it was stopped there, and a stopped process must not stop us.
+  func lock(_ byte: LockByte, exclusive: Bool) throws(Failure) {
+    var pause: UInt64 = 1_000
+    while try !tryLock(byte, exclusive: exclusive) {
+      if pause > 512_000_000 {
+        throw Failure(
+          EBUSY, "another process holds the region's lock and does not go on; is one stopped?")
+      }
+      czinc_sleep(pause)
+      pause *= 2
+    }
+  }
+
+  func unlock(_ byte: LockByte) { _ = czinc_lock(raw, F_UNLCK, byte.rawValue) }
+
+  /// Does anybody hold this lock through another description? Works on
+  /// read-only descriptors too.
+  func isLockedElsewhere(_ byte: LockByte) throws(Failure) -> Bool {
+    try check(czinc_is_locked(raw, byte.rawValue), "fcntl(F_OFD_GETLK)") == 1
+  }
+}

@@ -1,0 +1,200 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+public import CZinc
+
+// zinc.h in terms of the core: null handles, options from C, and errors as numbers.
+
+private func attachment(_ handle: ZincHandle?) -> Attachment.Handle? {
+  unsafe handle?.assumingMemoryBound(to: Attachment.self)
+}
+
+// MARK: - The stable nine
+
+@c @implementation
+public func zinc_create(
+  _ name: UnsafePointer<CChar>?, _ capacity: UInt, _ out: UnsafeMutablePointer<ZincHandle?>?
+) -> Int32 {
+  let options = RegionOptions()
+  return unsafe attach("create", name, out) { path throws(Failure) in
+    guard capacity % czinc_page_size() == 0 else {
+      throw Failure(
+        EINVAL, "zinc_create takes a multiple of the page size, % bytes; zinc_region_create any",
+        UInt64(czinc_page_size()))
+    }
+    return unsafe try Attachment.create(path, capacity: Int(clamping: capacity), options)
+  }
+}
+
+@c @implementation
+public func zinc_open(
+  _ name: UnsafePointer<CChar>?, _ out: UnsafeMutablePointer<ZincHandle?>?
+) -> Int32 {
+  let options = RegionOptions()
+  return unsafe attach("open", name, out) { path throws(Failure) in
+    unsafe try Attachment.open(path, options)
+  }
+}
+
+@c @implementation
+public func zinc_ptr(_ handle: ZincHandle?) -> UnsafeMutablePointer<UInt8>? {
+  unsafe attachment(handle)?.pointee.data.assumingMemoryBound(to: UInt8.self)
+}
+
+@c @implementation
+public func zinc_capacity(_ handle: ZincHandle?) -> UInt {
+  guard let handle = unsafe attachment(handle) else { return 0 }
+  return unsafe UInt(handle.pointee.capacity)
+}
+
+@c @implementation
+public func zinc_close(_ handle: ZincHandle?) {
+  if let handle = unsafe attachment(handle) { unsafe Attachment.close(handle) }
+}
+
+@c @implementation
+public func zinc_notify(_ handle: ZincHandle?) {
+  if let handle = unsafe attachment(handle) { _ = unsafe handle.pointee.notify() }
+}
+
+@c @implementation
+public func zinc_wait(_ handle: ZincHandle?, _ timeout: UInt32) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  if unsafe handle.pointee.tryWait() { return 0 }
+  let deadline =
+    switch timeout {
+    case 0: 0 as UInt64
+    case .max: UInt64.max
+    default: czinc_clock(CLOCK_MONOTONIC) + UInt64(timeout) * 1_000_000
+    }
+  return unsafe handle.pointee.wait(deadline: deadline, isInterruptible: false).rawValue
+}
+
+@c @implementation
+public func zinc_try_wait(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe handle.pointee.tryWait() ? 0 : -EAGAIN
+}
+
+@c @implementation
+public func zinc_version() -> UInt32 { UInt32(Header.version) << 16 | 1 }
+
+// MARK: - Beyond them
+
+@c @implementation
+public func zinc_region_create(
+  _ name: UnsafePointer<CChar>?, _ capacity: UInt, _ options: UnsafePointer<ZincOptions>?,
+  _ out: UnsafeMutablePointer<ZincHandle?>?
+) -> Int32 {
+  unsafe attach("create", name, out) { path throws(Failure) in
+    unsafe try Attachment.create(
+      path, capacity: Int(clamping: capacity), RegionOptions(options))
+  }
+}
+
+@c @implementation
+public func zinc_region_open(
+  _ name: UnsafePointer<CChar>?, _ options: UnsafePointer<ZincOptions>?,
+  _ out: UnsafeMutablePointer<ZincHandle?>?
+) -> Int32 {
+  unsafe attach("open", name, out) { path throws(Failure) in
+    unsafe try Attachment.open(path, RegionOptions(options))
+  }
+}
+
+@c @implementation
+public func zinc_region_detach(_ handle: ZincHandle?) {
+  if let handle = unsafe attachment(handle) { unsafe Attachment.detach(handle) }
+}
+
+@c @implementation
+public func zinc_region_name(_ handle: ZincHandle?) -> UnsafePointer<CChar>? {
+  guard let handle = unsafe attachment(handle) else { return unsafe StaticString("").cString }
+  return unsafe handle.pointee.path.name
+}
+
+@c @implementation
+public func zinc_region_is_readonly(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return 0 }
+  return unsafe handle.pointee.isReadonly ? 1 : 0
+}
+
+@c @implementation
+public func zinc_region_sequence(_ handle: ZincHandle?) -> UInt32 {
+  guard let handle = unsafe attachment(handle) else { return 0 }
+  return unsafe handle.pointee.sequence
+}
+
+@c @implementation
+public func zinc_region_notify(
+  _ handle: ZincHandle?, _ sequence: UnsafeMutablePointer<UInt32>?
+) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  guard unsafe handle.pointee.canNotify else { return -EPERM }
+  let now = unsafe handle.pointee.notify()
+  unsafe sequence?.pointee = now
+  return 0
+}
+
+@c @implementation
+public func zinc_region_wait(_ handle: ZincHandle?, _ options: UnsafePointer<ZincWaitOptions>?)
+  -> Int32
+{
+  guard let handle = unsafe attachment(handle), let options = unsafe options?.pointee,
+    options.size >= MemoryLayout<ZincWaitOptions>.size,
+    options.flags & ~UInt32(ZINC_WAIT_AFTER | ZINC_WAIT_INTERRUPTIBLE) == 0
+  else { return -EINVAL }
+  let isInterruptible = options.flags & UInt32(ZINC_WAIT_INTERRUPTIBLE) != 0
+  let result =
+    options.flags & UInt32(ZINC_WAIT_AFTER) != 0
+    ? unsafe handle.pointee.wait(
+      past: options.after, deadline: options.deadline_ns, isInterruptible: isInterruptible)
+    : unsafe handle.pointee.wait(
+      deadline: options.deadline_ns, isInterruptible: isInterruptible)
+  return result.rawValue
+}
+
+@c @implementation
+public func zinc_error_message() -> UnsafePointer<CChar>? { unsafe UnsafePointer(czinc_message()) }
+
+// MARK: -
+
+/// Calls `body` with the path of `name` and hands its handle out; a failure leaves
+/// null there and its story in this thread's message.
+private func attach(
+  _ operation: StaticString, _ name: UnsafePointer<CChar>?,
+  _ out: UnsafeMutablePointer<ZincHandle?>?,
+  _ body: (consuming RegionPath) throws(Failure) -> Attachment.Handle
+) -> Int32 {
+  unsafe out?.pointee = nil
+  do throws(Failure) {
+    guard let out = unsafe out, let name = unsafe name else {
+      throw Failure(EINVAL, "the name and the place for the handle must not be null")
+    }
+    unsafe out.pointee = unsafe UnsafeMutableRawPointer(try body(RegionPath(name)))
+    return 0
+  } catch {
+    let buffer = unsafe UnsafeMutableBufferPointer(
+      start: czinc_message(), count: Int(CZINC_MESSAGE_SIZE))
+    _ = unsafe Message(in: buffer, operation, name, error)
+    return error.status
+  }
+}
+
+extension RegionOptions {
+  /// The options of a C caller; null asks for nothing special. EINVAL for a size that
+  /// is not this struct's.
+  fileprivate init(_ options: UnsafePointer<ZincOptions>?) throws(Failure) {
+    self.init()
+    guard let options = unsafe options?.pointee else { return }
+    guard unsafe options.size >= MemoryLayout<ZincOptions>.size else {
+      throw Failure(EINVAL, "options.size must be sizeof(ZincOptions)")
+    }
+    flags = unsafe Flags(rawValue: options.flags)
+    if unsafe options.mode != 0 { mode = unsafe options.mode }
+    kind = unsafe options.kind
+    if let bytes = unsafe options.metadata {
+      // Longer than there is room for is longer than there is room for.
+      unsafe metadata = UnsafeRawBufferPointer(
+        start: bytes, count: Int(clamping: options.metadata_length))
+    }
+  }
+}

@@ -1,0 +1,51 @@
+internal import CZinc
+
+/// What went wrong, as the place that found it knows it. The edge of the
+/// library adds the call and the region (see `Message`).
+struct Failure: Error {
+  /// A positive errno.
+  let code: Int32
+  /// What it means and what to do. Each `%` stands for the next figure.
+  let text: StaticString
+  var figures: (UInt64, UInt64, UInt64) = (0, 0, 0)
+  /// The system call that failed, if one did.
+  var call: StaticString?
+
+  init(
+    _ code: Int32, _ text: StaticString, _ first: UInt64 = 0, _ second: UInt64 = 0,
+    _ third: UInt64 = 0
+  ) {
+    self.code = code
+    self.text = text
+    figures = (first, second, third)
+  }
+
+  /// A failed system call, `code` being its errno.
+  init(system call: StaticString, _ code: Int32) {
+    self.code = code
+    self.call = call
+    text = Failure.explanation(of: code)
+  }
+
+  /// What the C functions return: the design folds EACCES into EPERM.
+  var status: Int32 { code == EACCES ? -EPERM : -code }
+
+  private static func explanation(of code: Int32) -> StaticString {
+    switch code {
+    case EACCES, EPERM: "this user may not do that; look at the region's owner and mode"
+    case ENOENT: "not found"
+    case EMFILE: "this process has no descriptor left; close some, or raise ulimit -n"
+    case ENFILE: "the system has no descriptor left"
+    case ENOMEM: "no address space or memory left; see ulimit -v and vm.max_map_count"
+    case EOPNOTSUPP: "the file system of /dev/shm can't do this; zinc needs a tmpfs there"
+    default: "the system refused"
+    }
+  }
+}
+
+/// A C function's result: the number, or what its negative errno says.
+@discardableResult
+func check(_ result: Int32, _ call: StaticString) throws(Failure) -> Int32 {
+  if result < 0 { throw Failure(system: call, -result) }
+  return result
+}

@@ -1,0 +1,27 @@
+internal import CZinc
+
+/// A file's pages in this process, unmapped when it goes out of scope.
+@safe struct Mapping: ~Copyable {
+  let base: UnsafeMutableRawPointer
+  private let length: Int
+
+  /// Maps all `size` bytes of a file, rounded up to pages.
+  ///
+  /// A mapping keeps its file description alive, and with it the locks that were
+  /// taken through it: never map through a description that locks.
+  init(_ file: borrowing Descriptor, size: Int) throws(Failure) {
+    var address: UnsafeMutableRawPointer?
+    let protection = file.isWritable ? PROT_READ | PROT_WRITE : PROT_READ
+    try check(unsafe czinc_mmap(file.raw, UInt(size), protection, &address), "mmap")
+    guard let address = unsafe address else { throw Failure(system: "mmap", ENOMEM) }
+    unsafe base = unsafe address
+    length = size
+  }
+
+  deinit { _ = unsafe czinc_munmap(base, UInt(length)) }
+
+  /// Forbids writes from byte `offset`, a multiple of the page size, to the end.
+  func protect(from offset: Int) throws(Failure) {
+    try check(unsafe czinc_mprotect(base + offset, UInt(length - offset), PROT_READ), "mprotect")
+  }
+}

@@ -1,0 +1,87 @@
+internal import CZinc
+
+/// The facts of a region's file that a handle copies and lives by.
+struct RegionFile {
+  let capacity: Int
+  let dataOffset: Int
+  let flags: Header.Flags
+
+  var size: Int { dataOffset + capacity }
+
+  /// The file of a new region. EINVAL for what no region can have.
+  init(capacity: Int, _ options: RegionOptions) throws(Failure) {
+    dataOffset = Int(czinc_page_size())
+    let largest = Int.max - 2 * dataOffset
+    guard (1...largest).contains(capacity) else {
+      throw Failure(EINVAL, "the capacity must be 1 to % bytes", UInt64(largest))
+    }
+    let mode = options.mode
+    guard mode & 0o600 == 0o600, mode & ~0o777 == 0 else {
+      throw Failure(EINVAL, "the mode must let the owner read and write (0600), and be within 0777")
+    }
+    let metadataCount = unsafe options.metadata.count
+    guard metadataCount <= Header.metadataCapacity else {
+      throw Failure(
+        EINVAL, "% bytes of metadata, and there is room for %", UInt64(metadataCount),
+        UInt64(Header.metadataCapacity))
+    }
+    self.capacity = capacity
+    var flags: Header.Flags = options.flags.contains(.persistent) ? [.persistent] : []
+    let readers = mode & 0o044
+    let writers = mode & 0o022
+    if (readers >> 1) & ~writers != 0 { flags.insert(.wakeAlways) }
+    self.flags = flags
+  }
+
+  /// Writes the header of a region that nobody else can see yet. The rest of its page is zero.
+  func write(to file: borrowing Descriptor, _ options: RegionOptions) throws(Failure) {
+    var header = czinc_header()
+    try check(unsafe czinc_random(&header.id, 8), "getentropy")
+    header.magic = Header.magic
+    header.version = Header.version
+    header.flags = flags.rawValue
+    header.capacity = UInt64(capacity)
+    header.creator_pid = czinc_process()
+    header.created_at = czinc_clock(CLOCK_REALTIME)
+    header.data_offset = UInt64(dataOffset)
+    header.kind = options.kind
+    header.metadata_length = unsafe UInt32(options.metadata.count)
+    try unsafe withUnsafeBytes(of: header) { (bytes) throws(Failure) in
+      try unsafe file.write(bytes, at: 0)
+    }
+    try unsafe file.write(options.metadata, at: Header.metadataOffset)
+  }
+
+  /// What a file says of itself, proved against what the system says. It is read,
+  /// not mapped: a file that was cut short would answer a look with SIGBUS.
+  /// EBADMSG with the reason if the file is not a region, or a damaged one.
+  init(reading file: borrowing Descriptor, _ status: czinc_status) throws(Failure) {
+    guard status.mode & UInt32(S_IFMT) == UInt32(S_IFREG) else {
+      throw Failure(EBADMSG, "not a region: what has its place in /dev/shm is no regular file")
+    }
+    var header = czinc_header()
+    let wanted = MemoryLayout<czinc_header>.size
+    let count = unsafe czinc_pread(file.raw, &header, UInt(wanted), 0)
+    try check(Int32(clamping: count), "pread")
+    guard count == wanted, header.magic == Header.magic else {
+      throw Failure(EBADMSG, "not a region: the file in its place in /dev/shm has no zinc header")
+    }
+    guard header.version == Header.version else {
+      throw Failure(
+        EBADMSG, "layout version %, and this zinc reads % alone; use one zinc in all processes",
+        UInt64(header.version), UInt64(Header.version))
+    }
+    let size = UInt64(max(status.size, 0))
+    guard header.data_offset >= 4096, header.data_offset % UInt64(czinc_page_size()) == 0,
+      header.data_offset < size, header.capacity == size - header.data_offset
+    else {
+      throw Failure(
+        EBADMSG, "damaged: % bytes of data from byte % on do not make a file of % bytes",
+        header.capacity, header.data_offset, size)
+    }
+    // Both are less than the file's size, an Int64.
+    capacity = Int(header.capacity)
+    dataOffset = Int(header.data_offset)
+    flags = Header.Flags(rawValue: header.flags)
+  }
+}

@@ -1,0 +1,16 @@
+/// What create and open can be asked for, over all bindings.
+@safe struct RegionOptions {
+  struct Flags: OptionSet {
+    let rawValue: UInt32
+    // The values are those of zinc.h.
+    static let persistent = Flags(rawValue: 1)
+    static let sparse = Flags(rawValue: 2)
+    static let readonly = Flags(rawValue: 4)
+    static let anyUser = Flags(rawValue: 8)
+  }
+
+  var flags: Flags = []
+  var mode: UInt32 = 0o600
+  var metadata = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+  var kind: UInt32 = 0
+}

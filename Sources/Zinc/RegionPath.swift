@@ -1,0 +1,61 @@
+internal import CZinc
+
+/// A name that was checked, as the path of its object: `/dev/shm/zinc_NAME`.
+@safe struct RegionPath: ~Copyable {
+  static let directory: StaticString = "/dev/shm"
+  static let prefix: StaticString = "/dev/shm/zinc_"
+  static let longestName = 250
+
+  private let path: UnsafeMutablePointer<CChar>
+
+  /// Takes a NUL-terminated name that matches `[A-Za-z0-9_-]{1,250}`; EINVAL for
+  /// any other. Nothing past the first byte that does not fit is read.
+  init(_ name: UnsafePointer<CChar>) throws(Failure) {
+    var length = 0
+    while unsafe name[length] != 0 {
+      let character = unsafe UInt8(bitPattern: name[length])
+      length += 1
+      guard RegionPath.allows(character), length <= RegionPath.longestName else {
+        throw RegionPath.invalidName
+      }
+    }
+    guard length > 0 else { throw RegionPath.invalidName }
+
+    let prefixLength = RegionPath.prefix.utf8CodeUnitCount
+    unsafe path = .allocate(capacity: prefixLength + length + 1)
+    unsafe memcpy(path, RegionPath.prefix.utf8Start, prefixLength)
+    unsafe memcpy(path + prefixLength, name, length + 1)
+  }
+
+  deinit { unsafe path.deallocate() }
+
+  /// NUL-terminated, valid as long as this path.
+  var cString: UnsafePointer<CChar> { unsafe UnsafePointer(path) }
+
+  /// The name without the prefix, valid as long as this path.
+  var name: UnsafePointer<CChar> { unsafe cString + RegionPath.prefix.utf8CodeUnitCount }
+
+  static var notFound: Failure {
+    Failure(ENOENT, "not found; nobody who lives has created it, or its last user has gone")
+  }
+
+  static var invalidName: Failure {
+    Failure(EINVAL, "a name has 1 to 250 characters out of A-Z, a-z, 0-9, _ and -")
+  }
+
+  private static func allows(_ character: UInt8) -> Bool {
+    switch character {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+      true
+    default: false
+    }
+  }
+}
+
+extension StaticString {
+  /// NUL-terminated; lasts for ever.
+  var cString: UnsafePointer<CChar> {
+    unsafe UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self)
+  }
+}

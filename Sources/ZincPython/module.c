@@ -1,0 +1,78 @@
+/* The module _zinc: its type, its exception, its errors. */
+#include "module.h"
+
+#include <errno.h>
+
+PyObject *zinc_raise(ModuleState *state, int32_t status) {
+    const char *message = zinc_error_message();
+    if (status == -EINVAL) {
+        PyErr_SetString(PyExc_ValueError, message);
+        return NULL;
+    }
+    PyObject *type = status == -EBADMSG ? state->not_a_region_error : PyExc_OSError;
+    /* Called, not raised with arguments: OSError picks its subclass when it is made. */
+    PyObject *error = PyObject_CallFunction(type, "is", (int)-status, message);
+    if (error) {
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+        Py_DECREF(error);
+    }
+    return NULL;
+}
+
+static int module_exec(PyObject *module) {
+    ModuleState *state = PyModule_GetState(module);
+    state->region_type = PyType_FromModuleAndSpec(module, &zinc_region_spec, NULL);
+    if (!state->region_type) return -1;
+    if (PyModule_AddType(module, (PyTypeObject *)state->region_type) < 0) return -1;
+
+    state->not_a_region_error = PyErr_NewExceptionWithDoc(
+        "zinc.NotARegionError",
+        "What has the region's place in /dev/shm is not a zinc region, or a damaged one.\n\n"
+        "An OSError whose errno is EBADMSG; nothing was changed or removed.",
+        PyExc_OSError, NULL);
+    if (!state->not_a_region_error) return -1;
+    if (PyModule_AddObjectRef(module, "NotARegionError", state->not_a_region_error) < 0) return -1;
+
+    if (PyModule_AddIntConstant(module, "PERSISTENT", ZINC_PERSISTENT) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "SPARSE", ZINC_SPARSE) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "READONLY", ZINC_READONLY) < 0) return -1;
+    return PyModule_AddIntConstant(module, "ANY_USER", ZINC_ANY_USER);
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg) {
+    ModuleState *state = PyModule_GetState(module);
+    Py_VISIT(state->region_type);
+    Py_VISIT(state->not_a_region_error);
+    return 0;
+}
+
+static int module_clear(PyObject *module) {
+    ModuleState *state = PyModule_GetState(module);
+    Py_CLEAR(state->region_type);
+    Py_CLEAR(state->not_a_region_error);
+    return 0;
+}
+
+static PyMethodDef module_methods[] = {
+    {"create", zinc_region_new, METH_VARARGS, "create(type, name, capacity, flags, mode)"},
+    {"open", zinc_region_attach, METH_VARARGS, "open(type, name, flags)"},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+    {0, NULL},
+};
+
+static struct PyModuleDef zinc_module = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_zinc",
+    .m_doc = "The native half of zinc; use the package zinc.",
+    .m_size = sizeof(ModuleState),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+};
+
+PyMODINIT_FUNC PyInit__zinc(void) { return PyModuleDef_Init(&zinc_module); }

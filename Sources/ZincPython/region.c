@@ -1,0 +1,379 @@
+/*
+ * SharedRegion: zinc.h for Python. Arguments, the GIL and exceptions are here;
+ * what happens is decided by the core.
+ */
+#include "module.h"
+
+#include <errno.h>
+#include <string.h>
+#include <structmember.h>
+#include <time.h>
+
+/*
+ * A region's handle outlives close() for as long as something needs the memory:
+ * a call that has dropped the GIL (counted in `calls`), or a buffer, which may be
+ * handed on to who knows where (so one taken once keeps it to the end; a buffer's
+ * owner holds a reference to us).
+ */
+typedef struct {
+    PyObject_HEAD ZincHandle handle; /* null once freed */
+    PyObject *name;
+    Py_ssize_t capacity;
+    Py_ssize_t calls;
+    char is_closed;
+    char is_readonly;
+    char has_views;
+} Region;
+
+/* ---- the handle ---- */
+
+static void free_if_unused(Region *self) {
+    if (!self->is_closed || self->calls > 0 || self->has_views || !self->handle) return;
+    ZincHandle handle = self->handle;
+    self->handle = NULL;
+    Py_BEGIN_ALLOW_THREADS zinc_close(handle);
+    Py_END_ALLOW_THREADS
+}
+
+/* True, or false with an exception for a region that was closed. */
+static int check_open(Region *self) {
+    if (!self->is_closed && self->handle) return 1;
+    PyErr_Format(PyExc_ValueError, "region %R is closed", self->name ? self->name : Py_None);
+    return 0;
+}
+
+/* ---- attaching ---- */
+
+/* The name as UTF-8, or NULL with an exception. */
+static const char *name_argument(PyObject *name) {
+    Py_ssize_t length;
+    const char *text = PyUnicode_AsUTF8AndSize(name, &length);
+    if (text && strlen(text) != (size_t)length) {
+        PyErr_Format(PyExc_ValueError, "the name %R has a NUL in it", name);
+        return NULL;
+    }
+    return text;
+}
+
+/* A number that doesn't fit becomes one that no region can have; the core says what is wrong. */
+static int convert_capacity(PyObject *number, void *capacity) {
+    PyObject *index = PyNumber_Index(number);
+    if (!index) return 0;
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(index, &overflow);
+    Py_DECREF(index);
+    if (value == -1 && !overflow && PyErr_Occurred()) return 0;
+    *(uintptr_t *)capacity = overflow > 0 ? UINTPTR_MAX : overflow < 0 || value < 0 ? 0 : (uintptr_t)value;
+    return 1;
+}
+
+/* Owns the handle, also when it fails. */
+static PyObject *region_from_handle(PyObject *type, ZincHandle handle, PyObject *name) {
+    allocfunc allocate = (allocfunc)PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
+    Region *self = (Region *)allocate((PyTypeObject *)type, 0);
+    if (!self) {
+        zinc_close(handle);
+        return NULL;
+    }
+    self->handle = handle;
+    self->name = Py_NewRef(name);
+    self->capacity = (Py_ssize_t)zinc_capacity(handle);
+    self->is_readonly = (char)zinc_region_is_readonly(handle);
+    return (PyObject *)self;
+}
+
+/* Is `type` one that region_from_handle can make? */
+static int check_type(PyObject *module, PyObject *type) {
+    ModuleState *state = PyModule_GetState(module);
+    if (PyType_Check(type) && PyType_IsSubtype((PyTypeObject *)type, (PyTypeObject *)state->region_type))
+        return 1;
+    PyErr_Format(PyExc_TypeError, "a subclass of SharedRegion is needed, not %R", type);
+    return 0;
+}
+
+PyObject *zinc_region_new(PyObject *module, PyObject *args) {
+    PyObject *type, *name;
+    uintptr_t capacity;
+    unsigned flags, mode;
+    if (!PyArg_ParseTuple(args, "OUO&II:create", &type, &name, convert_capacity, &capacity, &flags, &mode))
+        return NULL;
+    const char *text = name_argument(name);
+    if (!text || !check_type(module, type)) return NULL;
+    ZincOptions options = {.size = sizeof options, .flags = flags, .mode = mode};
+    ZincHandle handle;
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_region_create(text, capacity, &options, &handle);
+    Py_END_ALLOW_THREADS if (status < 0) return zinc_raise(PyModule_GetState(module), status);
+    return region_from_handle(type, handle, name);
+}
+
+PyObject *zinc_region_attach(PyObject *module, PyObject *args) {
+    PyObject *type, *name;
+    unsigned flags;
+    if (!PyArg_ParseTuple(args, "OUI:open", &type, &name, &flags)) return NULL;
+    const char *text = name_argument(name);
+    if (!text || !check_type(module, type)) return NULL;
+    ZincOptions options = {.size = sizeof options, .flags = flags};
+    ZincHandle handle;
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_region_open(text, &options, &handle);
+    Py_END_ALLOW_THREADS if (status < 0) return zinc_raise(PyModule_GetState(module), status);
+    return region_from_handle(type, handle, name);
+}
+
+static void region_dealloc(Region *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc deallocate = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    /* Nobody else has a reference: no calls, no buffers. Detaches if that was not done. */
+    zinc_close(self->handle);
+    Py_XDECREF(self->name);
+    deallocate(self);
+    Py_DECREF(type);
+}
+
+PyDoc_STRVAR(close_doc, "close($self)\n--\n\n"
+                        "Detach from the region. Never raises; a second time does nothing.\n\n"
+                        "The last one out takes the name and the memory along. Arrays and memoryviews that\n"
+                        "were taken stay valid: the memory is unmapped when the last of them goes. Waits of\n"
+                        "other threads on this object end with ValueError.");
+
+static PyObject *region_close(Region *self, PyObject *unused) {
+    (void)unused;
+    if (self->is_closed || !self->handle) Py_RETURN_NONE;
+    self->is_closed = 1;
+    self->calls++;
+    Py_BEGIN_ALLOW_THREADS zinc_region_detach(self->handle);
+    Py_END_ALLOW_THREADS self->calls--;
+    free_if_unused(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *region_enter(Region *self, PyObject *unused) {
+    (void)unused;
+    return check_open(self) ? Py_NewRef((PyObject *)self) : NULL;
+}
+
+static PyObject *region_exit(Region *self, PyObject *args) {
+    (void)args;
+    return region_close(self, NULL);
+}
+
+/* ---- bytes ---- */
+
+static int region_getbuffer(Region *self, Py_buffer *view, int flags) {
+    view->obj = NULL;
+    if (!check_open(self)) return -1;
+    if (PyBuffer_FillInfo(view, (PyObject *)self, zinc_ptr(self->handle), self->capacity, self->is_readonly,
+                          flags) < 0)
+        return -1;
+    self->has_views = 1;
+    return 0;
+}
+
+PyDoc_STRVAR(as_buffer_doc, "as_buffer($self)\n--\n\n"
+                            "A memoryview of the data: `capacity` bytes, format 'B', no copy. The same as\n"
+                            "memoryview(region). Raises ValueError if the region is closed.");
+
+static PyObject *region_as_buffer(Region *self, PyObject *unused) {
+    (void)unused;
+    return PyMemoryView_FromObject((PyObject *)self);
+}
+
+static Py_ssize_t region_length(Region *self) { return self->capacity; }
+
+static PyObject *region_address(Region *self, void *unused) {
+    (void)unused;
+    return check_open(self) ? PyLong_FromVoidPtr(zinc_ptr(self->handle)) : NULL;
+}
+
+/* ---- notification ---- */
+
+PyDoc_STRVAR(notify_doc, "notify($self)\n--\n\n"
+                         "Say that there is something new, wake who waits, and return the new sequence.\n\n"
+                         "What was written before is seen by whoever returns from a wait because of this.\n"
+                         "Raises PermissionError if this user may only read the region, ValueError if it is\n"
+                         "closed.");
+
+static PyObject *region_notify(Region *self, PyObject *unused) {
+    (void)unused;
+    if (!check_open(self)) return NULL;
+    uint32_t sequence;
+    if (zinc_region_notify(self->handle, &sequence) < 0) {
+        PyErr_Format(PyExc_PermissionError, "notify %R: this user may only read the region", self->name);
+        return NULL;
+    }
+    return PyLong_FromUnsignedLong(sequence);
+}
+
+PyDoc_STRVAR(try_wait_doc,
+             "try_wait($self)\n--\n\n"
+             "True if there was a notification that this object had not seen, which is now seen.\n"
+             "Never waits. Raises ValueError if the region is closed.");
+
+static PyObject *region_try_wait(Region *self, PyObject *unused) {
+    (void)unused;
+    if (!check_open(self)) return NULL;
+    return PyBool_FromLong(zinc_try_wait(self->handle) == 0);
+}
+
+/* Milliseconds from now, or None for ever, as a deadline for zinc_region_wait. */
+static int convert_timeout(PyObject *timeout, uint64_t *deadline) {
+    *deadline = ZINC_FOREVER;
+    if (timeout == Py_None) return 1;
+    double milliseconds = PyFloat_AsDouble(timeout);
+    if (milliseconds == -1.0 && PyErr_Occurred()) return 0;
+    if (!(milliseconds >= 0)) {
+        PyErr_Format(PyExc_ValueError, "timeout_ms must be None or at least 0, not %R", timeout);
+        return 0;
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double end = (double)now.tv_sec * 1e9 + (double)now.tv_nsec + milliseconds * 1e6;
+    if (milliseconds == 0)
+        *deadline = 0;
+    else if (end < 9e18)
+        *deadline = (uint64_t)end;
+    return 1;
+}
+
+/* Puts wait's arguments, by position or name, into `values`; defaults are NULL. */
+static int parse_wait(PyObject *const *args, Py_ssize_t count, PyObject *keywords, PyObject *values[2]) {
+    static const char *const names[2] = {"timeout_ms", "after"};
+    if (count > 2) {
+        PyErr_Format(PyExc_TypeError, "wait() takes at most 2 arguments (%zd given)", count);
+        return 0;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) values[i] = args[i];
+    Py_ssize_t named = keywords ? PyTuple_Size(keywords) : 0;
+    for (Py_ssize_t i = 0; i < named; i++) {
+        PyObject *keyword = PyTuple_GetItem(keywords, i);
+        int which = PyUnicode_CompareWithASCIIString(keyword, names[0]) == 0   ? 0
+                    : PyUnicode_CompareWithASCIIString(keyword, names[1]) == 0 ? 1
+                                                                               : -1;
+        if (which < 0 || values[which]) {
+            PyErr_Format(PyExc_TypeError, "wait() got %s argument %R",
+                         which < 0 ? "an unexpected" : "two values for the", keyword);
+            return 0;
+        }
+        values[which] = args[count + i];
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(wait_doc, "wait($self, timeout_ms=1000, after=None)\n--\n\n"
+                       "Wait until there is a notification that this object has not seen, and see it.\n\n"
+                       "True if there was one, False if none came within `timeout_ms` milliseconds (a\n"
+                       "float, too; 0 only looks, None waits for ever). Several notifications may be seen\n"
+                       "as one. With `after`, a number that notify() or `sequence` gave: wait until the\n"
+                       "sequence is that no longer, and leave alone what this object has seen; so several\n"
+                       "threads wait on one object, or two processes talk both ways over one region.\n\n"
+                       "Other threads run meanwhile. Signal handlers run at once; the wait goes on after\n"
+                       "one that returns. Raises ValueError for a timeout that is negative or no number,\n"
+                       "an `after` outside 0 to 2**32 - 1, and if the region is closed, meanwhile too.");
+
+static PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
+    PyObject *values[2] = {NULL, NULL};
+    if (!parse_wait(args, count, keywords, values)) return NULL;
+    ZincWaitOptions options = {.size = sizeof options, .flags = ZINC_WAIT_INTERRUPTIBLE};
+    if (values[1] && values[1] != Py_None) {
+        unsigned long after = PyLong_AsUnsignedLong(values[1]);
+        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_OverflowError)) return NULL;
+        if (PyErr_Occurred() || after > UINT32_MAX) {
+            PyErr_Format(PyExc_ValueError, "after must be 0 to 2**32 - 1, not %R", values[1]);
+            return NULL;
+        }
+        options.flags |= ZINC_WAIT_AFTER;
+        options.after = (uint32_t)after;
+    }
+    PyObject *thousand = NULL;
+    if (!values[0]) values[0] = thousand = PyLong_FromLong(1000);
+    int is_valid = values[0] && convert_timeout(values[0], &options.deadline_ns);
+    Py_XDECREF(thousand);
+    if (!is_valid || !check_open(self)) return NULL;
+
+    int32_t status;
+    int is_interrupted = 0;
+    self->calls++;
+    do {
+        Py_BEGIN_ALLOW_THREADS status = zinc_region_wait(self->handle, &options);
+        Py_END_ALLOW_THREADS if (status == -EINTR) is_interrupted = PyErr_CheckSignals() < 0;
+    } while (status == -EINTR && !is_interrupted);
+    self->calls--;
+    free_if_unused(self);
+    if (is_interrupted) return NULL;
+    if (status == -ECANCELED) {
+        PyErr_Format(PyExc_ValueError, "region %R was closed during the wait", self->name);
+        return NULL;
+    }
+    return PyBool_FromLong(status == 0);
+}
+
+static PyObject *region_sequence(Region *self, void *unused) {
+    (void)unused;
+    return check_open(self) ? PyLong_FromUnsignedLong(zinc_region_sequence(self->handle)) : NULL;
+}
+
+/* ---- the type ---- */
+
+static PyObject *region_repr(Region *self) {
+    if (self->is_closed || !self->handle)
+        return PyUnicode_FromFormat("<zinc.SharedRegion %R, %zd bytes, closed>", self->name, self->capacity);
+    return PyUnicode_FromFormat("<zinc.SharedRegion %R, %zd bytes%s at %p, sequence %u>", self->name,
+                                self->capacity, self->is_readonly ? ", read-only," : "",
+                                zinc_ptr(self->handle), zinc_region_sequence(self->handle));
+}
+
+static PyObject *region_refuse(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+    (void)type, (void)args, (void)keywords;
+    PyErr_SetString(PyExc_TypeError, "use SharedRegion.create(name, capacity) or SharedRegion.open(name)");
+    return NULL;
+}
+
+static PyMethodDef region_methods[] = {
+    {"close", (PyCFunction)region_close, METH_NOARGS, close_doc},
+    {"as_buffer", (PyCFunction)region_as_buffer, METH_NOARGS, as_buffer_doc},
+    {"notify", (PyCFunction)region_notify, METH_NOARGS, notify_doc},
+    {"try_wait", (PyCFunction)region_try_wait, METH_NOARGS, try_wait_doc},
+    {"wait", (PyCFunction)(void (*)(void))region_wait, METH_FASTCALL | METH_KEYWORDS, wait_doc},
+    {"__enter__", (PyCFunction)region_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)region_exit, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef region_members[] = {
+    {"name", T_OBJECT_EX, offsetof(Region, name), READONLY, "The name it was created under (str)."},
+    {"capacity", T_PYSSIZET, offsetof(Region, capacity), READONLY,
+     "The size of the data in bytes, exactly as it was created (int)."},
+    {"readonly", T_BOOL, offsetof(Region, is_readonly), READONLY,
+     "True if the data can't be written through this object."},
+    {"closed", T_BOOL, offsetof(Region, is_closed), READONLY, "True after close()."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef region_properties[] = {
+    {"address", (getter)region_address, NULL,
+     "Where the data begins in this process (int), a multiple of the page size.", NULL},
+    {"sequence", (getter)region_sequence, NULL, "The number of notifications so far, modulo 2**32 (int).",
+     NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot region_slots[] = {
+    {Py_tp_new, region_refuse},
+    {Py_tp_dealloc, region_dealloc},
+    {Py_tp_repr, region_repr},
+    {Py_tp_methods, region_methods},
+    {Py_tp_members, region_members},
+    {Py_tp_getset, region_properties},
+    {Py_mp_length, region_length},
+    {Py_bf_getbuffer, region_getbuffer},
+    {Py_tp_doc, (void *)"What zinc.SharedRegion is made of."},
+    {0, NULL},
+};
+
+PyType_Spec zinc_region_spec = {
+    .name = "zinc._zinc.SharedRegion",
+    .basicsize = sizeof(Region),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = region_slots,
+};

@@ -1,0 +1,38 @@
+"""Memory that several processes on one machine share, without copies.
+
+One process creates a named region, others open it, and all of them have the same
+bytes: as a memoryview, as a numpy array, through anything that takes a buffer.
+
+>>> import zinc
+>>> with zinc.create("docs-frames", 1 << 20) as region:
+...     with zinc.open("docs-frames") as reader:
+...         region.as_buffer()[:5] = b"hello"
+...         region.notify()
+...         reader.wait(), bytes(reader.as_buffer()[:5])
+1
+(True, b'hello')
+"""
+
+from ._region import NotARegionError, SharedRegion
+
+__all__ = [
+    "NotARegionError",
+    "SharedRegion",
+    "create",
+    "get_include",
+    "get_library",
+    "open",
+]
+
+create = SharedRegion.create
+open = SharedRegion.open
+
+
+def get_include() -> str:
+    """Return the folder of ``zinc.h``, for C programs: ``cc -I...``."""
+    return f"{__path__[0]}/include"
+
+
+def get_library() -> str:
+    """Return the path of ``libzinc.so``, for C programs to link and others to load."""
+    return f"{__path__[0]}/libzinc.so"

@@ -1,0 +1,74 @@
+"""Builds libzinc.so with Swift and puts it, zinc.h and the extension into the package."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).parent
+SCRATCH = ROOT / ".build-embedded"
+HEADER = ROOT / "Sources/CZinc/include/zinc.h"
+
+# Such flags stand here and not in Package.swift: a package with unsafe flags can't be
+# depended on. The last ones keep out whatever the linker does not need.
+SWIFT_BUILD = [
+    *("swift", "build", "-c", "release", "--product", "zinc", "--scratch-path", str(SCRATCH)),
+    *("-Xswiftc", "-enable-experimental-feature", "-Xswiftc", "Embedded", "-Xswiftc", "-wmo"),
+    *("-Xlinker", "--gc-sections", "-Xlinker", "-s"),
+    *(
+        "-Xlinker",
+        "--version-script=Sources/zinc.map",
+        "-Xlinker",
+        "-soname",
+        "-Xlinker",
+        "libzinc.so",
+    ),
+]
+
+
+class BuildZinc(build_ext):
+    """build_ext, with the library that the extension is linked with."""
+
+    def run(self) -> None:
+        if shutil.which("swift") is None:
+            sys.exit(
+                "zinc: to build from source takes Swift 6.2 or newer, and there is no `swift` on "
+                "the path; get it from https://www.swift.org/install, or install a wheel."
+            )
+        subprocess.run(SWIFT_BUILD, cwd=ROOT, check=True)
+        package = Path(self.get_ext_fullpath("zinc._zinc")).parent
+        (package / "include").mkdir(parents=True, exist_ok=True)
+        shutil.copy(SCRATCH / "release/libzinc.so", package)
+        shutil.copy(HEADER, package / "include")
+        super().run()
+
+
+setup(
+    ext_modules=[
+        Extension(
+            "zinc._zinc",
+            sources=["Sources/ZincPython/module.c", "Sources/ZincPython/region.c"],
+            depends=["Sources/ZincPython/module.h", str(HEADER.relative_to(ROOT))],
+            include_dirs=[str(HEADER.parent.relative_to(ROOT))],
+            library_dirs=[str((SCRATCH / "release").relative_to(ROOT))],
+            libraries=["zinc"],
+            define_macros=[("Py_LIMITED_API", "0x030B0000")],
+            py_limited_api=True,
+            extra_compile_args=[
+                "-std=c11",
+                "-O2",
+                "-g0",
+                "-fvisibility=hidden",
+                "-Wall",
+                "-Wextra",
+            ],
+            extra_link_args=["-Wl,-rpath,$ORIGIN", "-Wl,-s"],
+        )
+    ],
+    cmdclass={"build_ext": BuildZinc},
+)
