@@ -58,6 +58,13 @@ struct Descriptor: ~Copyable {
       let result = czinc_fallocate(raw, Int64(done), Int64(length))
       if result == -EINTR {
         piece = max(piece / 4, 64 << 10)
+      } else if result == -ENOSPC {
+        var (available, total) = (UInt64(0), UInt64(0))
+        unsafe czinc_space(RegionPath.directory.cString, &available, &total)
+        throw Failure(
+          ENOSPC,
+          "% bytes do not fit: /dev/shm has % of % bytes free; free some, enlarge it (mount -o remount,size=...; docker run --shm-size=...) or reserve nothing",
+          UInt64(size), available, total)
       } else {
         try check(result, "fallocate")
         done += length

@@ -1,4 +1,5 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 public import CZinc
 
 // zinc.h in terms of the core: null handles, options from C, and errors as numbers.

@@ -22,22 +22,41 @@ internal import CZinc
   ///
   /// - Parameters:
   ///   - name: 1 to 250 characters out of A-Z, a-z, 0-9, `_` and `-`.
-  ///   - capacity: bytes, from 1. The memory is taken at once, not at the first touch.
+  ///   - capacity: bytes, from 1.
+  ///   - mode: permissions as of a file. Must let the owner read and write.
+  ///   - isPersistent: the region lasts until it is unlinked, not until its last user
+  ///     is gone.
+  ///   - reserve: take the memory at once. Otherwise it is taken page by page at the
+  ///     first touch, which is a bus error where there is none left.
   /// - Throws: `ZincError`: `alreadyExists`, `invalidArgument`, `noSpace`,
   ///   `notPermitted`, or as the system says.
-  public static func create(_ name: String, capacity: Int) throws(ZincError) -> SharedRegion {
-    let options = RegionOptions()
+  public static func create(
+    _ name: String, capacity: Int, mode: UInt32 = 0o600, isPersistent: Bool = false,
+    reserve: Bool = true
+  ) throws(ZincError) -> SharedRegion {
+    var options = RegionOptions()
+    options.mode = mode
+    if isPersistent { options.flags.insert(.persistent) }
+    if !reserve { options.flags.insert(.sparse) }
     return unsafe try attach("create", name) { path throws(Failure) in
       unsafe try Attachment.create(path, capacity: capacity, options)
     }
   }
 
-  /// Attaches to the living region of this name, for reading and writing.
+  /// Attaches to the living region of this name.
   ///
+  /// - Parameters:
+  ///   - name: the name that it was created under.
+  ///   - isReadonly: a write to the data through this value is a segmentation fault.
+  ///   - anyUser: the region may belong to another user.
   /// - Throws: `ZincError`: `notFound`, `invalidArgument`, `notARegion`,
   ///   `notPermitted`, or as the system says.
-  public static func open(_ name: String) throws(ZincError) -> SharedRegion {
-    let options = RegionOptions()
+  public static func open(_ name: String, isReadonly: Bool = false, anyUser: Bool = false)
+    throws(ZincError) -> SharedRegion
+  {
+    var options = RegionOptions()
+    if isReadonly { options.flags.insert(.readonly) }
+    if anyUser { options.flags.insert(.anyUser) }
     return unsafe try attach("open", name) { path throws(Failure) in
       unsafe try Attachment.open(path, options)
     }
@@ -49,6 +68,9 @@ internal import CZinc
   /// The size of the data in bytes, exactly as it was created.
   public var capacity: Int { unsafe handle.pointee.capacity }
 
+  /// The data can't be written through this value.
+  public var isReadonly: Bool { unsafe handle.pointee.isReadonly }
+
   /// Calls `body` with the data: page-aligned, `capacity` bytes, shared with whoever
   /// is attached. The buffer must not outlive the call.
   public func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
@@ -57,7 +79,7 @@ internal import CZinc
     try unsafe body(UnsafeRawBufferPointer(start: handle.pointee.data, count: capacity))
   }
 
-  /// As `withUnsafeBytes`, for writing too. It does not exclude anybody.
+  /// As `withUnsafeBytes`, for writing too, unless `isReadonly`. It does not exclude anybody.
   public func withUnsafeMutableBytes<Result: ~Copyable, Failure: Error>(
     _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -70,7 +92,8 @@ internal import CZinc
   /// Says that there is something new, and wakes who waits. Returns the new sequence.
   ///
   /// What this thread wrote before is seen by whoever returns from a wait because of
-  /// it. No system call unless somebody may be asleep.
+  /// it. No system call unless somebody may be asleep. No effect, and 0, where the
+  /// region's mode lets this user only read.
   @discardableResult
   public func notify() -> UInt32 { unsafe handle.pointee.notify() }
 

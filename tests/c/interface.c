@@ -1,0 +1,183 @@
+/*
+ * zinc.h from C: each row of its error table, the rules for null, and that a failure
+ * leaves nothing behind. Prints what does not hold and exits with 1.
+ */
+#define _GNU_SOURCE
+#include <zinc.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int failures;
+static char name[64], path[96];
+
+#define EXPECT(condition)                                                            \
+    do {                                                                             \
+        if (!(condition)) {                                                          \
+            failures++;                                                              \
+            fprintf(stderr, "line %d: not so: %s; the last error is: %s\n", __LINE__, #condition, \
+                    zinc_error_message());                                           \
+        }                                                                            \
+    } while (0)
+
+static int entries(const char *folder) {
+    DIR *d = opendir(folder);
+    int count = 0;
+    if (!d) return -1;
+    while (readdir(d)) count++;
+    closedir(d);
+    return count;
+}
+
+/* What a failing call must not change. */
+static long traces(void) { return entries("/proc/self/fd") * 100000L + entries("/dev/shm"); }
+
+static int32_t create_with(uintptr_t capacity, ZincOptions options, ZincHandle *out) {
+    options.size = sizeof options;
+    return zinc_region_create(name, capacity, &options, out);
+}
+
+#define EXPECT_FAILURE(status, call)                      \
+    do {                                                  \
+        long before = traces();                           \
+        out = &failures;                                  \
+        EXPECT((call) == (status));                       \
+        EXPECT(out == NULL);                              \
+        EXPECT(strlen(zinc_error_message()) > 10);        \
+        EXPECT(traces() == before);                       \
+    } while (0)
+
+static void place_file(const void *bytes, size_t count) {
+    FILE *f = fopen(path, "w");
+    fwrite(bytes, 1, count, f);
+    fclose(f);
+}
+
+static void nulls(void) {
+    ZincHandle out;
+    EXPECT(zinc_ptr(NULL) == NULL);
+    EXPECT(zinc_capacity(NULL) == 0);
+    zinc_close(NULL);
+    zinc_notify(NULL);
+    EXPECT(zinc_wait(NULL, 0) == -EINVAL);
+    EXPECT(zinc_try_wait(NULL) == -EINVAL);
+    zinc_region_detach(NULL);
+    EXPECT(strcmp(zinc_region_name(NULL), "") == 0);
+    EXPECT(zinc_region_is_readonly(NULL) == 0);
+    EXPECT(zinc_region_sequence(NULL) == 0);
+    EXPECT(zinc_region_notify(NULL, NULL) == -EINVAL);
+    EXPECT(zinc_region_wait(NULL, NULL) == -EINVAL);
+    EXPECT_FAILURE(-EINVAL, zinc_create(NULL, 4096, &out));
+    EXPECT_FAILURE(-EINVAL, zinc_open(NULL, &out));
+    EXPECT(zinc_create(name, 4096, NULL) == -EINVAL);
+    EXPECT(zinc_open(name, NULL) == -EINVAL);
+    EXPECT(zinc_region_create(name, 4096, NULL, NULL) == -EINVAL);
+    EXPECT(zinc_region_open(name, NULL, NULL) == -EINVAL);
+}
+
+static void arguments(void) {
+    ZincHandle out;
+    char longest[252];
+    memset(longest, 'x', 251);
+    longest[251] = 0;
+    const char *const bad[] = {"", "a/b", ".", "..", "a b", "a\n", "\xc3\xa9", longest};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        EXPECT_FAILURE(-EINVAL, zinc_create(bad[i], 4096, &out));
+        EXPECT_FAILURE(-EINVAL, zinc_open(bad[i], &out));
+    }
+    const uintptr_t sizes[] = {0, 1, 4095, 4097, (uintptr_t)1 << 63, UINTPTR_MAX, UINTPTR_MAX - 4095};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        EXPECT_FAILURE(-EINVAL, zinc_create(name, sizes[i], &out));
+    EXPECT_FAILURE(-EINVAL, zinc_region_create(name, 0, NULL, &out));
+    EXPECT_FAILURE(-EINVAL, zinc_region_create(name, UINTPTR_MAX, NULL, &out));
+    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.flags = 64}, &out));
+    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.flags = ZINC_READONLY}, &out));
+    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.mode = 0477}, &out));
+    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.metadata = name, .metadata_length = 2049}, &out));
+    EXPECT_FAILURE(-EINVAL,
+                   create_with(1, (ZincOptions){.metadata = name, .metadata_length = UINTPTR_MAX}, &out));
+    ZincOptions unsized = {.size = 3};
+    EXPECT_FAILURE(-EINVAL, zinc_region_create(name, 1, &unsized, &out));
+    EXPECT_FAILURE(-EINVAL, zinc_region_open(name, &unsized, &out));
+}
+
+static void names(void) {
+    ZincHandle out, region;
+    EXPECT_FAILURE(-ENOENT, zinc_open(name, &out));
+    EXPECT(zinc_create(name, 4096, &region) == 0);
+    EXPECT(strcmp(zinc_region_name(region), name) == 0);
+    EXPECT_FAILURE(-EEXIST, zinc_create(name, 4096, &out));
+    EXPECT_FAILURE(-ENOSPC, zinc_region_create("c-no-space", (uintptr_t)1 << 50, NULL, &out));
+    EXPECT(strstr(zinc_error_message(), "c-no-space") && strstr(zinc_error_message(), "free"));
+
+    if (geteuid() == 0) {
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            if (setuid(65534) != 0) _exit(2);
+            failures = 0;
+            EXPECT_FAILURE(-EPERM, zinc_open(name, &out));
+            _exit(failures > 0);
+        }
+        int status;
+        waitpid(child, &status, 0);
+        EXPECT(status == 0);
+    }
+    zinc_close(region);
+    EXPECT(access(path, F_OK) != 0);
+
+    place_file("no region, but long enough to hold the header of one, were it one: 72 bytes.", 72);
+    EXPECT_FAILURE(-EBADMSG, zinc_open(name, &out));
+    EXPECT_FAILURE(-EEXIST, zinc_create(name, 4096, &out));
+    unlink(path);
+}
+
+static void notifications(void) {
+    ZincHandle region;
+    ZincWaitOptions options = {sizeof options, 0, 0, 0};
+    uint32_t sequence = 0;
+    EXPECT(zinc_create(name, 4096, &region) == 0);
+    EXPECT(zinc_try_wait(region) == -EAGAIN);
+    EXPECT(zinc_wait(region, 0) == -ETIMEDOUT);
+    EXPECT(zinc_wait(region, 1) == -ETIMEDOUT);
+    zinc_notify(region);
+    EXPECT(zinc_wait(region, UINT32_MAX) == 0);
+    EXPECT(zinc_region_notify(region, &sequence) == 0 && sequence == 2);
+    EXPECT(zinc_region_notify(region, NULL) == 0 && zinc_region_sequence(region) == 3);
+    EXPECT(zinc_try_wait(region) == 0 && zinc_try_wait(region) == -EAGAIN);
+    EXPECT(zinc_region_wait(region, NULL) == -EINVAL);
+    EXPECT(zinc_region_wait(region, &options) == -ETIMEDOUT);
+    options.flags = ZINC_WAIT_AFTER, options.after = 2;
+    EXPECT(zinc_region_wait(region, &options) == 0);
+    options.flags = 64;
+    EXPECT(zinc_region_wait(region, &options) == -EINVAL);
+    options = (ZincWaitOptions){3, 0, 0, 0};
+    EXPECT(zinc_region_wait(region, &options) == -EINVAL);
+
+    memset(zinc_ptr(region), 7, zinc_capacity(region));
+    zinc_region_detach(region);
+    zinc_region_detach(region);
+    EXPECT(access(path, F_OK) != 0);
+    EXPECT(zinc_ptr(region)[4095] == 7);
+    EXPECT(zinc_wait(region, UINT32_MAX) == -ECANCELED);
+    zinc_close(region);
+}
+
+int main(void) {
+    snprintf(name, sizeof name, "c-%d", (int)getpid());
+    snprintf(path, sizeof path, "/dev/shm/zinc_%s", name);
+    EXPECT(zinc_version() >> 16 == 3);
+    long before = traces();
+    nulls();
+    arguments();
+    names();
+    notifications();
+    EXPECT(traces() == before);
+    return failures > 0;
+}

@@ -1,0 +1,96 @@
+import Foundation
+import Testing
+import Zinc
+
+@Suite struct SharedRegionTests {
+  @Test(arguments: [1, 4095, 4096, 4097, 1 << 20 | 1])
+  func openerSeesTheSameBytes(capacity: Int) throws {
+    let name = uniqueName()
+    let region = try SharedRegion.create(name, capacity: capacity)
+    let other = try SharedRegion.open(name)
+    #expect(region.capacity == capacity && other.capacity == capacity)
+    #expect(region.name == name && other.name == name)
+    unsafe region.withUnsafeMutableBytes {
+      unsafe #expect($0.allSatisfy { $0 == 0 })
+      unsafe $0[capacity - 1] = 7
+      #expect(UInt(bitPattern: $0.baseAddress) % 4096 == 0)
+    }
+    #expect(unsafe other.withUnsafeBytes { unsafe $0[capacity - 1] } == 7)
+  }
+
+  @Test func nameGoesWithTheLastUser() throws {
+    let name = uniqueName()
+    do {
+      let second: SharedRegion
+      do {
+        let first = try SharedRegion.create(name, capacity: 1)
+        second = try SharedRegion.open(first.name)
+      }
+      #expect(try Traces(of: name).exists)
+      #expect(second.capacity == 1)
+    }
+    #expect(try Traces(of: name) == Traces(of: "nobody"))
+  }
+
+  @Test func writeThroughAReadonlyRegionIsAFault() async throws {
+    await #expect(processExitsWith: .signal(SIGSEGV)) {
+      let name = uniqueName()
+      let region = try SharedRegion.create(name, capacity: 10)
+      let reader = try SharedRegion.open(name, isReadonly: true)
+      #expect([reader.isReadonly, region.isReadonly] == [true, false])
+      #expect(reader.notify() == 1)
+      unsafe region.withUnsafeMutableBytes { unsafe $0[9] = 1 }
+      #expect(unsafe reader.withUnsafeBytes { unsafe $0[9] } == 1)
+      unsafe unlink(file(of: name))  // nobody closes it
+      unsafe reader.withUnsafeMutableBytes { unsafe $0[9] = 2 }
+    }
+  }
+
+  @Test func exitLeavesNoName() async throws {
+    let name = uniqueName("exit")
+    await #expect(processExitsWith: .success) { [name = name as String] in
+      let region = try SharedRegion.create(name, capacity: 10)
+      let other = try SharedRegion.open(name)
+      exit(region.capacity == other.capacity ? 0 : 1)
+    }
+    #expect(try Traces(of: name).exists == false)
+  }
+
+  @Test func handleSeesEachNotificationOnce() throws {
+    let name = uniqueName()
+    let region = try SharedRegion.create(name, capacity: 1)
+    #expect(region.tryWait() == false)
+    #expect(region.notify() == 1)
+    #expect(region.notify() == 2)
+    let late = try SharedRegion.open(name)
+    #expect([late.tryWait(), late.tryWait()] == [true, false])
+    #expect(
+      [region.wait(timeout: .zero), region.wait(timeout: .milliseconds(1))] == [true, false])
+    #expect(region.wait(after: 1) == true)
+    #expect(region.wait(after: 2, timeout: .microseconds(10)) == false)
+    #expect(region.sequence == 2)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func waitEndsWhenAnotherThreadNotifies() async throws {
+    let name = uniqueName()
+    let region = try SharedRegion.create(name, capacity: 1)
+    let waiter = Thread {
+      guard let other = try? SharedRegion.open(name) else { return }
+      other.wait(after: 0)
+      other.notify()
+    }
+    waiter.start()
+    region.notify()
+    #expect(region.wait(after: 1) == true)
+    #expect(region.sequence == 2)
+  }
+
+  @Test func overlongTimeoutsDoNotTrap() throws {
+    let region = try SharedRegion.create(uniqueName(), capacity: 1)
+    region.notify()
+    #expect(region.wait(timeout: .seconds(Int64.max)) == true)
+    #expect(region.wait(timeout: .seconds(-5)) == false)
+    #expect(region.wait(timeout: .nanoseconds(1)) == false)
+    #expect(region.wait(after: 0, timeout: .seconds(Int64.max / 1_000_000_000)) == true)
+  }
+}

@@ -1,0 +1,29 @@
+import Foundation
+import Testing
+
+/// A name that no other test has.
+func uniqueName(_ label: String = "swift") -> String {
+  "\(label)-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+}
+
+/// Where a name's object is.
+func file(of name: String) -> String { "/dev/shm/zinc_\(name)" }
+
+/// What a failing call must leave as it was: descriptors that lead to /dev/shm, and the
+/// names of this test.
+struct Traces: Equatable {
+  var descriptors = 0
+  var mappings = 0
+  var exists = false
+
+  init(of name: String) throws {
+    let files = FileManager.default
+    for entry in try files.contentsOfDirectory(atPath: "/proc/self/fd") {
+      let target = try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(entry)")
+      if let target, target.contains("zinc_\(name)") { descriptors += 1 }
+    }
+    let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
+    mappings = maps.split(separator: "\n").count { $0.contains("zinc_\(name)") }
+    exists = files.fileExists(atPath: file(of: name))
+  }
+}
