@@ -7,7 +7,6 @@
 
 PYTHON ?= python3
 FILE ?=
-export PYTHONDONTWRITEBYTECODE = 1
 
 VENV := .venv
 BIN := $(VENV)/bin

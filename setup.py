@@ -47,13 +47,19 @@ class BuildZinc(build_ext):
         shutil.copy(HEADER, package / "include")
         super().run()
 
+    def build_extensions(self) -> None:
+        # Some interpreters add where they are themselves; the extension needs $ORIGIN alone.
+        linker = self.compiler.linker_so
+        self.compiler.linker_so = [a for a in linker if not a.startswith("-Wl,-rpath")]
+        super().build_extensions()
+
 
 setup(
     ext_modules=[
         Extension(
             "zinc._zinc",
             sources=["Sources/ZincPython/module.c", "Sources/ZincPython/region.c"],
-            depends=["Sources/ZincPython/module.h", str(HEADER.relative_to(ROOT))],
+            depends=["setup.py", "Sources/ZincPython/module.h", str(HEADER.relative_to(ROOT))],
             include_dirs=[str(HEADER.parent.relative_to(ROOT))],
             library_dirs=[str((SCRATCH / "release").relative_to(ROOT))],
             libraries=["zinc"],

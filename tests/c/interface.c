@@ -17,13 +17,13 @@
 static int failures;
 static char name[64], path[96];
 
-#define EXPECT(condition)                                                            \
-    do {                                                                             \
-        if (!(condition)) {                                                          \
-            failures++;                                                              \
-            fprintf(stderr, "line %d: not so: %s; the last error is: %s\n", __LINE__, #condition, \
-                    zinc_error_message());                                           \
-        }                                                                            \
+#define EXPECT(condition)                                                                                    \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            failures++;                                                                                      \
+            fprintf(stderr, "line %d: not so: %s; the last error is: %s\n", __LINE__, #condition,            \
+                    zinc_error_message());                                                                   \
+        }                                                                                                    \
     } while (0)
 
 static int entries(const char *folder) {
@@ -43,14 +43,14 @@ static int32_t create_with(uintptr_t capacity, ZincOptions options, ZincHandle *
     return zinc_region_create(name, capacity, &options, out);
 }
 
-#define EXPECT_FAILURE(status, call)                      \
-    do {                                                  \
-        long before = traces();                           \
-        out = &failures;                                  \
-        EXPECT((call) == (status));                       \
-        EXPECT(out == NULL);                              \
-        EXPECT(strlen(zinc_error_message()) > 10);        \
-        EXPECT(traces() == before);                       \
+#define EXPECT_FAILURE(status, call)                                                                         \
+    do {                                                                                                     \
+        long before = traces();                                                                              \
+        out = &failures;                                                                                     \
+        EXPECT((call) == (status));                                                                          \
+        EXPECT(out == NULL);                                                                                 \
+        EXPECT(strlen(zinc_error_message()) > 10);                                                           \
+        EXPECT(traces() == before);                                                                          \
     } while (0)
 
 static void place_file(const void *bytes, size_t count) {

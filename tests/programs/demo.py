@@ -14,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def show_places(console: Console, swift: dict[str, Any], python: dict[str, Any])
     table = Table(title="One piece of memory, in two processes")
     for heading in ("", "Swift, the writer", "Python, the reader", "same?"):
         table.add_column(heading, justify="left" if heading == "" else "right")
-    rows = [
+    rows: list[tuple[str, str, Callable[[Any], str], bool]] = [
         ("process", "pid", str, False),
         ("mapping starts at", "mapping", hex, False),
         ("data starts at", "data", hex, False),

@@ -22,8 +22,10 @@ struct Traces: Equatable {
       let target = try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(entry)")
       if let target, target.contains("zinc_\(name)") { descriptors += 1 }
     }
-    let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
-    mappings = maps.split(separator: "\n").count { $0.contains("zinc_\(name)") }
+    // Not String(contentsOfFile:), which fails now and then on files of /proc.
+    let maps = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/maps")).readToEnd()
+    let lines = String(decoding: maps ?? Data(), as: UTF8.self).split(separator: "\n")
+    mappings = lines.count { $0.contains("zinc_\(name)") }
     exists = files.fileExists(atPath: file(of: name))
   }
 }

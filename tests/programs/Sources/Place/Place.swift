@@ -13,9 +13,9 @@ public struct Place: Codable {
 
   public init(of buffer: UnsafeRawBufferPointer) throws {
     let address = UInt(bitPattern: buffer.baseAddress)
-    for line in try String(contentsOfFile: "/proc/self/maps", encoding: .utf8).split(
-      separator: "\n")
-    {
+    // Not String(contentsOfFile:), which fails now and then on files of /proc.
+    let maps = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/maps")).readToEnd()
+    for line in String(decoding: maps ?? Data(), as: UTF8.self).split(separator: "\n") {
       // 7f1c2a400000-7f1c2a402000 rw-s 00000000 00:17 42    /dev/shm/zinc_frames
       let fields = line.split(separator: " ", omittingEmptySubsequences: true)
       let range = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }

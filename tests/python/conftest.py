@@ -1,0 +1,105 @@
+"""What the tests share: names of their own, a Swift process, and a look at what is left."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHM = Path("/dev/shm")
+PROGRAMS = ROOT / "tests/programs"
+
+counter = itertools.count()
+
+
+def traces() -> tuple[set[str], dict[str, str]]:
+    """Return what a test may not leave: names in /dev/shm, and this process's descriptors."""
+    gc.collect()
+    descriptors = {}
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            descriptors[entry] = os.readlink(f"/proc/self/fd/{entry}")
+        except FileNotFoundError:
+            continue  # that of the listing itself
+    return set(os.listdir(SHM)), descriptors
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_traces() -> Iterator[None]:
+    names, descriptors = traces()
+    yield
+    names_after, descriptors_after = traces()
+    assert names_after - names == set()
+    new = {fd: to for fd, to in descriptors_after.items() if descriptors.get(fd) != to}
+    assert not [to for to in new.values() if "shm" in to or "memfd" in to]
+
+
+@pytest.fixture
+def name() -> str:
+    """Return a name that no other test has."""
+    return f"test-{os.getpid()}-{next(counter)}"
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """Return the folder of the Swift programs, built."""
+    build = ["swift", "build", "-c", "release", "--package-path", str(PROGRAMS)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    return PROGRAMS / ".build/release"
+
+
+class Peer:
+    """A Swift process that has a region; see tests/programs/Sources/peer."""
+
+    def __init__(self, program: Path, command: str) -> None:
+        self.process = subprocess.Popen(
+            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.place: dict[str, Any] = self.ask(command)
+
+    def ask(self, command: str) -> Any:
+        """Send a line, return the answer."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def end(self) -> None:
+        """Let it close the region and exit."""
+        self.process.communicate()
+
+
+@pytest.fixture
+def peer(programs: Path) -> Iterator[Callable[[str], Peer]]:
+    """Return a function that starts a Swift process with a first command."""
+    peers: list[Peer] = []
+
+    def start(command: str) -> Peer:
+        peers.append(Peer(programs / "zinc-peer", command))
+        return peers[-1]
+
+    yield start
+    for one in peers:
+        one.end()
+
+
+@pytest.fixture
+def python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs a piece of Python in a process of its own."""
+
+    def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+
+    return run

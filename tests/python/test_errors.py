@@ -1,0 +1,261 @@
+"""Each way to fail: the exception, its message, and that nothing is left behind.
+
+That no name and no descriptor stays is checked around every test (conftest).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zinc
+
+from .conftest import SHM
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs another user's file")
+
+
+def place(name: str) -> Path:
+    return SHM / f"zinc_{name}"
+
+
+@pytest.fixture
+def in_place(name: str) -> Iterator[Path]:
+    """Return where the region's file would be, and clear it after the test."""
+    path = place(name)
+    yield path
+    if path.is_dir():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+
+
+BAD_NAMES = [
+    "", "a/b", "/", ".", "..", "a b", "a.b", "é", "\uff4e", "a\nb", "\n", "a\0b", "\0", "x" * 251,
+    "x" * 100_000, "'; rm -rf /", "%s%n", "\udcff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD_NAMES, ids=ascii)
+@pytest.mark.parametrize("call", [lambda n: zinc.create(n, 1), zinc.open], ids=["create", "open"])
+def test_impossible_name(call: Callable[[str], Any], bad: str) -> None:
+    with pytest.raises(ValueError, match=r"1 to 250 characters|NUL|surrogates"):
+        call(bad)
+
+
+@pytest.mark.parametrize("wrong", [None, b"name", 3, 1.5, ["a"]], ids=repr)
+def test_name_of_wrong_type(wrong: Any) -> None:
+    with pytest.raises(TypeError):
+        zinc.create(wrong, 1)
+    with pytest.raises(TypeError):
+        zinc.open(wrong)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1 << 63, 1 << 64, -(1 << 70), (1 << 63) - 1, 10**30])
+def test_impossible_capacity(name: str, bad: int) -> None:
+    with pytest.raises(
+        ValueError, match=f'create "{name}": the capacity must be 1 to [0-9]+ bytes'
+    ):
+        zinc.create(name, bad)
+
+
+@pytest.mark.parametrize("wrong", [None, "1", 1.0, b"1", []], ids=repr)
+def test_capacity_of_wrong_type(name: str, wrong: Any) -> None:
+    with pytest.raises(TypeError):
+        zinc.create(name, wrong)
+
+
+@pytest.mark.parametrize("bad", [0o400, 0o200, 0o1600, 0o70000])
+def test_impossible_mode(name: str, bad: int) -> None:
+    with pytest.raises(ValueError, match="mode"):
+        zinc.create(name, 1, mode=bad)
+
+
+def test_living_name_is_taken(name: str) -> None:
+    with zinc.create(name, 1):
+        with pytest.raises(FileExistsError, match=f'create "{name}": already exists') as caught:
+            zinc.create(name, 1 << 21)
+        assert caught.value.errno == errno.EEXIST
+
+
+def test_nobody_has_the_name(name: str) -> None:
+    with pytest.raises(FileNotFoundError, match=f'open "{name}": not found') as caught:
+        zinc.open(name)
+    assert caught.value.errno == errno.ENOENT
+
+
+def test_too_little_memory(name: str) -> None:
+    with pytest.raises(OSError, match=r"1125899906846720 bytes do not fit: /dev/shm has") as caught:
+        zinc.create(name, 1 << 50)
+    assert caught.value.errno == errno.ENOSPC
+
+
+@as_root
+def test_region_of_another_user(name: str) -> None:
+    with zinc.create(name, 1):
+        os.chown(place(name), 65534, 65534)
+        with pytest.raises(
+            PermissionError, match=f'open "{name}": the region belongs to user 65534'
+        ):
+            zinc.open(name)
+        zinc.open(name, any_user=True).close()
+
+
+@as_root
+def test_region_whose_mode_keeps_others_out(name: str, python: Callable[..., Any]) -> None:
+    code = "import os, sys, zinc; os.setuid(65534); zinc.open(sys.argv[1], any_user=True)"
+    with zinc.create(name, 1):
+        failed = python(code, name)
+    assert "PermissionError" in failed.stderr
+    assert f'open "{name}"' in failed.stderr
+    assert "Permission denied" in failed.stderr
+
+
+def make_text(path: Path) -> None:
+    path.write_text("hello " * 100)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def make_link(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+def make_dangling_link(path: Path) -> None:
+    path.symlink_to(f"{path}-nothing")
+
+
+MAKERS: list[Callable[[Path], None]] = [
+    Path.touch, Path.mkdir, os.mkfifo, make_text, make_socket, make_link, make_dangling_link
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
+def test_something_else_has_the_place(
+    name: str, in_place: Path, make: Callable[[Path], None]
+) -> None:
+    make(in_place)
+    before = in_place.lstat()
+    with pytest.raises(zinc.NotARegionError, match=f'open "{name}": not a region') as caught:
+        zinc.open(name)
+    assert isinstance(caught.value, OSError)
+    assert caught.value.errno == errno.EBADMSG
+    with pytest.raises(zinc.NotARegionError):
+        zinc.open(name, readonly=True)
+    with pytest.raises(FileExistsError, match="not a zinc region"):
+        zinc.create(name, 1)
+    assert in_place.lstat().st_ino == before.st_ino
+
+
+def test_link_to_a_region_is_not_followed(name: str, in_place: Path) -> None:
+    with zinc.create(f"{name}-real", 1):
+        in_place.symlink_to(place(f"{name}-real"))
+        with pytest.raises(zinc.NotARegionError):
+            zinc.open(name)
+
+
+@pytest.fixture
+def image(name: str) -> bytes:
+    """Return the file of a persistent region of 5000 bytes, which nobody has any more."""
+    zinc.create(name, 5000, persistent=True).close()
+    bytes_of_it = place(name).read_bytes()
+    place(name).unlink()
+    assert len(bytes_of_it) == 4096 + 5000
+    return bytes_of_it
+
+
+@pytest.mark.parametrize("size", [1, 71, 72, 128, 4095, 4096, 4097, 9095])
+def test_truncated_region(name: str, image: bytes, in_place: Path, size: int) -> None:
+    in_place.write_bytes(image[:size])
+    with pytest.raises(zinc.NotARegionError):
+        zinc.open(name)
+
+
+LIES = {
+    "magic": ("<Q", 0, 0x5A494E435F524548),
+    "older version": ("<H", 8, 2),
+    "newer version": ("<H", 8, 4),
+    "capacity one less": ("<Q", 16, 4999),
+    "capacity one more": ("<Q", 16, 5001),
+    "capacity 0": ("<Q", 16, 0),
+    "capacity 2**63": ("<Q", 16, 1 << 63),
+    "capacity 2**64 - 1": ("<Q", 16, (1 << 64) - 1),
+    "capacity 2**64 - 4096": ("<Q", 16, (1 << 64) - 4096),
+    "offset 0": ("<Q", 48, 0),
+    "offset 1": ("<Q", 48, 1),
+    "offset unaligned": ("<Q", 48, 4104),
+    "offset next page": ("<Q", 48, 8192),
+    "offset beyond the end": ("<Q", 48, 1 << 40),
+    "offset 2**63": ("<Q", 48, 1 << 63),
+    "offset 2**64 - 4096": ("<Q", 48, (1 << 64) - 4096),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_header_that_lies(name: str, image: bytes, in_place: Path, lie: str) -> None:
+    form, offset, value = LIES[lie]
+    damaged = bytearray(image)
+    struct.pack_into(form, damaged, offset, value)
+    in_place.write_bytes(damaged)
+    with pytest.raises(zinc.NotARegionError, match=r"damaged|layout version|no zinc header"):
+        zinc.open(name)
+    with pytest.raises(FileExistsError):
+        zinc.create(name, 1)
+
+
+def test_random_headers_never_crash(name: str, image: bytes, in_place: Path) -> None:
+    generator = random.Random(12)
+    opened = 0
+    for _ in range(2000):
+        damaged = bytearray(image)
+        for _ in range(generator.choice([1, 2, 8])):
+            damaged[generator.randrange(72)] = generator.choice([0, 1, 127, 128, 255])
+        in_place.write_bytes(damaged)
+        try:
+            with zinc.open(name) as region:
+                assert bytes(region.as_buffer()) == bytes(5000)
+                region.notify()
+                assert not region.wait(0, after=region.sequence)
+                opened += 1
+        except (zinc.NotARegionError, FileNotFoundError):
+            pass
+    assert opened > 0
+
+
+@pytest.mark.parametrize("bad", [-1, -0.001, float("nan"), float("-inf"), -(10**30)], ids=repr)
+def test_impossible_timeout(name: str, bad: float) -> None:
+    with zinc.create(name, 1) as region, pytest.raises(ValueError, match="timeout_ms"):
+        region.wait(bad)
+
+
+@pytest.mark.parametrize("bad", [-1, 1 << 32, 1 << 64, -(1 << 64)])
+def test_impossible_after(name: str, bad: int) -> None:
+    with zinc.create(name, 1) as region, pytest.raises(ValueError, match="after must be"):
+        region.wait(after=bad)
+
+
+def test_wrong_arguments_of_wait(name: str) -> None:
+    calls: list[Callable[[Any], Any]] = [
+        lambda r: r.wait("1"),
+        lambda r: r.wait(after="1"),
+        lambda r: r.wait(after=1.5),
+        lambda r: r.wait(1, 2, 3),
+        lambda r: r.wait(1, timeout_ms=1),
+        lambda r: r.wait(timeout=1),
+        lambda r: r.notify(1),
+    ]
+    with zinc.create(name, 1) as region:
+        for call in calls:
+            with pytest.raises(TypeError):
+                call(region)

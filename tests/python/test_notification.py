@@ -1,0 +1,158 @@
+"""notify and wait, between threads and processes. Only watchdogs, no longest times."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+import zinc
+
+from .conftest import Peer
+
+
+def test_handle_sees_each_notification_once(name: str) -> None:
+    with zinc.create(name, 1) as region:
+        assert not region.try_wait()
+        assert not region.wait(0)
+        assert [region.notify(), region.notify()] == [1, 2]
+        assert region.sequence == 2
+        assert region.try_wait()
+        assert not region.try_wait()
+        region.notify()
+        assert region.wait(None)
+        assert not region.wait(0.5)
+
+
+def test_late_opener_learns_of_what_was_said(name: str) -> None:
+    with zinc.create(name, 1) as region:
+        region.notify()
+        with zinc.open(name) as late:
+            assert late.wait(0)
+            assert not late.wait(0)
+
+
+def test_wait_after_leaves_the_handle_alone(name: str) -> None:
+    with zinc.create(name, 1) as region:
+        sequence = region.notify()
+        assert region.wait(after=sequence - 1)
+        assert not region.wait(1, after=sequence)
+        assert region.wait(timeout_ms=1, after=(1 << 32) - 1)
+        assert region.try_wait()
+
+
+def test_timeout_is_at_least_what_was_asked(name: str) -> None:
+    with zinc.create(name, 1) as region:
+        for timeout in (0.1, 5, 30.5):
+            start = time.monotonic()
+            assert not region.wait(timeout)
+            assert time.monotonic() - start >= timeout / 1000
+
+
+def test_wait_lets_other_threads_run(name: str) -> None:
+    with zinc.create(name, 1) as region:
+        results: list[bool] = []
+        threads = [
+            threading.Thread(target=lambda: results.append(region.wait(None, after=0)))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        while not results:  # this loop would not run if the waits held the GIL
+            time.sleep(0.01)
+            region.notify()
+        for thread in threads:
+            thread.join()
+        assert results == [True] * 4
+
+
+def test_close_ends_the_waits_of_other_threads(name: str) -> None:
+    region = zinc.create(name, 1)
+    started = threading.Barrier(5)
+    errors: list[str] = []
+
+    def wait() -> None:
+        started.wait()
+        try:
+            region.wait(None)
+        except ValueError as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=wait) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    started.wait()
+    time.sleep(0.05)  # most of them sleep by now; right whether they do or not
+    region.close()
+    for thread in threads:
+        thread.join()
+    assert len(errors) == 4
+    assert all(name in error and "closed" in error for error in errors)
+
+
+def test_signal_handler_runs_and_the_wait_goes_on(name: str) -> None:
+    calls = []
+    before = signal.signal(signal.SIGALRM, lambda *_: calls.append(len(calls)))
+    try:
+        with zinc.create(name, 1) as region:
+            signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+            start = time.monotonic()
+            assert not region.wait(200)
+            assert time.monotonic() - start >= 0.2
+            assert len(calls) > 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_interrupt_ends_the_wait(name: str) -> None:
+    main = threading.main_thread().ident
+    assert main
+    with zinc.create(name, 1) as region:
+        timer = threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            region.wait(None)
+        timer.join()
+        assert region.notify() == 1
+
+
+def test_handler_that_closes_the_region_ends_the_wait(name: str) -> None:
+    region = zinc.create(name, 1)
+    before = signal.signal(signal.SIGALRM, lambda *_: region.close())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(ValueError, match="closed"):
+            region.wait(None)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_forked_child_and_parent_talk_both_ways(name: str) -> None:
+    rounds = 1000
+    with zinc.create(name, 8) as region:
+        child = os.fork()
+        if child == 0:
+            sequence = 0
+            for _ in range(rounds):
+                region.wait(None, after=sequence)
+                sequence = region.notify()
+            os._exit(0 if sequence == 2 * rounds else 1)
+        for _ in range(rounds):
+            assert region.wait(None, after=region.notify())
+        assert os.waitpid(child, 0)[1] == 0
+        assert region.sequence == 2 * rounds
+
+
+def test_swift_and_python_wake_each_other(name: str, peer: Callable[[str], Peer]) -> None:
+    with zinc.create(name, 1) as region:
+        swift = peer(f"open {name}")
+        assert swift.ask("wait 0") == 0
+        region.notify()
+        assert swift.ask("wait 60000") == 1
+        assert swift.ask("notify") == 2
+        assert region.wait(None, after=1)

@@ -1,0 +1,106 @@
+"""What is installed: the wheel, its binaries, and that it needs no Swift."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import zinc
+
+from .conftest import ROOT
+
+FOLDERS_OF_THIS_MACHINE = (str(ROOT), str(Path.home()), "/opt/", "/tmp/", "/usr/lib/swift")
+
+
+def run(*command: str | Path, **options: object) -> str:
+    return subprocess.check_output([str(part) for part in command], text=True, **options)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, ROOT)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_c_program_builds_and_runs(tmp_path: Path) -> None:
+    program = tmp_path / "interface"
+    library = Path(zinc.get_library())
+    run(
+        "cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+        ROOT / "tests/c/interface.c", f"-I{zinc.get_include()}",
+        f"-L{library.parent}", "-lzinc", f"-Wl,-rpath,{library.parent}", "-o", program,
+    )  # fmt: skip
+    run(program)
+
+
+def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
+    assert re.fullmatch(r"zinc_shm-[0-9.]+-cp311-abi3-linux_\w+\.whl", wheel.name)
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if "dist-info" not in name}
+    assert names == {
+        "zinc/__init__.py",
+        "zinc/_region.py",
+        "zinc/_zinc.abi3.so",
+        "zinc/_zinc.pyi",
+        "zinc/include/zinc.h",
+        "zinc/libzinc.so",
+        "zinc/py.typed",
+    }
+
+
+@pytest.mark.parametrize("name", ["libzinc.so", "_zinc.abi3.so"])
+def test_binaries_name_no_folder_of_this_machine(wheel: Path, tmp_path: Path, name: str) -> None:
+    binary = Path(zipfile.ZipFile(wheel).extract(f"zinc/{name}", tmp_path))
+    contents = binary.read_bytes().decode("latin-1")
+    assert not [folder for folder in FOLDERS_OF_THIS_MACHINE if folder in contents]
+    dynamic = run("readelf", "-d", binary)
+    assert re.findall(r"R(?:UN)?PATH.*\[(.*)\]", dynamic) == ["$ORIGIN"]
+    needed = set(re.findall(r"NEEDED.*\[(.*)\]", dynamic))
+    assert needed - {"libc.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"} == (
+        {"libzinc.so"} if name == "_zinc.abi3.so" else set()
+    )
+
+
+def test_library_exports_the_interface_and_nothing_else() -> None:
+    symbols = run("nm", "--dynamic", "--defined-only", zinc.get_library())
+    exported = {line.split()[-1] for line in symbols.splitlines()}
+    header = Path(zinc.get_include(), "zinc.h").read_text()
+    declared = set(re.findall(r"^\w[\w *]*?\b(zinc_\w+)\(", header, re.MULTILINE))
+    assert exported == declared
+    assert len(exported) >= 9
+
+
+@pytest.mark.parametrize("python", [sys.executable, "/usr/bin/python3"])
+def test_wheel_works_where_there_is_no_swift(wheel: Path, tmp_path: Path, python: str) -> None:
+    if python != sys.executable and not Path(python).exists():
+        pytest.skip(f"no {python} here")
+    target = tmp_path / "site"
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, wheel)
+    code = (
+        "import zinc, sys; r = zinc.create(sys.argv[1], 1 << 20); r.notify();"
+        "print(zinc.open(sys.argv[1]).wait(), len(r), zinc.__file__, 'numpy' in sys.modules)"
+    )
+    environment = {"PATH": "/nonexistent", "PYTHONPATH": str(target)}
+    output = run(python, "-c", code, f"wheel-{os.getpid()}", env=environment, cwd="/")
+    assert output == f"True 1048576 {target}/zinc/__init__.py False\n"
+
+
+def test_source_without_swift_says_what_is_missing(tmp_path: Path) -> None:
+    without_swift = {**os.environ, "PATH": "/usr/bin:/bin"}
+    if shutil.which("swift", path=without_swift["PATH"]):
+        pytest.skip("swift is where the C compiler is")
+    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", str(tmp_path), str(ROOT)]
+    failed = subprocess.run(
+        pip, env=without_swift, cwd="/", capture_output=True, text=True, check=False
+    )
+    assert failed.returncode != 0
+    lines = [line.strip() for line in (failed.stdout + failed.stderr).splitlines()]
+    assert any(line.startswith("zinc: to build from source takes Swift 6.2") for line in lines)
