@@ -1,0 +1,54 @@
+"""The examples of the README, run as they stand there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import zinc
+
+from .conftest import ROOT
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's blocks of code, with less patience than for people."""
+    text = (ROOT / "README.md").read_text().replace("5000", "50")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_python_and_c(tmp_path: Path) -> None:
+    creator, reader = blocks("python")
+    (program,) = blocks("c")
+    source = tmp_path / "demo.c"
+    source.write_text(program)
+    library = Path(zinc.get_library())
+    subprocess.run(
+        ["cc", "-Wall", "-Werror", source, f"-I{zinc.get_include()}", library]
+        + [f"-Wl,-rpath,{library.parent}", "-o", tmp_path / "demo"],
+        check=True,
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", creator], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert first.stdout
+    assert first.stdout.read(5) == "Enter"
+    assert subprocess.check_output([sys.executable, "-c", reader], text=True) == "128.0\n"
+    assert subprocess.check_output([tmp_path / "demo"], text=True) == "128\n"
+    first.communicate("\n")
+    assert first.returncode == 0
+    refused = subprocess.run([tmp_path / "demo"], capture_output=True, text=True, check=False)
+    assert 'open "frames": not found' in refused.stderr
+
+
+def test_swift(tmp_path: Path, programs: Path) -> None:
+    (program,) = blocks("swift")
+    source = tmp_path / "main.swift"
+    source.write_text(program)
+    modules = ["-I", programs / "Modules", "-I", ROOT / "Sources/CZinc/include"]
+    objects = list((programs / "Zinc.build").glob("*.o")) + list(
+        (programs / "CZinc.build").glob("*.o")
+    )
+    subprocess.run(["swiftc", source, *modules, *objects, "-o", tmp_path / "demo"], check=True)
+    assert subprocess.check_output([tmp_path / "demo"], text=True) == "42\n"
