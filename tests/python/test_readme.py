@@ -24,11 +24,8 @@ def test_python_and_c(tmp_path: Path) -> None:
     source = tmp_path / "demo.c"
     source.write_text(program)
     library = Path(zinc.get_library())
-    subprocess.run(
-        ["cc", "-Wall", "-Werror", source, f"-I{zinc.get_include()}", library]
-        + [f"-Wl,-rpath,{library.parent}", "-o", tmp_path / "demo"],
-        check=True,
-    )
+    link = [f"-I{zinc.get_include()}", library, f"-Wl,-rpath,{library.parent}"]
+    subprocess.run(["cc", "-Wall", "-Werror", source, *link, "-o", tmp_path / "demo"], check=True)
     first = subprocess.Popen(
         [sys.executable, "-c", creator], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
