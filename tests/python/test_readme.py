@@ -24,7 +24,7 @@ def test_python_and_c(tmp_path: Path) -> None:
     source = tmp_path / "demo.c"
     source.write_text(program)
     library = Path(zinc.get_library())
-    link = [f"-I{zinc.get_include()}", library, f"-Wl,-rpath,{library.parent}"]
+    link = [f"-I{zinc.get_include()}", str(library), f"-Wl,-rpath,{library.parent}"]
     subprocess.run(["cc", "-Wall", "-Werror", source, *link, "-o", tmp_path / "demo"], check=True)
     first = subprocess.Popen(
         [sys.executable, "-c", creator], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -43,9 +43,7 @@ def test_swift(tmp_path: Path, programs: Path) -> None:
     (program,) = blocks("swift")
     source = tmp_path / "main.swift"
     source.write_text(program)
-    modules = ["-I", programs / "Modules", "-I", ROOT / "Sources/CZinc/include"]
-    objects = list((programs / "Zinc.build").glob("*.o")) + list(
-        (programs / "CZinc.build").glob("*.o")
-    )
+    modules = ["-I", str(programs / "Modules"), "-I", str(ROOT / "Sources/CZinc/include")]
+    objects = [str(o) for part in ("Zinc", "CZinc") for o in programs.glob(f"{part}.build/*.o")]
     subprocess.run(["swiftc", source, *modules, *objects, "-o", tmp_path / "demo"], check=True)
     assert subprocess.check_output([tmp_path / "demo"], text=True) == "42\n"
