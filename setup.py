@@ -19,7 +19,7 @@ HEADER = ROOT / "Sources/CZinc/include/zinc.h"
 SWIFT_BUILD = [
     *("swift", "build", "-c", "release", "--product", "zinc", "--scratch-path", str(SCRATCH)),
     *("-Xswiftc", "-enable-experimental-feature", "-Xswiftc", "Embedded", "-Xswiftc", "-wmo"),
-    *("-Xlinker", "--gc-sections", "-Xlinker", "-s"),
+    *("-Xlinker", "--gc-sections", "-Xlinker", "-s", "-Xlinker", "--no-undefined"),
     *(
         "-Xlinker",
         "--version-script=Sources/zinc.map",

@@ -8,7 +8,8 @@ internal import Synchronization
 @safe struct Attachment: ~Copyable {
   typealias Handle = UnsafeMutablePointer<Attachment>
 
-  let path: RegionPath
+  /// Nil for an anonymous region.
+  let path: RegionPath?
   let header: Header
   let data: UnsafeMutableRawPointer
   let capacity: Int
@@ -20,8 +21,9 @@ internal import Synchronization
   let wakesAlways: Bool
   private let mapping: Mapping
 
-  /// Holds the attach lock. Nil once detached; `AttachedHandles` says who may do that.
-  var lock: Descriptor?
+  /// Holds the attach lock of a region with a name; is the region, without one. Nil
+  /// once detached; `AttachedHandles` says who may do that.
+  var descriptor: Descriptor?
   var links = AttachedHandles.Links()
 
   /// The sequence that this handle saw last.
@@ -30,17 +32,34 @@ internal import Synchronization
   let spin = SpinBudget()
 
   init(
-    _ path: consuming RegionPath, _ lock: consuming Descriptor, _ mapping: consuming Mapping,
-    _ file: RegionFile, isReadonly: Bool, canNotify: Bool
+    _ path: consuming RegionPath?, _ descriptor: consuming Descriptor,
+    _ mapping: consuming Mapping, _ file: RegionFile, isReadonly: Bool, canNotify: Bool
   ) {
     unsafe data = unsafe mapping.base + file.dataOffset
     header = unsafe Header(mapping.base)
     capacity = file.capacity
     wakesAlways = file.flags.contains(.wakeAlways)
     self.path = path
-    self.lock = consume lock
+    self.descriptor = consume descriptor
     self.mapping = mapping
     self.isReadonly = isReadonly
     self.canNotify = canNotify
+  }
+
+  /// The descriptor that stands for an anonymous region.
+  var anonymousDescriptor: Int32? {
+    guard unsafe name.pointee == 0 else { return nil }
+    switch descriptor {
+    case .some(let descriptor): return descriptor.raw
+    case .none: return nil
+    }
+  }
+
+  /// NUL-terminated, empty for an anonymous region; valid as long as the attachment.
+  var name: UnsafePointer<CChar> {
+    switch path {
+    case .some(let path): unsafe path.name
+    case .none: unsafe StaticString("").cString
+    }
   }
 }

@@ -11,9 +11,20 @@ struct Descriptor: ~Copyable {
     isWritable = flags & O_ACCMODE == O_RDWR
   }
 
-  private init(_ raw: Int32) {
+  private init(_ raw: Int32, isWritable: Bool = true) {
     self.raw = raw
-    isWritable = true
+    self.isWritable = isWritable
+  }
+
+  /// memfd_create(2), in no file system.
+  init(unnamed: Void) throws(Failure) {
+    self.init(try check(czinc_memfd(), "memfd_create"))
+  }
+
+  /// Another descriptor for what a caller's leads to.
+  init(duplicating other: Int32) throws(Failure) {
+    let raw = try check(czinc_duplicate(other), "dup")
+    self.init(raw, isWritable: czinc_access_mode(raw) == O_RDWR)
   }
 
   /// The same file through a description of its own. Without /proc, which it needs,
@@ -59,12 +70,7 @@ struct Descriptor: ~Copyable {
       if result == -EINTR {
         piece = max(piece / 4, 64 << 10)
       } else if result == -ENOSPC {
-        var (available, total) = (UInt64(0), UInt64(0))
-        unsafe czinc_space(RegionPath.directory.cString, &available, &total)
-        throw Failure(
-          ENOSPC,
-          "% bytes do not fit: /dev/shm has % of % bytes free; free some, enlarge it (mount -o remount,size=...; docker run --shm-size=...) or reserve nothing",
-          UInt64(size), available, total)
+        throw AvailableMemory.folderIsFull(size)
       } else {
         try check(result, "fallocate")
         done += length
@@ -75,7 +81,7 @@ struct Descriptor: ~Copyable {
 
 // MARK: - Locks
 
-/// The two bytes of a region's file that processes lock (see `Attachment+Lifecycle`).
+/// The two bytes of a region's file that processes lock (see `RegionName`).
 enum LockByte: Int64 {
   /// Shared by every handle for as long as it is attached.
   case attached = 0

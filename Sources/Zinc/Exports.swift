@@ -15,7 +15,7 @@ public func zinc_create(
   _ name: UnsafePointer<CChar>?, _ capacity: UInt, _ out: UnsafeMutablePointer<ZincHandle?>?
 ) -> Int32 {
   let options = RegionOptions()
-  return unsafe attach("create", name, out) { path throws(Failure) in
+  return unsafe attachByName("create", name, out) { path throws(Failure) in
     guard capacity % czinc_page_size() == 0 else {
       throw Failure(
         EINVAL, "zinc_create takes a multiple of the page size, % bytes; zinc_region_create any",
@@ -30,7 +30,7 @@ public func zinc_open(
   _ name: UnsafePointer<CChar>?, _ out: UnsafeMutablePointer<ZincHandle?>?
 ) -> Int32 {
   let options = RegionOptions()
-  return unsafe attach("open", name, out) { path throws(Failure) in
+  return unsafe attachByName("open", name, out) { path throws(Failure) in
     unsafe try Attachment.open(path, options)
   }
 }
@@ -85,10 +85,63 @@ public func zinc_region_create(
   _ name: UnsafePointer<CChar>?, _ capacity: UInt, _ options: UnsafePointer<ZincOptions>?,
   _ out: UnsafeMutablePointer<ZincHandle?>?
 ) -> Int32 {
-  unsafe attach("create", name, out) { path throws(Failure) in
+  unsafe attachByName("create", name, out) { path throws(Failure) in
     unsafe try Attachment.create(
       path, capacity: Int(clamping: capacity), RegionOptions(options))
   }
+}
+
+@c @implementation
+public func zinc_region_open_or_create(
+  _ name: UnsafePointer<CChar>?, _ capacity: UInt, _ options: UnsafePointer<ZincOptions>?,
+  _ out: UnsafeMutablePointer<ZincHandle?>?
+) -> Int32 {
+  unsafe attachByName("open or create", name, out) { path throws(Failure) in
+    unsafe try Attachment.openOrCreate(
+      path, capacity: Int(clamping: capacity), RegionOptions(options))
+  }
+}
+
+@c @implementation
+public func zinc_region_create_anonymous(
+  _ capacity: UInt, _ options: UnsafePointer<ZincOptions>?,
+  _ out: UnsafeMutablePointer<ZincHandle?>?
+) -> Int32 {
+  unsafe attach("create an anonymous region", out) { () throws(Failure) in
+    unsafe try Attachment.createAnonymous(
+      capacity: Int(clamping: capacity), RegionOptions(options))
+  }
+}
+
+@c @implementation
+public func zinc_region_open_descriptor(
+  _ descriptor: Int32, _ options: UnsafePointer<ZincOptions>?,
+  _ out: UnsafeMutablePointer<ZincHandle?>?
+) -> Int32 {
+  unsafe attach("open a descriptor", out) { () throws(Failure) in
+    unsafe try Attachment.open(descriptor: descriptor, RegionOptions(options))
+  }
+}
+
+@c @implementation
+public func zinc_region_unlink(_ name: UnsafePointer<CChar>?, _ flags: UInt32) -> Int32 {
+  unsafe report("unlink", name) { () throws(Failure) in
+    guard flags & ~UInt32(ZINC_FORCE) == 0 else { throw Failure(EINVAL, "an unknown flag") }
+    unsafe try RegionName.unlink(path(name), force: flags != 0)
+  }
+}
+
+@c @implementation
+public func zinc_reclaim(
+  _ tell: (@convention(c) (UnsafePointer<CChar>?, UInt64, UnsafeMutableRawPointer?) -> Void)?,
+  _ context: UnsafeMutableRawPointer?
+) -> UInt64 {
+  var freed: UInt64 = 0
+  unsafe RegionName.reclaimAllGated { name, bytes in
+    freed += bytes
+    unsafe tell?(name, bytes, context)
+  }
+  return freed
 }
 
 @c @implementation
@@ -96,7 +149,7 @@ public func zinc_region_open(
   _ name: UnsafePointer<CChar>?, _ options: UnsafePointer<ZincOptions>?,
   _ out: UnsafeMutablePointer<ZincHandle?>?
 ) -> Int32 {
-  unsafe attach("open", name, out) { path throws(Failure) in
+  unsafe attachByName("open", name, out) { path throws(Failure) in
     unsafe try Attachment.open(path, RegionOptions(options))
   }
 }
@@ -109,7 +162,13 @@ public func zinc_region_detach(_ handle: ZincHandle?) {
 @c @implementation
 public func zinc_region_name(_ handle: ZincHandle?) -> UnsafePointer<CChar>? {
   guard let handle = unsafe attachment(handle) else { return unsafe StaticString("").cString }
-  return unsafe handle.pointee.path.name
+  return unsafe handle.pointee.name
+}
+
+@c @implementation
+public func zinc_region_descriptor(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe handle.pointee.anonymousDescriptor ?? -EINVAL
 }
 
 @c @implementation
@@ -158,19 +217,12 @@ public func zinc_error_message() -> UnsafePointer<CChar>? { unsafe UnsafePointer
 
 // MARK: -
 
-/// Calls `body` with the path of `name` and hands its handle out; a failure leaves
-/// null there and its story in this thread's message.
-private func attach(
-  _ operation: StaticString, _ name: UnsafePointer<CChar>?,
-  _ out: UnsafeMutablePointer<ZincHandle?>?,
-  _ body: (consuming RegionPath) throws(Failure) -> Attachment.Handle
+/// Calls `body`; a failure leaves its story in this thread's message.
+private func report(
+  _ operation: StaticString, _ name: UnsafePointer<CChar>?, _ body: () throws(Failure) -> Void
 ) -> Int32 {
-  unsafe out?.pointee = nil
   do throws(Failure) {
-    guard let out = unsafe out, let name = unsafe name else {
-      throw Failure(EINVAL, "the name and the place for the handle must not be null")
-    }
-    unsafe out.pointee = unsafe UnsafeMutableRawPointer(try body(RegionPath(name)))
+    try body()
     return 0
   } catch {
     let buffer = unsafe UnsafeMutableBufferPointer(
@@ -178,6 +230,33 @@ private func attach(
     _ = unsafe Message(in: buffer, operation, name, error)
     return error.status
   }
+}
+
+/// Hands out the handle that `body` makes; a failure leaves null there.
+private func attach(
+  _ operation: StaticString, _ out: UnsafeMutablePointer<ZincHandle?>?,
+  name: UnsafePointer<CChar>? = nil, _ body: () throws(Failure) -> Attachment.Handle
+) -> Int32 {
+  unsafe out?.pointee = nil
+  return unsafe report(operation, name) { () throws(Failure) in
+    guard let out = unsafe out else { throw Failure(EINVAL, "the place for the handle is null") }
+    unsafe out.pointee = unsafe UnsafeMutableRawPointer(try body())
+  }
+}
+
+private func attachByName(
+  _ operation: StaticString, _ name: UnsafePointer<CChar>?,
+  _ out: UnsafeMutablePointer<ZincHandle?>?,
+  _ body: (borrowing RegionPath) throws(Failure) -> Attachment.Handle
+) -> Int32 {
+  unsafe attach(operation, out, name: name) { () throws(Failure) in
+    unsafe try body(path(name))
+  }
+}
+
+private func path(_ name: UnsafePointer<CChar>?) throws(Failure) -> RegionPath {
+  guard let name = unsafe name else { throw Failure(EINVAL, "the name is null") }
+  return unsafe try RegionPath(name)
 }
 
 extension RegionOptions {

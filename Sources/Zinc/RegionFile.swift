@@ -33,6 +33,32 @@ struct RegionFile {
     self.flags = flags
   }
 
+  /// Makes a new, empty file this region, and maps it. Where the memory is not there,
+  /// dead regions may have it: then reclaims them and tries once more.
+  func lay(out pages: borrowing Descriptor, inFolder: Bool, _ options: RegionOptions)
+    throws(Failure) -> Mapping
+  {
+    let isSparse = options.flags.contains(.sparse)
+    do throws(Failure) {
+      try reserve(pages, isSparse, inFolder)
+    } catch  where error.code == ENOSPC {
+      var freed: UInt64 = 0
+      unsafe RegionName.reclaimAll(limit: 10_000) { freed += $1 }
+      if freed == 0 { throw error }
+      try reserve(pages, isSparse, inFolder)
+    }
+    try write(to: pages, options)
+    return try Mapping(pages, size: size)
+  }
+
+  private func reserve(_ pages: borrowing Descriptor, _ isSparse: Bool, _ inFolder: Bool)
+    throws(Failure)
+  {
+    // Looking costs more than reserving little.
+    if !isSparse && size >= 16 << 20 { try AvailableMemory.check(size, inFolder: inFolder) }
+    try pages.allocate(size, sparse: isSparse)
+  }
+
   /// Writes the header of a region that nobody else can see yet. The rest of its page is zero.
   func write(to file: borrowing Descriptor, _ options: RegionOptions) throws(Failure) {
     var header = czinc_header()

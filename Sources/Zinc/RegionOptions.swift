@@ -13,4 +13,12 @@
   var mode: UInt32 = 0o600
   var metadata = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   var kind: UInt32 = 0
+
+  init() {}
+
+  init(mode: UInt32, isPersistent: Bool, reserve: Bool) {
+    self.mode = mode
+    if isPersistent { flags.insert(.persistent) }
+    if !reserve { flags.insert(.sparse) }
+  }
 }

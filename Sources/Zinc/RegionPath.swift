@@ -27,17 +27,29 @@ internal import CZinc
     unsafe memcpy(path + prefixLength, name, length + 1)
   }
 
+  private init(copying other: UnsafePointer<CChar>) {
+    let size = unsafe strlen(other) + 1
+    unsafe path = .allocate(capacity: size)
+    unsafe memcpy(path, other, size)
+  }
+
   deinit { unsafe path.deallocate() }
+
+  /// The same path, in memory of its own.
+  func copy() -> RegionPath { unsafe RegionPath(copying: cString) }
+
+  /// The name of a region whose object is called `entry` in the folder; nil for others'.
+  static func name(ofEntry entry: UnsafePointer<CChar>) -> UnsafePointer<CChar>? {
+    let entryPrefix: StaticString = "zinc_"
+    let length = entryPrefix.utf8CodeUnitCount
+    return unsafe strncmp(entry, entryPrefix.cString, length) == 0 ? entry + length : nil
+  }
 
   /// NUL-terminated, valid as long as this path.
   var cString: UnsafePointer<CChar> { unsafe UnsafePointer(path) }
 
   /// The name without the prefix, valid as long as this path.
   var name: UnsafePointer<CChar> { unsafe cString + RegionPath.prefix.utf8CodeUnitCount }
-
-  static var notFound: Failure {
-    Failure(ENOENT, "not found; nobody who lives has created it, or its last user has gone")
-  }
 
   static var invalidName: Failure {
     Failure(EINVAL, "a name has 1 to 250 characters out of A-Z, a-z, 0-9, _ and -")

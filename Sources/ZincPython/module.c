@@ -54,8 +54,12 @@ static int module_clear(PyObject *module) {
 }
 
 static PyMethodDef module_methods[] = {
-    {"create", zinc_region_new, METH_VARARGS, "create(type, name, capacity, flags, mode)"},
-    {"open", zinc_region_attach, METH_VARARGS, "open(type, name, flags)"},
+    {"create", zinc_module_create, METH_VARARGS, "create(cls, name, capacity, flags, mode, may_exist)"},
+    {"anonymous", zinc_module_anonymous, METH_VARARGS, "anonymous(cls, capacity, flags)"},
+    {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags)"},
+    {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
+    {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, force)"},
+    {"reclaim", zinc_module_reclaim, METH_NOARGS, "reclaim() -> {name: bytes}"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -12,14 +12,16 @@ typedef struct {
     PyObject *not_a_region_error;
 } ModuleState;
 
-/* SharedRegion; its instances come from the two functions below alone. */
+/* SharedRegion; its instances come from the first four functions below alone. */
 extern PyType_Spec zinc_region_spec;
 
-/* create(type, name, capacity, flags, mode), flags as in zinc.h. */
-PyObject *zinc_region_new(PyObject *module, PyObject *args);
-
-/* open(type, name, flags). */
-PyObject *zinc_region_attach(PyObject *module, PyObject *args);
+/* The module's functions; zinc_module_methods has their arguments. Flags are those of zinc.h. */
+PyObject *zinc_module_create(PyObject *module, PyObject *args);
+PyObject *zinc_module_anonymous(PyObject *module, PyObject *args);
+PyObject *zinc_module_open(PyObject *module, PyObject *args);
+PyObject *zinc_module_from_fd(PyObject *module, PyObject *args);
+PyObject *zinc_module_unlink(PyObject *module, PyObject *args);
+PyObject *zinc_module_reclaim(PyObject *module, PyObject *unused);
 
 /*
  * Raises what a failing create, open or unlink left behind: ValueError for what

@@ -91,23 +91,45 @@ static int check_type(PyObject *module, PyObject *type) {
     return 0;
 }
 
-PyObject *zinc_region_new(PyObject *module, PyObject *args) {
+/* The object for a handle, or the exception for a status: the end of all the ways to attach. */
+static PyObject *attached(PyObject *module, PyObject *type, PyObject *name, ZincHandle handle,
+                          int32_t status) {
+    if (status < 0) return zinc_raise(PyModule_GetState(module), status);
+    return region_from_handle(type, handle, name);
+}
+
+PyObject *zinc_module_create(PyObject *module, PyObject *args) {
     PyObject *type, *name;
     uintptr_t capacity;
     unsigned flags, mode;
-    if (!PyArg_ParseTuple(args, "OUO&II:create", &type, &name, convert_capacity, &capacity, &flags, &mode))
+    int may_exist;
+    if (!PyArg_ParseTuple(args, "OUO&IIp:create", &type, &name, convert_capacity, &capacity, &flags, &mode,
+                          &may_exist))
         return NULL;
     const char *text = name_argument(name);
     if (!text || !check_type(module, type)) return NULL;
     ZincOptions options = {.size = sizeof options, .flags = flags, .mode = mode};
     ZincHandle handle;
     int32_t status;
-    Py_BEGIN_ALLOW_THREADS status = zinc_region_create(text, capacity, &options, &handle);
-    Py_END_ALLOW_THREADS if (status < 0) return zinc_raise(PyModule_GetState(module), status);
-    return region_from_handle(type, handle, name);
+    Py_BEGIN_ALLOW_THREADS status = may_exist ? zinc_region_open_or_create(text, capacity, &options, &handle)
+                                              : zinc_region_create(text, capacity, &options, &handle);
+    Py_END_ALLOW_THREADS return attached(module, type, name, handle, status);
 }
 
-PyObject *zinc_region_attach(PyObject *module, PyObject *args) {
+PyObject *zinc_module_anonymous(PyObject *module, PyObject *args) {
+    PyObject *type;
+    uintptr_t capacity;
+    unsigned flags;
+    if (!PyArg_ParseTuple(args, "OO&I:anonymous", &type, convert_capacity, &capacity, &flags)) return NULL;
+    if (!check_type(module, type)) return NULL;
+    ZincOptions options = {.size = sizeof options, .flags = flags};
+    ZincHandle handle;
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_region_create_anonymous(capacity, &options, &handle);
+    Py_END_ALLOW_THREADS return attached(module, type, Py_None, handle, status);
+}
+
+PyObject *zinc_module_open(PyObject *module, PyObject *args) {
     PyObject *type, *name;
     unsigned flags;
     if (!PyArg_ParseTuple(args, "OUI:open", &type, &name, &flags)) return NULL;
@@ -117,8 +139,48 @@ PyObject *zinc_region_attach(PyObject *module, PyObject *args) {
     ZincHandle handle;
     int32_t status;
     Py_BEGIN_ALLOW_THREADS status = zinc_region_open(text, &options, &handle);
+    Py_END_ALLOW_THREADS return attached(module, type, name, handle, status);
+}
+
+PyObject *zinc_module_from_fd(PyObject *module, PyObject *args) {
+    PyObject *type, *file;
+    unsigned flags;
+    if (!PyArg_ParseTuple(args, "OOI:from_fd", &type, &file, &flags)) return NULL;
+    int descriptor = PyObject_AsFileDescriptor(file);
+    if (descriptor < 0 || !check_type(module, type)) return NULL;
+    ZincOptions options = {.size = sizeof options, .flags = flags};
+    ZincHandle handle;
+    int32_t status = zinc_region_open_descriptor(descriptor, &options, &handle);
+    return attached(module, type, Py_None, handle, status);
+}
+
+PyObject *zinc_module_unlink(PyObject *module, PyObject *args) {
+    PyObject *name;
+    int force;
+    if (!PyArg_ParseTuple(args, "Up:unlink", &name, &force)) return NULL;
+    const char *text = name_argument(name);
+    if (!text) return NULL;
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_region_unlink(text, force ? ZINC_FORCE : 0);
     Py_END_ALLOW_THREADS if (status < 0) return zinc_raise(PyModule_GetState(module), status);
-    return region_from_handle(type, handle, name);
+    Py_RETURN_NONE;
+}
+
+static void note_reclaimed(const char *name, uint64_t bytes, void *result) {
+    if (PyErr_Occurred()) return;
+    PyObject *number = PyLong_FromUnsignedLongLong(bytes);
+    if (number) PyDict_SetItemString(result, name, number);
+    Py_XDECREF(number);
+}
+
+/* Holds the GIL: it is short, and tells Python of each name. */
+PyObject *zinc_module_reclaim(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    PyObject *result = PyDict_New();
+    if (!result) return NULL;
+    zinc_reclaim(note_reclaimed, result);
+    if (PyErr_Occurred()) Py_CLEAR(result);
+    return result;
 }
 
 static void region_dealloc(Region *self) {
@@ -146,6 +208,21 @@ static PyObject *region_close(Region *self, PyObject *unused) {
     Py_END_ALLOW_THREADS self->calls--;
     free_if_unused(self);
     Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(fileno_doc,
+             "fileno($self)\n--\n\n"
+             "The descriptor (int) of an anonymous region, to send over a Unix socket or to pass\n"
+             "to a child; it stays the region's and is closed with it. Raises ValueError for a\n"
+             "region with a name, and if the region is closed.");
+
+static PyObject *region_fileno(Region *self, PyObject *unused) {
+    (void)unused;
+    if (!check_open(self)) return NULL;
+    int32_t descriptor = zinc_region_descriptor(self->handle);
+    if (descriptor >= 0) return PyLong_FromLong(descriptor);
+    PyErr_Format(PyExc_ValueError, "region %R has a name to open it by, and no descriptor", self->name);
+    return NULL;
 }
 
 static PyObject *region_enter(Region *self, PyObject *unused) {
@@ -331,6 +408,7 @@ static PyObject *region_refuse(PyTypeObject *type, PyObject *args, PyObject *key
 
 static PyMethodDef region_methods[] = {
     {"close", (PyCFunction)region_close, METH_NOARGS, close_doc},
+    {"fileno", (PyCFunction)region_fileno, METH_NOARGS, fileno_doc},
     {"as_buffer", (PyCFunction)region_as_buffer, METH_NOARGS, as_buffer_doc},
     {"notify", (PyCFunction)region_notify, METH_NOARGS, notify_doc},
     {"try_wait", (PyCFunction)region_try_wait, METH_NOARGS, try_wait_doc},
@@ -341,7 +419,8 @@ static PyMethodDef region_methods[] = {
 };
 
 static PyMemberDef region_members[] = {
-    {"name", T_OBJECT_EX, offsetof(Region, name), READONLY, "The name it was created under (str)."},
+    {"name", T_OBJECT_EX, offsetof(Region, name), READONLY,
+     "The name it was created under (str); None for an anonymous region."},
     {"capacity", T_PYSSIZET, offsetof(Region, capacity), READONLY,
      "The size of the data in bytes, exactly as it was created (int)."},
     {"readonly", T_BOOL, offsetof(Region, is_readonly), READONLY,

@@ -13,7 +13,7 @@ bytes: as a memoryview, as a numpy array, through anything that takes a buffer.
 (True, b'hello')
 """
 
-from ._region import NotARegionError, SharedRegion
+from ._region import NotARegionError, SharedRegion, reclaim, unlink
 
 __all__ = [
     "NotARegionError",
@@ -22,10 +22,14 @@ __all__ = [
     "get_include",
     "get_library",
     "open",
+    "open_or_create",
+    "reclaim",
+    "unlink",
 ]
 
 create = SharedRegion.create
 open = SharedRegion.open
+open_or_create = SharedRegion.open_or_create
 
 
 def get_include() -> str:

@@ -11,8 +11,9 @@ if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
 
     import numpy
     import numpy.typing
+    from _typeshed import FileDescriptorLike
 
-__all__ = ["NotARegionError", "SharedRegion"]
+__all__ = ["NotARegionError", "SharedRegion", "reclaim", "unlink"]
 
 
 class SharedRegion(_zinc.SharedRegion):
@@ -52,8 +53,51 @@ class SharedRegion(_zinc.SharedRegion):
         capacity or mode that can't be, OSError (ENOSPC) if the memory is not there,
         PermissionError and other OSErrors as the system says.
         """
-        flags = (_zinc.PERSISTENT if persistent else 0) | (0 if reserve else _zinc.SPARSE)
-        return _zinc.create(cls, name, capacity, flags, mode)
+        return _zinc.create(cls, name, capacity, _flags(persistent, reserve), mode, False)
+
+    @classmethod
+    def open_or_create(
+        cls,
+        name: str,
+        capacity: int,
+        *,
+        mode: int = 0o600,
+        persistent: bool = False,
+        reserve: bool = True,
+        any_user: bool = False,
+    ) -> Self:
+        """Attach to the region of this name, and create it if there is none.
+
+        Of several processes that do this at once one creates, the others open. The
+        arguments are those of `create` and `open`.
+
+        Raises FileExistsError if the region exists with another capacity, and what
+        `create` and `open` raise.
+        """
+        flags = _flags(persistent, reserve) | (_zinc.ANY_USER if any_user else 0)
+        return _zinc.create(cls, name, capacity, flags, mode, True)
+
+    @classmethod
+    def anonymous(cls, capacity: int, *, reserve: bool = True) -> Self:
+        """Create a region of `capacity` zeroed bytes that has no name.
+
+        It has no entry in /dev/shm and is not bound by its size; nobody can shrink it;
+        it is gone with its last descriptor and mapping. It travels as its `fileno()`,
+        through a fork, ``pass_fds`` or a Unix socket, and `from_fd` attaches to it.
+
+        Raises ValueError for a capacity that can't be, OSError (ENOSPC) if the memory
+        is not there, and as the system says.
+        """
+        return _zinc.anonymous(cls, capacity, _flags(False, reserve))
+
+    @classmethod
+    def from_fd(cls, fd: FileDescriptorLike, *, readonly: bool = False) -> Self:
+        """Attach to an anonymous region by a descriptor, which stays the caller's.
+
+        Read-only, too, if the descriptor is. Raises `NotARegionError` if it leads to
+        something else, OSError as the system says.
+        """
+        return _zinc.from_fd(cls, fd, _zinc.READONLY if readonly else 0)
 
     @classmethod
     def open(cls, name: str, *, readonly: bool = False, any_user: bool = False) -> Self:
@@ -86,3 +130,29 @@ class SharedRegion(_zinc.SharedRegion):
             kind = numpy.dtype(dtype or numpy.uint8)
             return numpy.frombuffer(self, kind, len(self) // kind.itemsize)
         return numpy.ndarray(shape, dtype or numpy.uint8, memoryview(self))
+
+
+def _flags(persistent: bool, reserve: bool) -> int:
+    return (_zinc.PERSISTENT if persistent else 0) | (0 if reserve else _zinc.SPARSE)
+
+
+def unlink(name: str, *, force: bool = False) -> None:
+    """Remove a region's name at once, whoever is attached; they go on with what they have.
+
+    With `force` also what has the region's place but is none, or a damaged one.
+
+    Raises FileNotFoundError if there is nothing, `NotARegionError` if it is no region,
+    PermissionError and other OSErrors as the system says.
+    """
+    _zinc.unlink(name, force)
+
+
+def reclaim() -> dict[str, int]:
+    """Remove every dead region that this user may remove; return what each one freed.
+
+    Dead are those whose last user was killed before it could close them; they go by
+    themselves when somebody next uses their name, or when memory is short. Living and
+    persistent regions stay, and so do files that are no regions. The result has their
+    names and the bytes of memory that they had.
+    """
+    return _zinc.reclaim()

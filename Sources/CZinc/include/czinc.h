@@ -14,6 +14,7 @@
  * None of these may include <sys/types.h>: with the GNU declarations its fd_set
  * differs from the one in Swift's Glibc module.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -65,12 +66,19 @@ struct czinc_status {
     uint32_t mode;
     uint32_t owner;
     uint32_t links;
+    uint64_t memory; /* bytes that the file really has */
 };
 
 static inline int32_t czinc_fstat(int32_t fd, struct czinc_status *out) {
     struct stat s;
     if (fstat(fd, &s) < 0) return -errno;
-    *out = (struct czinc_status){s.st_dev, s.st_ino, s.st_size, s.st_mode, s.st_uid, (uint32_t)s.st_nlink};
+    *out = (struct czinc_status){.device = s.st_dev,
+                                 .inode = s.st_ino,
+                                 .size = s.st_size,
+                                 .mode = s.st_mode,
+                                 .owner = s.st_uid,
+                                 .links = (uint32_t)s.st_nlink,
+                                 .memory = (uint64_t)s.st_blocks * 512};
     return 0;
 }
 
@@ -123,12 +131,63 @@ static inline int32_t czinc_link(int32_t fd, const char *to) {
 
 static inline int32_t czinc_unlink(const char *path) { return unlink(path) < 0 ? -errno : 0; }
 
+static inline int32_t czinc_rmdir(const char *path) { return rmdir(path) < 0 ? -errno : 0; }
+
+/* A folder's names one after another, null at the end: opendir(3), readdir(3), closedir(3). */
+static inline void *_Nullable czinc_opendir(const char *path) { return opendir(path); }
+
+static inline const char *_Nullable czinc_readdir(void *folder) {
+    struct dirent *entry = readdir(folder);
+    return entry ? entry->d_name : NULL;
+}
+
+static inline void czinc_closedir(void *folder) { closedir(folder); }
+
+/* An unnamed file that is in no file system, whose size can be fixed. */
+static inline int32_t czinc_memfd(void) {
+    int fd = memfd_create("zinc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Fixes a memfd's size, and that it is fixed. */
+static inline int32_t czinc_seal_size(int32_t fd) {
+    return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ? -errno : 0;
+}
+
+/* 1 if the file can neither shrink nor grow, 0 if it can. */
+static inline int32_t czinc_is_size_sealed(int32_t fd) {
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & F_SEAL_SHRINK) && (seals & F_SEAL_GROW);
+}
+
+/* O_RDONLY, O_WRONLY or O_RDWR: how the descriptor was opened. */
+static inline int32_t czinc_access_mode(int32_t fd) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags < 0 ? -errno : flags & O_ACCMODE;
+}
+
 /* Bytes that a file system has free for this user, and its size; 0 and 0 if it won't say. */
 static inline void czinc_space(const char *path, uint64_t *available, uint64_t *total) {
     struct statvfs s;
     if (statvfs(path, &s) < 0) memset(&s, 0, sizeof s);
     *available = (uint64_t)s.f_bavail * s.f_frsize;
     *total = (uint64_t)s.f_blocks * s.f_frsize;
+}
+
+/* ---- small texts ---- */
+
+/* root, the first `length` bytes of middle, and file, one after the other. */
+static inline void czinc_join(char *out, uintptr_t size, const char *root, const char *middle, int32_t length,
+                              const char *file) {
+    snprintf(out, size, "%s%.*s%s", root, (int)length, middle, file);
+}
+
+/* Does a decimal number follow, after spaces? Then stores it. */
+static inline int32_t czinc_number(const char *text, uint64_t *value) {
+    while (*text == ' ') text++;
+    if (*text < '0' || *text > '9') return 0;
+    for (*value = 0; *text >= '0' && *text <= '9'; text++) *value = *value * 10 + (uint64_t)(*text - '0');
+    return 1;
 }
 
 /* ---- open file description locks, one byte each (fcntl_locking(2)) ---- */

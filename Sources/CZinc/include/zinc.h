@@ -121,13 +121,56 @@ int32_t zinc_region_create(const char *name, uintptr_t capacity, const ZincOptio
 int32_t zinc_region_open(const char *name, const ZincOptions *options, ZincHandle *out);
 
 /*
+ * Opens the region of this name, or creates it if there is none: of several
+ * processes that call this at once one creates. -17 if it exists with another
+ * capacity. `options` as for create, and ZINC_ANY_USER.
+ */
+int32_t zinc_region_open_or_create(const char *name, uintptr_t capacity, const ZincOptions *options,
+                                   ZincHandle *out);
+
+/*
+ * Creates a region without a name: no entry in /dev/shm, not bound by its size,
+ * gone with its last descriptor and handle, and nobody can shrink it. It travels as
+ * a descriptor, through fork or a Unix socket. Of the flags only ZINC_SPARSE.
+ */
+int32_t zinc_region_create_anonymous(uintptr_t capacity, const ZincOptions *options, ZincHandle *out);
+
+/*
+ * Attaches to an anonymous region by a descriptor, which stays the caller's to
+ * close. -74 if it is not one. Of the flags only ZINC_READONLY.
+ */
+int32_t zinc_region_open_descriptor(int32_t descriptor, const ZincOptions *options, ZincHandle *out);
+
+/*
+ * An anonymous region's descriptor, which stays zinc's and is closed with the
+ * handle; -22 for a region with a name.
+ */
+int32_t zinc_region_descriptor(ZincHandle handle);
+
+enum { ZINC_FORCE = 1 }; /* unlink: whatever it is that has the name */
+
+/*
+ * Removes a region's name at once, whoever is attached; they go on with what they
+ * have. -2 if there is none, -74 if what has its place is no region, unless
+ * `flags` is ZINC_FORCE.
+ */
+int32_t zinc_region_unlink(const char *name, uint32_t flags);
+
+/*
+ * Removes every dead region that this user may remove: those whose last user was
+ * killed. Living and persistent ones and other files stay. Calls `tell`, unless it
+ * is null, with each name and the bytes that it freed; returns all bytes freed.
+ */
+uint64_t zinc_reclaim(void (*tell)(const char *name, uint64_t bytes, void *context), void *context);
+
+/*
  * Detaches as zinc_close() does, but leaves the mapping and the handle in
  * place: zinc_ptr() stays valid, waits return -125, and zinc_close() frees the
  * rest. For bindings, whose views outlive a close.
  */
 void zinc_region_detach(ZincHandle handle);
 
-/* The region's name, or "" for a null handle. Valid until zinc_close(). */
+/* The region's name, "" for an anonymous one or a null handle. Valid until zinc_close(). */
 const char *zinc_region_name(ZincHandle handle);
 
 /* 1 if the data can't be written through this handle, 0 if it can. */
