@@ -37,8 +37,8 @@ static void free_if_unused(Region *self) {
 
 /* True, or false with an exception for a region that was closed. */
 static int check_open(Region *self) {
-    if (!self->is_closed && self->handle) return 1;
-    PyErr_Format(PyExc_ValueError, "region %R is closed", self->name ? self->name : Py_None);
+    if (!self->is_closed) return 1;
+    PyErr_Format(PyExc_ValueError, "region %R is closed", self->name);
     return 0;
 }
 
@@ -201,7 +201,7 @@ PyDoc_STRVAR(close_doc, "close($self)\n--\n\n"
 
 static PyObject *region_close(Region *self, PyObject *unused) {
     (void)unused;
-    if (self->is_closed || !self->handle) Py_RETURN_NONE;
+    if (self->is_closed) Py_RETURN_NONE;
     self->is_closed = 1;
     self->calls++;
     Py_BEGIN_ALLOW_THREADS zinc_region_detach(self->handle);
@@ -393,11 +393,16 @@ static PyObject *region_sequence(Region *self, void *unused) {
 /* ---- the type ---- */
 
 static PyObject *region_repr(Region *self) {
-    if (self->is_closed || !self->handle)
-        return PyUnicode_FromFormat("<zinc.SharedRegion %R, %zd bytes, closed>", self->name, self->capacity);
-    return PyUnicode_FromFormat("<zinc.SharedRegion %R, %zd bytes%s at %p, sequence %u>", self->name,
-                                self->capacity, self->is_readonly ? ", read-only," : "",
-                                zinc_ptr(self->handle), zinc_region_sequence(self->handle));
+    PyObject *name = self->name == Py_None ? PyUnicode_FromString("anonymous") : PyObject_Repr(self->name);
+    if (!name) return NULL;
+    PyObject *text =
+        self->is_closed
+            ? PyUnicode_FromFormat("<zinc.SharedRegion %U, %zd bytes, closed>", name, self->capacity)
+            : PyUnicode_FromFormat("<zinc.SharedRegion %U, %zd bytes%s at %p, sequence %u>", name,
+                                   self->capacity, self->is_readonly ? ", read-only," : "",
+                                   zinc_ptr(self->handle), zinc_region_sequence(self->handle));
+    Py_DECREF(name);
+    return text;
 }
 
 static PyObject *region_refuse(PyTypeObject *type, PyObject *args, PyObject *keywords) {
