@@ -324,7 +324,7 @@ def attach_and_add(name: str) -> None:
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_multiprocessing(name: str, method: str) -> None:
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     with zinc.create(name, 8) as region:
         for _ in range(3):
             process = context.Process(target=attach_and_add, args=(name,))
@@ -405,7 +405,7 @@ def test_from_fd_refuses_what_is_no_anonymous_region(name: str, tmp_path: Path) 
             os.close(descriptor)
         with pytest.raises(OSError, match="Bad file descriptor"):
             zinc.SharedRegion.from_fd(descriptors[0])
-        with pytest.raises(ValueError, match="negative|-1"):
+        with pytest.raises(ValueError, match=r"negative|-1"):
             zinc.SharedRegion.from_fd(-1)
     with pytest.raises(ValueError, match="capacity"):
         zinc.SharedRegion.anonymous(0)
