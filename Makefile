@@ -2,11 +2,13 @@
 # make test       all tests
 # make check      formatting, lints, types, headers, binaries
 # make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand
+# make soak       a storm of random operations and kills, MINUTES=… (10)
 # make size       how large, how fast to load and to create
 # make clean
 
 PYTHON ?= python3
 FILE ?=
+MINUTES ?= 10
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +16,7 @@ PROGRAMS := swift build -c release --package-path tests/programs
 NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 	$(shell find Sources -name '*.swift' -o -name '*.[ch]')
 
-.PHONY: build test check demo size clean
+.PHONY: build test check demo soak size clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -38,6 +40,9 @@ check: build
 demo: build
 	$(PROGRAMS) --product zinc-demo
 	$(BIN)/python tests/programs/demo.py $(if $(FILE),'$(FILE)')
+
+soak: build
+	$(BIN)/python tests/storm.py $$(($(MINUTES) * 60))
 
 size: build
 	$(BIN)/python tests/size.py

@@ -542,13 +542,3 @@ def wait_until_dead(name: str) -> None:
         except FileNotFoundError:
             return
         time.sleep(0.01)
-
-
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-OTHER = ("setpriv", "--reuid=65533", "--regid=65533", "--clear-groups")
-
-
-def everybodys_python() -> bool:
-    """Can another user run this interpreter and import zinc?"""
-    command = [*NOBODY, sys.executable, "-c", "import zinc"]
-    return os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0

@@ -1,0 +1,303 @@
+"""Many, again and again, too large, and as other users: what must not add up or break."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import zinc
+
+from .conftest import ROOT, SHM
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def test_storm_of_operations_and_kills() -> None:
+    storm = [sys.executable, str(ROOT / "tests/storm.py"), "5"]
+    result = subprocess.run(storm, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    print(result.stdout)
+
+
+def usage() -> tuple[int, int, int]:
+    """Return this process's descriptors, mappings and resident pages."""
+    statm = Path("/proc/self/statm").read_text().split()
+    maps = Path("/proc/self/maps").read_text().count("\n")
+    return len(os.listdir("/proc/self/fd")), maps, int(statm[1])
+
+
+@pytest.mark.parametrize("what", ["create", "open", "open_or_create", "anonymous", "refused"])
+def test_ten_thousand_cycles_leave_nothing(name: str, what: str) -> None:
+    def refused() -> None:
+        for call, argument in ((zinc.open, f"{name}-none"), (zinc.open, "a/b")):
+            try:
+                call(argument)
+            except (FileNotFoundError, ValueError):
+                continue
+            raise AssertionError
+
+    with zinc.create(name, 5000):
+        cycles: dict[str, Callable[[], object]] = {
+            "create": lambda: zinc.create(f"{name}-2", 5000).close(),
+            "open": lambda: zinc.open(name).close(),
+            "open_or_create": lambda: zinc.open_or_create(f"{name}-2", 5000).close(),
+            "anonymous": lambda: zinc.SharedRegion.anonymous(5000).as_buffer()[0],
+            "refused": refused,
+        }
+        cycle = cycles[what]
+        for _ in range(500):
+            cycle()
+        before = usage()
+        for _ in range(10_000):
+            cycle()
+        after = usage()
+    assert after[0] == before[0]
+    assert after[1] <= before[1] + 2  # the allocator's own
+    assert after[2] <= before[2] + 64
+
+
+def test_a_thousand_regions_at_once(name: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    try:
+        regions = [zinc.create(f"{name}-{i}", 100) for i in range(1000)]
+        for i, region in enumerate(regions):
+            region.as_buffer()[:4] = i.to_bytes(4, "little")
+        for i in range(1000):
+            with zinc.open(f"{name}-{i}") as other:
+                assert int.from_bytes(other.as_buffer()[:4], "little") == i
+        for region in regions:
+            region.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_no_descriptor_left(name: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    region = zinc.create(name, 1)
+    used = max(int(fd) for fd in os.listdir("/proc/self/fd") if fd.isdigit())
+    for limit in range(used, used + 4):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        try:
+            calls: list[Callable[[], zinc.SharedRegion]] = [
+                lambda: zinc.create(f"{name}-2", 1),
+                lambda: zinc.open(name),
+            ]
+            for call in calls:
+                try:
+                    call().close()
+                except OSError as error:
+                    assert error.errno == errno.EMFILE
+                    assert "ulimit -n" in str(error)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    region.close()
+    assert not (SHM / f"zinc_{name}").exists()
+    assert not (SHM / f"zinc_{name}-2").exists()
+
+
+# ---- too little memory
+
+SMALL = """
+import errno, os, subprocess, sys, zinc
+MIB = 1 << 20
+def refused(size, **options):
+    try:
+        zinc.create("big", size, **options)
+    except OSError as error:
+        assert error.errno == errno.ENOSPC, error
+        assert str(size + 4096) in str(error) and "/dev/shm has" in str(error), error
+        assert "free" in str(error) and "remount,size" in str(error), error
+        assert not os.listdir("/dev/shm"), os.listdir("/dev/shm")
+        return
+    raise AssertionError("it fits")
+refused(65 * MIB)
+refused(64 * MIB)      # with its header it does not fit
+for _ in range(20):    # nothing is lost on the way
+    refused(200 * MIB)
+with zinc.create("most", 63 * MIB) as region:
+    region.as_numpy()[:] = 1
+    try:
+        zinc.create("rest", 2 * MIB)
+    except OSError as error:
+        assert error.errno == errno.ENOSPC
+    else:
+        raise AssertionError("it fits")
+    with zinc.create("sparse", 500 * MIB, reserve=False) as sparse:
+        sparse.as_buffer()[400 * MIB] = 1
+    with zinc.SharedRegion.anonymous(100 * MIB) as region:
+        region.as_numpy()[:] = 1   # not bound by /dev/shm
+killed = "import os, zinc; r = zinc.create('dead', 50 << 20); os.kill(os.getpid(), 9)"
+subprocess.run([sys.executable, "-c", killed])
+assert os.listdir("/dev/shm") == ["zinc_dead"]
+zinc.create("new", 40 * MIB).close()   # the dead one made room
+assert os.listdir("/dev/shm") == []
+"""
+
+
+@as_root
+def test_small_shared_memory_folder() -> None:
+    mount = (
+        f"mount -t tmpfs -o size=64m tmpfs /dev/shm && exec {sys.executable} -c '{SMALL_QUOTED}'"
+    )
+    result = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mount], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+SMALL_QUOTED = SMALL.replace("'", "'\\''")
+
+
+@as_root
+def test_memory_cgroup_refuses_before_it_kills(name: str) -> None:
+    """As in a container: more than the group's limit is an error, not a SIGKILL."""
+    memory = Path("/sys/fs/cgroup/memory")
+    if not memory.is_dir():
+        pytest.skip("no memory cgroup, version 1, here")
+    group = memory / f"zinc-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(96 << 20))
+        code = (
+            "import os, sys, zinc, errno\n"
+            f"open('{group}/cgroup.procs', 'w').write(str(os.getpid()))\n"
+            "for make in (lambda: zinc.create(sys.argv[1], 200 << 20),\n"
+            "             lambda: zinc.SharedRegion.anonymous(200 << 20)):\n"
+            "    try: make()\n"
+            "    except OSError as error: assert error.errno == errno.ENOSPC, error; print(error)\n"
+            "zinc.create(sys.argv[1], 32 << 20).close()\n"
+        )
+        result = subprocess.run(
+            [sys.executable, "-c", code, name], capture_output=True, text=True, check=False
+        )
+    finally:
+        group.rmdir()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.count("this machine or container has") == 2
+
+
+# ---- other users
+
+
+def as_user(uid: int, code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python as another user, who has no rights of root."""
+    prefix = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+    return subprocess.run(
+        [*prefix, sys.executable, "-c", f"import os, sys, zinc\n{code}"],
+        capture_output=True, text=True, check=False, cwd="/",
+    )  # fmt: skip
+
+
+def everybody_may_run_this() -> bool:
+    return os.geteuid() == 0 and as_user(65534, "").returncode == 0
+
+
+with_users = pytest.mark.skipif(
+    not everybody_may_run_this(), reason="needs root, and a Python that others may run"
+)
+
+
+@with_users
+@pytest.mark.parametrize("mode", [0o644, 0o666])
+def test_two_users_share_a_region(name: str, mode: int) -> None:
+    with zinc.create(name, 100, mode=mode) as region:
+        assert (SHM / f"zinc_{name}").stat().st_mode & 0o777 == mode
+        region.as_buffer()[0] = 8
+        region.notify()
+        code = f"""
+try: zinc.open("{name}"); raise SystemExit("no any_user")
+except PermissionError: pass
+r = zinc.open("{name}", readonly=True, any_user=True)
+assert r.as_buffer()[0] == 8 and r.readonly and r.wait(0) and not r.wait(20)
+try: w = zinc.open("{name}", any_user=True)
+except PermissionError: assert {mode} == 0o644
+else:
+    assert {mode} == 0o666
+    w.as_buffer()[1] = 9
+    w.notify()
+try: zinc.create("{name}", 1); raise SystemExit("created")
+except FileExistsError: pass
+try: zinc.unlink("{name}"); raise SystemExit("unlinked")
+except PermissionError: pass
+assert zinc.reclaim() == {{}}
+"""
+        result = as_user(65534, code)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert region.as_buffer()[1] == (9 if mode == 0o666 else 0)
+        zinc.open(name).close()
+
+
+@with_users
+def test_reader_of_another_user_is_woken(name: str) -> None:
+    with zinc.create(name, 1, mode=0o644) as region:
+        code = f"""
+r = zinc.open("{name}", readonly=True, any_user=True)
+print("ready", flush=True)
+assert r.wait(None)
+try: r.notify(); raise SystemExit("notified")
+except PermissionError: pass
+"""
+        prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        with subprocess.Popen(
+            [*prefix, sys.executable, "-c", f"import zinc\n{code}"],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd="/",
+        ) as reader:
+            assert reader.stdout
+            assert reader.stdout.readline() == "ready\n"
+            region.notify()
+        assert reader.returncode == 0
+
+
+@with_users
+def test_reader_that_is_last_leaves_the_name_to_its_owner(name: str) -> None:
+    region = zinc.create(name, 1, mode=0o644)
+    prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    code = f"import sys, zinc; r = zinc.open('{name}', readonly=True, any_user=True); print('ready', flush=True); sys.stdin.read(); r.close()"
+    with subprocess.Popen(
+        [*prefix, sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd="/",
+    ) as reader:
+        assert reader.stdout
+        assert reader.stdout.readline() == "ready\n"
+        region.close()
+        with pytest.raises(FileExistsError):
+            zinc.create(name, 1)  # the reader keeps it
+    assert reader.returncode == 0
+    with pytest.raises(FileNotFoundError):
+        zinc.open(name)
+    assert not (SHM / f"zinc_{name}").exists()
+
+
+@with_users
+def test_all_of_it_as_an_unprivileged_user(name: str) -> None:
+    code = f"""
+r = zinc.create("{name}", 5000)
+assert zinc.open("{name}").capacity == 5000
+try: zinc.create("{name}", 1)
+except FileExistsError: pass
+else: raise SystemExit("created twice")
+if os.fork() == 0: os._exit(zinc.open("{name}").notify() != 1)
+assert os.wait()[1] == 0 and r.wait(0)
+r.close()
+assert not os.path.exists("/dev/shm/zinc_{name}")
+a = zinc.SharedRegion.anonymous(10)
+assert zinc.SharedRegion.from_fd(a.fileno()).capacity == 10
+if os.fork() == 0: r = zinc.create("{name}", 1); os.kill(os.getpid(), 9)
+os.wait()
+assert zinc.reclaim() == {{"{name}": 8192}}
+"""
+    result = as_user(65534, code)
+    assert (result.returncode, result.stderr) == (0, "")

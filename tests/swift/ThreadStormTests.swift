@@ -1,0 +1,85 @@
+import Foundation
+import Testing
+
+@testable import Zinc
+
+/// Threads of one process at work on the same handles; run under the thread and address
+/// sanitizers too (`make sanitize`).
+@Suite struct ThreadStormTests {
+  /// Runs `body` on several threads at once, with the number of each, until all are done.
+  func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    let group = DispatchGroup()
+    for number in 0..<count {
+      group.enter()
+      Thread.detachNewThread {
+        body(number)
+        group.leave()
+      }
+    }
+    group.wait()
+  }
+
+  @Test(.timeLimit(.minutes(5))) func createOpenAndCloseOnAFewNames() throws {
+    let names = (0..<3).map { _ in uniqueName("threads") }
+    onThreads(4) { number in
+      var generator = SystemRandomNumberGenerator()
+      for _ in 0..<2000 {
+        let name = names.randomElement(using: &generator) ?? ""
+        guard let region = try? SharedRegion.openOrCreate(name, capacity: 5000) else {
+          Issue.record("open or create failed")
+          return
+        }
+        region.notify()
+        if (try? SharedRegion.create(name, capacity: 1)) != nil {
+          Issue.record("created a living name")
+        }
+        #expect((try? SharedRegion.open(name))?.capacity == 5000)
+        #expect(region.tryWait() == true)
+        _ = number
+      }
+    }
+    for name in names { #expect(try Traces(of: name) == Traces(of: "nobody")) }
+  }
+
+  @Test(.timeLimit(.minutes(5))) func notifyAndWaitOnOneHandle() throws {
+    let region = try SharedRegion.create(uniqueName("threads"), capacity: 8)
+    let shared = unsafe Borrowed(pointer: unsafe region.attachment)
+    let rounds: UInt32 = 5000
+    onThreads(4) { number in
+      let attachment = unsafe shared.pointer
+      if number < 2 {
+        for _ in 0..<rounds { _ = unsafe attachment.pointee.notify() }
+      } else {
+        // Not one by one: several notifications may be seen as one.
+        while unsafe attachment.pointee.sequence < 2 * rounds {
+          let seen = unsafe attachment.pointee.sequence
+          if seen == 2 * rounds { break }
+          _ = unsafe attachment.pointee.wait(past: seen, deadline: .max, isInterruptible: false)
+        }
+      }
+    }
+    #expect(region.sequence == 2 * rounds)
+  }
+
+  @Test(.timeLimit(.minutes(5))) func detachEndsTheWaitsOfOtherThreads() throws {
+    for _ in 0..<200 {
+      let name = uniqueName("threads")
+      let region = try SharedRegion.create(name, capacity: 8)
+      let shared = unsafe Borrowed(pointer: unsafe region.attachment)
+      onThreads(4) { number in
+        if number == 0 {
+          unsafe Zinc.Attachment.detach(shared.pointer)
+        } else {
+          let result = unsafe shared.pointer.pointee.wait(deadline: .max, isInterruptible: false)
+          #expect(result == .closed)
+        }
+      }
+      #expect(try Traces(of: name).exists == false)
+    }
+  }
+}
+
+/// A handle that threads share while its region is borrowed by the test.
+@safe private struct Borrowed: @unchecked Sendable {
+  let pointer: Zinc.Attachment.Handle
+}
