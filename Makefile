@@ -32,6 +32,8 @@ test: build
 	tests/install strace
 	$(PROGRAMS)
 	swift test --no-parallel # they look at their own /proc
+	swift test --no-parallel --filter ThreadStorm --scratch-path .build-thread --sanitize thread
+	swift test --no-parallel --filter ThreadStorm --scratch-path .build-address --sanitize address
 	$(BIN)/python -m pytest
 
 check: build

@@ -16,8 +16,8 @@
   @safe public struct SharedRegion: ~Copyable, @unchecked Sendable {
     private let handle: Attachment.Handle
 
-  /// For tests of what the C functions do with it.
-  var attachment: Attachment.Handle { unsafe handle }
+    /// For tests of what the C functions do with it.
+    var attachment: Attachment.Handle { unsafe handle }
 
     private init(_ handle: Attachment.Handle) { unsafe self.handle = unsafe handle }
 

@@ -4,7 +4,7 @@ import Testing
 @testable import Zinc
 
 /// Threads of one process at work on the same handles; run under the thread and address
-/// sanitizers too (`make sanitize`).
+/// sanitizers too (`make test`).
 @Suite struct ThreadStormTests {
   /// Runs `body` on several threads at once, with the number of each, until all are done.
   func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
