@@ -37,7 +37,7 @@ class BuildZinc(build_ext):
     def run(self) -> None:
         if shutil.which("swift") is None:
             sys.exit(
-                "zinc: to build from source takes Swift 6.2 or newer, and there is no `swift` on "
+                "zinc: to build from source takes Swift 6.3 or newer, and there is no `swift` on "
                 "the path; get it from https://www.swift.org/install, or install a wheel."
             )
         subprocess.run(SWIFT_BUILD, cwd=ROOT, check=True)

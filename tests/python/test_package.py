@@ -103,4 +103,4 @@ def test_source_without_swift_says_what_is_missing(tmp_path: Path) -> None:
     )
     assert failed.returncode != 0
     lines = [line.strip() for line in (failed.stdout + failed.stderr).splitlines()]
-    assert any(line.startswith("zinc: to build from source takes Swift 6.2") for line in lines)
+    assert any(line.startswith("zinc: to build from source takes Swift 6.3") for line in lines)
