@@ -187,17 +187,19 @@ def test_memory_cgroup_refuses_before_it_kills(name: str) -> None:
 # ---- other users
 
 
-def as_user(uid: int, code: str) -> subprocess.CompletedProcess[str]:
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def as_nobody(code: str) -> subprocess.CompletedProcess[str]:
     """Run Python as another user, who has no rights of root."""
-    prefix = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
     return subprocess.run(
-        [*prefix, sys.executable, "-c", f"import os, sys, zinc\n{code}"],
+        [*NOBODY, sys.executable, "-c", f"import os, sys, zinc\n{code}"],
         capture_output=True, text=True, check=False, cwd="/",
     )  # fmt: skip
 
 
 def everybody_may_run_this() -> bool:
-    return os.geteuid() == 0 and as_user(65534, "").returncode == 0
+    return os.geteuid() == 0 and as_nobody("").returncode == 0
 
 
 with_users = pytest.mark.skipif(
@@ -229,7 +231,7 @@ try: zinc.unlink("{name}"); raise SystemExit("unlinked")
 except PermissionError: pass
 assert zinc.reclaim() == {{}}
 """
-        result = as_user(65534, code)
+        result = as_nobody(code)
         assert (result.returncode, result.stderr) == (0, "")
         assert region.as_buffer()[1] == (9 if mode == 0o666 else 0)
         zinc.open(name).close()
@@ -245,9 +247,8 @@ assert r.wait(None)
 try: r.notify(); raise SystemExit("notified")
 except PermissionError: pass
 """
-        prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         with subprocess.Popen(
-            [*prefix, sys.executable, "-c", f"import zinc\n{code}"],
+            [*NOBODY, sys.executable, "-c", f"import zinc\n{code}"],
             stdout=subprocess.PIPE,
             text=True,
             cwd="/",
@@ -261,10 +262,9 @@ except PermissionError: pass
 @with_users
 def test_reader_that_is_last_leaves_the_name_to_its_owner(name: str) -> None:
     region = zinc.create(name, 1, mode=0o644)
-    prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     code = f"import sys, zinc; r = zinc.open('{name}', readonly=True, any_user=True); print('ready', flush=True); sys.stdin.read(); r.close()"
     with subprocess.Popen(
-        [*prefix, sys.executable, "-c", code],
+        [*NOBODY, sys.executable, "-c", code],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -299,5 +299,5 @@ if os.fork() == 0: r = zinc.create("{name}", 1); os.kill(os.getpid(), 9)
 os.wait()
 assert zinc.reclaim() == {{"{name}": 8192}}
 """
-    result = as_user(65534, code)
+    result = as_nobody(code)
     assert (result.returncode, result.stderr) == (0, "")
