@@ -36,6 +36,8 @@ test: build
 	ASAN_OPTIONS=detect_leaks=0 swift test --no-parallel --filter ThreadStorm \
 		--scratch-path .build-address --sanitize address # XCTest leaks; pytest counts ours
 	$(BIN)/python -m pytest
+	[ "$$(id -u)" != 0 ] || tests/unprivileged \
+		$(BIN)/python -m pytest -p no:cacheprovider --ignore tests/python/test_package.py
 
 check: build
 	tests/check

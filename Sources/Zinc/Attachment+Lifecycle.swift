@@ -23,7 +23,7 @@ extension Attachment {
       opening: RegionPath.directory.cString, O_TMPFILE | O_RDWR, mode: 0o600)
     try check(czinc_fchmod(pages.raw, options.mode), "fchmod")
     let mapping = try file.lay(out: pages, inFolder: true, options)
-    let lock = try pages.reopened()
+    var lock = try pages.reopened()
     guard try lock.tryLock(.attached, exclusive: false) else {
       throw Failure(EBUSY, "another process has locked the new file")
     }
@@ -35,6 +35,14 @@ extension Attachment {
         try check(result, "linkat")
         break
       }
+    }
+    // Without /proc the mapping's description has locked so far; the name leads to another.
+    if lock.isCopy, let named = try? RegionName.open(path, orReadonly: false),
+      (try? named.status().inode) == (try? pages.status().inode),
+      (try? named.tryLock(.attached, exclusive: false)) == true
+    {
+      lock.unlock(.attached)
+      lock = named
     }
     return unsafe publish(
       Attachment(path.copy(), lock, mapping, file, isReadonly: false, canNotify: true))

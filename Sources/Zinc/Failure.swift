@@ -33,7 +33,7 @@ struct Failure: Error {
   private static func explanation(of code: Int32) -> StaticString {
     switch code {
     case EACCES, EPERM: "this user may not do that; look at the region's owner and mode"
-    case ENOENT: "not found"
+    case ENOENT: "not found; are /dev/shm and /proc mounted?"
     case EMFILE: "this process has no descriptor left; close some, or raise ulimit -n"
     case ENFILE: "the system has no descriptor left"
     case ENOMEM: "no address space or memory left; see ulimit -v and vm.max_map_count"

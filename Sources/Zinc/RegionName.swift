@@ -69,6 +69,7 @@ enum RegionName {
       return
     }
     let result = unsafe czinc_unlink(path.cString)
+    if result == -ENOENT { throw notFound }
     try check(result == -EISDIR ? unsafe czinc_rmdir(path.cString) : result, "unlink")
   }
 

@@ -232,42 +232,54 @@ def test_forked_child_that_closes_leaves_its_parent_attached(name: str) -> None:
     assert not place(name).exists()
 
 
-def test_forked_child_keeps_the_region_of_a_parent_that_closed(name: str) -> None:
-    region = zinc.create(name, 1)
+def fork_held(do: Callable[[], int]) -> Callable[[], int]:
+    """Fork a child that waits, and return what lets it act and returns its exit status."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.close(writer)
-        os.read(reader, 1)
-        region.as_buffer()[0] = 7
+        status = 1
         try:
-            os._exit(zinc.open(name).as_buffer()[0])
+            os.close(writer)
+            os.read(reader, 1)
+            status = do()
         finally:
-            os._exit(1)
+            os._exit(status)
     os.close(reader)
+
+    def let_go() -> int:
+        os.close(writer)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    return let_go
+
+
+def test_forked_child_keeps_the_region_of_a_parent_that_closed(name: str) -> None:
+    region = zinc.create(name, 1)
+
+    def use() -> int:
+        region.as_buffer()[0] = 7
+        return int(zinc.open(name).as_buffer()[0])
+
+    let_go = fork_held(use)
     region.close()
     with pytest.raises(FileExistsError):
         zinc.create(name, 1)
-    os.close(writer)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    assert let_go() == 7
     with pytest.raises(FileNotFoundError):
         zinc.open(name)
 
 
 def test_forked_child_that_closes_last_takes_the_name_along(name: str) -> None:
     region = zinc.create(name, 1)
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(writer)
-        os.read(reader, 1)
+
+    def close() -> int:
         region.close()
-        os._exit(0)
-    os.close(reader)
+        return 0
+
+    let_go = fork_held(close)
     region.close()
     assert place(name).exists()
-    os.close(writer)
-    os.waitpid(pid, 0)
+    assert let_go() == 0
     assert not place(name).exists()
 
 

@@ -21,7 +21,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(5))) func createOpenAndCloseOnAFewNames() throws {
     let names = (0..<3).map { _ in uniqueName("threads") }
-    onThreads(4) { number in
+    onThreads(4) { _ in
       var generator = SystemRandomNumberGenerator()
       for _ in 0..<2000 {
         let name = names.randomElement(using: &generator) ?? ""
@@ -35,7 +35,6 @@ import Testing
         }
         #expect((try? SharedRegion.open(name))?.capacity == 5000)
         #expect(region.tryWait() == true)
-        _ = number
       }
     }
     for name in names { #expect(try Traces(of: name) == Traces(of: "nobody")) }
