@@ -91,10 +91,11 @@ class Worker:
     def check(self) -> None:
         for name, region in self.some_held():
             array = region.as_numpy()
-            if array[0] and not (array == array[0]).all():
+            stamp = array[0]  # 0 until its creator is ready, at any moment
+            if stamp and not (array == stamp).all():
                 raise BrokenRuleError(f"{name} has other bytes than its creator wrote")
             with zinc.open(name) as found:
-                if found.as_numpy()[0] != array[0]:
+                if stamp and found.as_numpy()[0] != stamp:
                     raise BrokenRuleError(f"{name} leads to another region")
 
     def notify(self) -> None:
