@@ -11,12 +11,16 @@ internal import Synchronization
 //     n4    FUTEX_WAKE all on S            w4  FUTEX_WAIT on S while it is `last`
 //     n5    W = p                              and from w1 again
 //
-// All of it sequentially consistent. n2 before n3 and w2 before w3: either the
-// notifier sees the ticket or the waiter the new sequence. n1 before n2: W says of
-// a ticket that it was answered only if it was taken before the sequence moved, so a
-// waiter that took its ticket later, and saw the old sequence, is still unanswered.
-// n5 after n4: a notifier killed before the wake leaves the difference for the next.
-// A waiter that is killed leaves one too, which costs one needless wake. All wrap.
+// n2 before n3 and w2 before w3, all four sequentially consistent: either the
+// notifier sees the ticket or the waiter the new sequence. n1 before n2, which is a
+// release: W says of a ticket that it was answered only if it was taken before the
+// sequence moved, so a waiter that took its ticket later, and saw the old sequence, is
+// still unanswered. n5 after n4, a release too, since the system call orders nothing: a
+// notifier killed before the wake leaves the difference for the next. A waiter that is
+// killed leaves one too, which costs one needless wake. All wrap.
+//
+// tests/model searches every interleaving and reordering of this, and finds what
+// breaks when any of these orders is weaker.
 extension Attachment {
   /// Tells everybody that there is something new. Returns the new sequence.
   ///
@@ -25,13 +29,13 @@ extension Attachment {
   @inline(__always)
   func notify() -> UInt32 {
     guard canNotify else { return 0 }
-    let tickets = unsafe header.parked.pointee.load(ordering: .sequentiallyConsistent)
+    let tickets = unsafe header.parked.pointee.load(ordering: .relaxed)
     let sequence = unsafe header.sequence.pointee.wrappingAdd(
       1, ordering: .sequentiallyConsistent
     ).newValue
     if unsafe wakesAlways
       || header.parked.pointee.load(ordering: .sequentiallyConsistent)
-        != header.woken.pointee.load(ordering: .sequentiallyConsistent)
+        != header.woken.pointee.load(ordering: .relaxed)
     {
       wake(answering: tickets)
     }
@@ -41,7 +45,7 @@ extension Attachment {
   @inline(never)
   private func wake(answering tickets: UInt32) {
     wakeSleepers()
-    unsafe header.woken.pointee.store(tickets, ordering: .sequentiallyConsistent)
+    unsafe header.woken.pointee.store(tickets, ordering: .releasing)
   }
 
   private func wakeSleepers() { unsafe czinc_futex_wake(header.sequence) }
