@@ -94,13 +94,8 @@ extension Attachment {
   }
 
   private func sleep(past last: UInt32, deadline: UInt64, isInterruptible: Bool) -> WaitResult {
-    // Look up once a second, in case the notifier was killed between n2 and n4 and
-    // there is no next one; often, in the case that nobody knows of this sleeper.
-    let longestNap: UInt64 = canNotify || wakesAlways ? 1_000_000_000 : 5_000_000
     while true {
-      if canNotify {
-        unsafe header.parked.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
-      }
+      takeTicket()
       let now = unsafe header.sequence.pointee.load(ordering: .sequentiallyConsistent)
       if now != last { return .notified }
       if waits.isClosing { return .closed }
@@ -114,6 +109,17 @@ extension Attachment {
       }
     }
   }
+
+  /// w2. Who may not write here goes without; see `longestNap`.
+  func takeTicket() {
+    if canNotify {
+      unsafe header.parked.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    }
+  }
+
+  /// Nanoseconds. A sleeper looks up once a second, in case the notifier was killed
+  /// between n2 and n4 and there is no next one; often, where nobody knows of it.
+  var longestNap: UInt64 { canNotify || wakesAlways ? 1_000_000_000 : 5_000_000 }
 
   /// Ends the waits of other threads on this handle with `closed`.
   func endWaits() { waits.endAll { wakeSleepers() } }

@@ -198,10 +198,9 @@ public func zinc_region_notify(
 public func zinc_region_wait(_ handle: ZincHandle?, _ options: UnsafePointer<ZincWaitOptions>?)
   -> Int32
 {
-  guard let handle = unsafe attachment(handle), let options = unsafe options?.pointee,
-    options.size >= MemoryLayout<ZincWaitOptions>.size,
-    options.flags & ~UInt32(ZINC_WAIT_AFTER | ZINC_WAIT_INTERRUPTIBLE) == 0
-  else { return -EINVAL }
+  guard let handle = unsafe attachment(handle), let options = unsafe valid(options) else {
+    return -EINVAL
+  }
   let isInterruptible = options.flags & UInt32(ZINC_WAIT_INTERRUPTIBLE) != 0
   let result =
     options.flags & UInt32(ZINC_WAIT_AFTER) != 0
@@ -213,9 +212,49 @@ public func zinc_region_wait(_ handle: ZincHandle?, _ options: UnsafePointer<Zin
 }
 
 @c @implementation
+public func zinc_wait_any(
+  _ items: UnsafeMutablePointer<ZincWaitItem>?, _ count: UInt,
+  _ options: UnsafePointer<ZincWaitOptions>?
+) -> Int32 {
+  unsafe waitForMany(items, count, options, forAll: false)
+}
+
+@c @implementation
+public func zinc_wait_all(
+  _ items: UnsafeMutablePointer<ZincWaitItem>?, _ count: UInt,
+  _ options: UnsafePointer<ZincWaitOptions>?
+) -> Int32 {
+  unsafe waitForMany(items, count, options, forAll: true)
+}
+
+@c @implementation
 public func zinc_error_message() -> UnsafePointer<CChar>? { unsafe UnsafePointer(czinc_message()) }
 
 // MARK: -
+
+private func valid(_ options: UnsafePointer<ZincWaitOptions>?) -> ZincWaitOptions? {
+  guard let options = unsafe options?.pointee,
+    options.size >= MemoryLayout<ZincWaitOptions>.size,
+    options.flags & ~UInt32(ZINC_WAIT_AFTER | ZINC_WAIT_INTERRUPTIBLE) == 0
+  else { return nil }
+  return options
+}
+
+private func waitForMany(
+  _ items: UnsafeMutablePointer<ZincWaitItem>?, _ count: UInt,
+  _ options: UnsafePointer<ZincWaitOptions>?, forAll: Bool
+) -> Int32 {
+  guard let options = unsafe valid(options), unsafe items != nil, count > 0,
+    let count = Int(exactly: count)
+  else { return -EINVAL }
+  let items = unsafe UnsafeMutableBufferPointer(start: items, count: count)
+  for i in 0..<count where unsafe items[i].handle == nil { return -EINVAL }
+  let result = unsafe WaitSet(items).wait(
+    forAll: forAll, seeing: options.flags & UInt32(ZINC_WAIT_AFTER) == 0,
+    deadline: options.deadline_ns,
+    isInterruptible: options.flags & UInt32(ZINC_WAIT_INTERRUPTIBLE) != 0)
+  return result.rawValue
+}
 
 /// Calls `body`; a failure leaves its story in this thread's message.
 private func report(

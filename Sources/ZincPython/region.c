@@ -385,6 +385,75 @@ static PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t cou
     return PyBool_FromLong(status == 0);
 }
 
+/* An item for each region of a tuple, or NULL with an exception. */
+static ZincWaitItem *wait_items(PyObject *module, PyObject *regions) {
+    ModuleState *state = PyModule_GetState(module);
+    Py_ssize_t count = PyTuple_Size(regions);
+    if (count == 0) {
+        PyErr_SetString(PyExc_ValueError, "there is no region to wait for");
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *region = PyTuple_GetItem(regions, i);
+        if (!PyObject_TypeCheck(region, (PyTypeObject *)state->region_type)) {
+            PyErr_Format(PyExc_TypeError, "a SharedRegion is needed, not %R", region);
+            return NULL;
+        }
+        if (!check_open((Region *)region)) return NULL;
+    }
+    ZincWaitItem *items = PyMem_Calloc((size_t)count, sizeof *items);
+    if (!items) return (ZincWaitItem *)PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < count; i++) items[i].handle = ((Region *)PyTuple_GetItem(regions, i))->handle;
+    return items;
+}
+
+/* The regions of a tuple that have something new, or NULL with an exception. */
+static PyObject *new_ones(PyObject *regions, const ZincWaitItem *items) {
+    PyObject *result = PyList_New(0);
+    for (Py_ssize_t i = 0; result && i < PyTuple_Size(regions); i++)
+        if (items[i].is_new && PyList_Append(result, PyTuple_GetItem(regions, i)) < 0) Py_CLEAR(result);
+    return result;
+}
+
+static PyObject *wait_many(PyObject *module, PyObject *regions, PyObject *timeout, int for_all) {
+    ZincWaitOptions options = {.size = sizeof options, .flags = ZINC_WAIT_INTERRUPTIBLE};
+    if (!convert_timeout(timeout, &options.deadline_ns)) return NULL;
+    ZincWaitItem *items = wait_items(module, regions);
+    if (!items) return NULL;
+    Py_ssize_t count = PyTuple_Size(regions);
+    for (Py_ssize_t i = 0; i < count; i++) ((Region *)PyTuple_GetItem(regions, i))->calls++;
+    int32_t status;
+    int is_interrupted = 0;
+    do {
+        Py_BEGIN_ALLOW_THREADS status = for_all ? zinc_wait_all(items, (uintptr_t)count, &options)
+                                                : zinc_wait_any(items, (uintptr_t)count, &options);
+        Py_END_ALLOW_THREADS if (status == -EINTR) is_interrupted = PyErr_CheckSignals() < 0;
+    } while (status == -EINTR && !is_interrupted);
+    PyObject *result = NULL;
+    if (status == -ECANCELED)
+        PyErr_SetString(PyExc_ValueError, "one of the regions was closed during the wait");
+    else if (!is_interrupted)
+        result = new_ones(regions, items);
+    PyMem_Free(items);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Region *region = (Region *)PyTuple_GetItem(regions, i);
+        region->calls--;
+        free_if_unused(region);
+    }
+    return result;
+}
+
+PyObject *zinc_module_wait_many(PyObject *module, PyObject *args) {
+    PyObject *sequence, *timeout;
+    int for_all;
+    if (!PyArg_ParseTuple(args, "OOp:wait_many", &sequence, &timeout, &for_all)) return NULL;
+    PyObject *regions = PySequence_Tuple(sequence);
+    if (!regions) return NULL;
+    PyObject *result = wait_many(module, regions, timeout, for_all);
+    Py_DECREF(regions);
+    return result;
+}
+
 static PyObject *region_sequence(Region *self, void *unused) {
     (void)unused;
     return check_open(self) ? PyLong_FromUnsignedLong(zinc_region_sequence(self->handle)) : NULL;

@@ -13,7 +13,7 @@ bytes: as a memoryview, as a numpy array, through anything that takes a buffer.
 (True, b'hello')
 """
 
-from ._region import NotARegionError, SharedRegion, reclaim, unlink
+from ._region import NotARegionError, SharedRegion, reclaim, unlink, wait_all, wait_any
 
 __all__ = [
     "NotARegionError",
@@ -25,6 +25,8 @@ __all__ = [
     "open_or_create",
     "reclaim",
     "unlink",
+    "wait_all",
+    "wait_any",
 ]
 
 create = SharedRegion.create

@@ -7,13 +7,14 @@ from ._zinc import NotARegionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
+    from collections.abc import Iterable
     from typing import Any, Self
 
     import numpy
     import numpy.typing
     from _typeshed import FileDescriptorLike
 
-__all__ = ["NotARegionError", "SharedRegion", "reclaim", "unlink"]
+__all__ = ["NotARegionError", "SharedRegion", "reclaim", "unlink", "wait_all", "wait_any"]
 
 
 class SharedRegion(_zinc.SharedRegion):
@@ -156,3 +157,30 @@ def reclaim() -> dict[str, int]:
     names and the bytes of memory that they had.
     """
     return _zinc.reclaim()
+
+
+def wait_any(
+    regions: Iterable[SharedRegion], timeout_ms: float | None = 1000
+) -> list[SharedRegion]:
+    """Wait until at least one of the regions has something new; return those that do.
+
+    As `SharedRegion.wait` for any number of regions: those that are returned have been
+    seen. Empty if nothing came within `timeout_ms` milliseconds (0 only looks, None
+    waits for ever). Sleeps in the kernel on 127 regions a thread: beyond that, each
+    sleep starts further threads.
+
+    Raises ValueError for no regions, a timeout that can't be, and if one of them is
+    closed, meanwhile too; TypeError for what is no region. Nothing is seen then.
+    """
+    return _zinc.wait_many(regions, timeout_ms, False)
+
+
+def wait_all(regions: Iterable[SharedRegion], timeout_ms: float | None = 1000) -> bool:
+    """Wait until every one of the regions has something new, and see it.
+
+    False if that did not come within `timeout_ms` milliseconds (0 only looks, None
+    waits for ever): then nothing has been seen, and the next wait starts from there.
+
+    Raises what `wait_any` raises.
+    """
+    return bool(_zinc.wait_many(regions, timeout_ms, True))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -156,3 +158,121 @@ def test_swift_and_python_wake_each_other(name: str, peer: Callable[[str], Peer]
         assert swift.ask("wait 60000") == 1
         assert swift.ask("notify") == 2
         assert region.wait(None, after=1)
+
+
+# ---- many regions
+
+
+@pytest.fixture
+def regions(name: str) -> Iterator[list[zinc.SharedRegion]]:
+    """Three regions, for tests that wait on many."""
+    made = [zinc.create(f"{name}-{i}", 1) for i in range(3)]
+    yield made
+    for region in made:
+        region.close()
+
+
+Regions = list[zinc.SharedRegion]
+
+
+def test_wait_any_returns_those_with_news(regions: Regions) -> None:
+    a, b, c = regions
+    assert zinc.wait_any(regions, 0) == []
+    assert zinc.wait_any(regions, 2.5) == []
+    b.notify()
+    assert zinc.wait_any(regions) == [b]
+    assert zinc.wait_any(iter(regions), 0) == []
+    c.notify()
+    a.notify()
+    assert zinc.wait_any(regions, None) == [a, c]
+    assert not any(region.try_wait() for region in regions)
+    a.notify()
+    assert zinc.wait_any([a, b, a]) == [a, a]
+
+
+def test_wait_all_sees_all_or_nothing(regions: Regions) -> None:
+    a, b, c = regions
+    a.notify()
+    b.notify()
+    assert not zinc.wait_all(regions, 0)
+    assert not zinc.wait_all(regions, 2.5)
+    c.notify()
+    assert zinc.wait_all(regions, None)
+    assert not any(region.try_wait() for region in regions)
+
+
+@pytest.mark.parametrize("count", [1, 2, 127, 128, 300])
+def test_wait_for_many_sleeps_until_one_speaks(name: str, count: int) -> None:
+    many = [zinc.create(f"{name}-{i}", 1) for i in range(count)]
+    threads = len(os.listdir("/proc/self/task"))
+    for which in {0, count // 2, count - 1}:
+        speaker = subprocess.Popen(
+            [sys.executable, "-c", f"import time, zinc; r = zinc.open('{name}-{which}')\n"
+             "time.sleep(0.2); r.notify()"]
+        )  # fmt: skip
+        assert zinc.wait_any(many, None) == [many[which]]
+        assert speaker.wait() == 0
+    assert len(os.listdir("/proc/self/task")) == threads
+
+    def speak() -> None:
+        for region in many:
+            time.sleep(0.001)
+            region.notify()
+
+    several = threading.Thread(target=speak)
+    several.start()
+    assert zinc.wait_all(many, None)
+    several.join()
+    for region in many:
+        region.close()
+
+
+@pytest.mark.parametrize("wait", [zinc.wait_any, zinc.wait_all])
+@pytest.mark.parametrize("which", [0, 2])
+def test_closing_one_of_many_ends_the_wait(
+    regions: Regions, wait: Callable[[Regions, None], object], which: int
+) -> None:
+    regions[0].notify()  # for wait_all: one that needs no sleep any more
+    if wait is zinc.wait_any:
+        regions[0].try_wait()
+    closer = threading.Timer(0.1, regions[which].close)
+    closer.start()
+    with pytest.raises(ValueError, match="closed during the wait"):
+        wait(regions, None)
+    closer.join()
+    with pytest.raises(ValueError, match="is closed"):
+        wait(regions, None)
+
+
+def test_ctrl_c_ends_a_wait_for_many(regions: Regions) -> None:
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        zinc.wait_any(regions, None)
+    timer.join()
+
+
+def test_many_refuses_what_can_not_be(regions: Regions) -> None:
+    for wait in (zinc.wait_any, zinc.wait_all):
+        with pytest.raises(ValueError, match="no region"):
+            wait([])
+        for timeout in (-1, float("nan")):
+            with pytest.raises(ValueError, match="timeout_ms"):
+                wait(regions, timeout)
+        with pytest.raises(TypeError, match="SharedRegion"):
+            wait([*regions, 3])  # type: ignore[list-item]
+        with pytest.raises(TypeError):
+            wait(5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
+def test_wait_any_where_the_system_has_no_futex_waitv(name: str, error: str) -> None:
+    code = f"""
+import threading, zinc
+regions = [zinc.create(f"{name}-{{i}}", 1) for i in range(2)]
+assert zinc.wait_any(regions, 20) == []
+threading.Timer(0.1, regions[1].notify).start()
+assert zinc.wait_any(regions, None) == [regions[1]]
+"""
+    strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject=futex_waitv:error={error}"]
+    subprocess.run([*strace, sys.executable, "-c", code], check=True)

@@ -20,6 +20,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -281,6 +282,20 @@ static inline void czinc_futex_wake(const void *word) {
     syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
+/*
+ * Sleeps while each of at most 128 words is what its entry says, as futex_wait does with one;
+ * Linux 5.16. -ENOSYS where the kernel, -EPERM where a container's filter has no such call.
+ */
+static inline int32_t czinc_futex_wait_many(const struct futex_waitv *entries, uint32_t count,
+                                            uint64_t deadline) {
+    struct timespec t = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
+    return syscall(SYS_futex_waitv, entries, count, 0, &t, CLOCK_MONOTONIC) < 0 ? -errno : 0;
+}
+
+static inline struct futex_waitv czinc_futex_entry(const void *word, uint32_t expected) {
+    return (struct futex_waitv){.val = expected, .uaddr = (uintptr_t)word, .flags = FUTEX_32};
+}
+
 static inline void czinc_futex_wait_private(const void *word, uint32_t expected) {
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
 }
@@ -288,6 +303,21 @@ static inline void czinc_futex_wait_private(const void *word, uint32_t expected)
 static inline void czinc_futex_wake_private(const void *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
+
+/* ---- threads ---- */
+
+/* Starts a thread that no signal is handled on. */
+static inline int32_t czinc_thread_start(pthread_t *thread, void *_Nullable (*_Nonnull run)(void *_Nullable),
+                                         void *argument) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(thread, NULL, run, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
+
+static inline void czinc_thread_join(pthread_t thread) { pthread_join(thread, NULL); }
 
 /* ---- what needs an object file of its own: layout.c ---- */
 

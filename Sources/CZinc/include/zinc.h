@@ -206,6 +206,26 @@ typedef struct ZincWaitOptions {
  */
 int32_t zinc_region_wait(ZincHandle handle, const ZincWaitOptions *options);
 
+/* One of many to wait for. */
+typedef struct ZincWaitItem {
+    ZincHandle handle;
+    uint32_t after;  /* with ZINC_WAIT_AFTER: there is news once the sequence is not this */
+    uint32_t is_new; /* on return: 1 if there was something new, else 0 */
+} ZincWaitItem;
+
+/*
+ * Waits until at least one of `count` handles has something new, and marks which:
+ * zinc_region_wait() for any number of regions, all of which it sees that it marks.
+ * `options` as there, its `after` unused; with ZINC_WAIT_AFTER each item has its own
+ * and what the handles saw is left alone. -22 for no item, or a null handle; -125 if
+ * one of them is closed, before or meanwhile; then, and with -110 and -4, none is
+ * marked or seen.
+ */
+int32_t zinc_wait_any(ZincWaitItem *items, uintptr_t count, const ZincWaitOptions *options);
+
+/* As zinc_wait_any(), until every one of them has something new. */
+int32_t zinc_wait_all(ZincWaitItem *items, uintptr_t count, const ZincWaitOptions *options);
+
 /*
  * What the last failing create, open or unlink of this thread was about: the
  * call, the region and what to do, in UTF-8. Valid until the thread's next
