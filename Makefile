@@ -4,6 +4,7 @@
 # make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand
 # make soak       a storm of random operations and kills, MINUTES=… (10)
 # make size       how large, how fast to load and to create
+# make bench-latency   what notify and wait cost beside bare cache lines and futexes
 # make clean
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ PROGRAMS := swift build -c release --package-path tests/programs
 NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 	$(shell find Sources -name '*.swift' -o -name '*.[ch]')
 
-.PHONY: build test check demo soak size clean
+.PHONY: build test check demo soak size bench-latency clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -52,6 +53,9 @@ soak: build
 
 size: build
 	$(BIN)/python tests/size.py
+
+bench-latency: build
+	$(BIN)/python tests/latency.py
 
 clean:
 	rm -rf .build* tests/programs/.build* $(VENV) build dist python/*.egg-info
