@@ -5,7 +5,7 @@ internal import Synchronization
 // wherever. S, P and W are the header's words sequence, parked and woken.
 //
 //     notify                               wait, with `last` as what it has seen
-//     n1  p = P                            w1  if S != last: done
+//     n1  p = P as n3 last found it        w1  if S != last: done
 //     n2  S += 1                           w2  P += 1            take a ticket
 //     n3  if P != W:                       w3  if S != last: done
 //     n4    FUTEX_WAKE all on S            w4  FUTEX_WAIT on S while it is `last`
@@ -19,6 +19,10 @@ internal import Synchronization
 // notifier killed before the wake leaves the difference for the next. A waiter that is
 // killed leaves one too, which costs one needless wake. All wrap.
 //
+// n1 is an older P than it might be, which costs a needless wake after one that was
+// needed. But a load from this line before the add would fetch the line twice, once to
+// read and once to own it: 1.4 instead of 1.0 times the bare traffic.
+//
 // tests/model searches every interleaving and reordering of this, and finds what
 // breaks when any of these orders is weaker.
 extension Attachment {
@@ -29,15 +33,14 @@ extension Attachment {
   @inline(__always)
   func notify() -> UInt32 {
     guard canNotify else { return 0 }
-    let tickets = unsafe header.parked.pointee.load(ordering: .relaxed)
+    let answered = ticketsFound.load(ordering: .relaxed)
     let sequence = unsafe header.sequence.pointee.wrappingAdd(
       1, ordering: .sequentiallyConsistent
     ).newValue
-    if unsafe wakesAlways
-      || header.parked.pointee.load(ordering: .sequentiallyConsistent)
-        != header.woken.pointee.load(ordering: .relaxed)
-    {
-      wake(answering: tickets)
+    let tickets = unsafe header.parked.pointee.load(ordering: .sequentiallyConsistent)
+    ticketsFound.store(tickets, ordering: .relaxed)
+    if unsafe wakesAlways || tickets != header.woken.pointee.load(ordering: .relaxed) {
+      wake(answering: answered)
     }
     return sequence
   }

@@ -28,6 +28,8 @@ internal import Synchronization
 
   /// The sequence that this handle saw last.
   let seen = Atomic<UInt32>(0)
+  /// How many tickets the last notification through this handle found.
+  let ticketsFound = Atomic<UInt32>(0)
   let waits = WaitsInFlight()
   let spin = SpinBudget()
 

@@ -19,9 +19,6 @@
 #define SEQUENTIAL 2
 
 /* The orders in the source; -D weakens one. */
-#ifndef N1_ORDER
-#define N1_ORDER RELAXED
-#endif
 #ifndef N2_ORDER
 #define N2_ORDER SEQUENTIAL
 #endif
@@ -92,40 +89,35 @@ inline wake() {
 }
 
 #define WROTE 0
-#define N1 1
-#define N2 2
-#define N3 3
-#define N3W 4
-#define N4 5
-#define N5 6
+#define N2 1
+#define N3 2
+#define N3W 3
+#define N4 4
+#define N5 5
+#ifdef ANSWER_WHAT_CAME_AFTER /* forgets n1: takes parked from after the add */
+#define ANSWERED p3
+#else
+#define ANSWERED p
+#endif
 
 proctype notifier(byte me) provided (!dead[me]) {
     byte p, p3, w3, round, w;
-    bool d[7];
+    bool d[6];
 again:
     do
     /* the data */
     :: DATA && !d[WROTE] -> atomic { data++; d[WROTE] = true }
-    /* n1  p = parked */
-#ifdef SWAP_N1_N2
-    :: !d[N1] && d[N2] -> atomic { p = parked; d[N1] = true }
+    /* n2  sequence += 1; n1, the load that gave p, was in another round */
     :: !d[N2] && (!DATA || AFTER(WROTE, STORE_THEN_STORE(RELAXED, N2_ORDER))) -> atomic { count(); d[N2] = true }
-#else
-    :: !d[N1] -> atomic { p = parked; d[N1] = true }
-    /* n2  sequence += 1 */
-    :: !d[N2] && (!DATA || AFTER(WROTE, STORE_THEN_STORE(RELAXED, N2_ORDER))) &&
-        AFTER(N1, LOAD_THEN_STORE(N1_ORDER, N2_ORDER)) -> atomic { count(); d[N2] = true }
-#endif
-    /* n3  if parked != woken; the load of parked is also after n1, of the same word */
+    /* n3  if parked != woken */
 #ifdef SWAP_N2_N3
-    :: !d[N3] && d[N1] && !d[N2] -> atomic { p3 = parked; d[N3] = true }
+    :: !d[N3] && !d[N2] -> atomic { p3 = parked; d[N3] = true }
 #else
-    :: !d[N3] && d[N1] && AFTER(N2, STORE_THEN_LOAD(N2_ORDER, N3_ORDER)) -> atomic { p3 = parked; d[N3] = true }
+    :: !d[N3] && AFTER(N2, STORE_THEN_LOAD(N2_ORDER, N3_ORDER)) -> atomic { p3 = parked; d[N3] = true }
 #endif
-    :: !d[N3W] && AFTER(N1, LOAD_THEN_LOAD(N1_ORDER, N3_WOKEN_ORDER)) &&
-        AFTER(N2, STORE_THEN_LOAD(N2_ORDER, N3_WOKEN_ORDER)) &&
+    :: !d[N3W] && AFTER(N2, STORE_THEN_LOAD(N2_ORDER, N3_WOKEN_ORDER)) &&
         AFTER(N3, LOAD_THEN_LOAD(N3_ORDER, N3_WOKEN_ORDER)) -> atomic { w3 = woken; d[N3W] = true }
-    :: d[N1] && d[N2] && d[N3] && d[N3W] && p3 == w3 -> break
+    :: d[N2] && d[N3] && d[N3W] && p3 == w3 -> break
     /* n4  FUTEX_WAKE: on the branch of n3 */
 #ifdef SWAP_N4_N5
     :: !d[N5] && d[N2] && d[N3] && d[N3W] && p3 != w3 -> atomic { woken = p; d[N5] = true }
@@ -133,17 +125,19 @@ again:
 #else
     :: !d[N4] && d[N3] && d[N3W] && p3 != w3 -> atomic { wake(); d[N4] = true }
     /* n5  woken = p */
-    :: !d[N5] && d[N1] && d[N3] && d[N3W] && p3 != w3 &&
+    :: !d[N5] && d[N3] && d[N3W] && p3 != w3 &&
         AFTER(N2, STORE_THEN_STORE(N2_ORDER, N5_ORDER)) &&
-        AFTER(N4, STORE_THEN_STORE(RELAXED, N5_ORDER)) -> atomic { woken = p; d[N5] = true }
+        AFTER(N4, STORE_THEN_STORE(RELAXED, N5_ORDER)) -> atomic { woken = ANSWERED; d[N5] = true }
 #endif
     :: d[N2] && d[N4] && d[N5] -> break
     od;
     atomic {
         for (w : 0 .. WAITERS - 1) { assert((owed[w] & (1 << me)) == 0) }
         w = 0;
-        for (p : 0 .. 6) { d[p] = false }
-        p = 0; p3 = 0; w3 = 0;
+        for (w : 0 .. 5) { d[w] = false }
+        w = 0;
+        p = p3;                                                              /* n1 */
+        p3 = 0; w3 = 0;
         round++;
         if
         :: round < ROUNDS -> goto again

@@ -56,7 +56,7 @@ def test_protocol_holds(tmp_path: Path, configuration: tuple[str, ...]) -> None:
         "W1_ORDER=0",
         "W2_ORDER=1",
         "W3_ORDER=1",
-        "SWAP_N1_N2",
+        "ANSWER_WHAT_CAME_AFTER",
         "SWAP_N2_N3",
         "SWAP_N4_N5",
         "SWAP_W2_W3",
