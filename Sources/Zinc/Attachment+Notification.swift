@@ -17,7 +17,7 @@ internal import Synchronization
 // sequence moved, so a waiter that took its ticket later, and saw the old sequence, is
 // still unanswered. n5 after n4, a release too, since the system call orders nothing: a
 // notifier killed before the wake leaves the difference for the next. A waiter that is
-// killed leaves one too, which costs one needless wake. All wrap.
+// killed leaves one too, which costs two needless wakes. All wrap.
 //
 // n1 is an older P than it might be, which costs a needless wake after one that was
 // needed. But a load from this line before the add would fetch the line twice, once to
