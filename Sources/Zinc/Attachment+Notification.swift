@@ -57,11 +57,15 @@ extension Attachment {
   @inline(__always)
   var sequence: UInt32 { unsafe header.sequence.pointee.load(ordering: .acquiring) }
 
+  /// What a wait compares with.
+  @inline(__always)
+  var sequenceSeen: UInt32 { seen.load(ordering: .relaxed) }
+
   /// Is there something that this handle has not seen? It has now.
   @inline(__always)
   func tryWait() -> Bool {
     let now = sequence
-    guard now != seen.load(ordering: .relaxed) else { return false }
+    guard now != sequenceSeen else { return false }
     seen.store(now, ordering: .relaxed)
     return true
   }
@@ -81,7 +85,7 @@ extension Attachment {
   func wait(deadline: UInt64, isInterruptible: Bool) -> WaitResult {
     if tryWait() { return .notified }
     let result = wait(
-      past: seen.load(ordering: .relaxed), deadline: deadline, isInterruptible: isInterruptible)
+      past: sequenceSeen, deadline: deadline, isInterruptible: isInterruptible)
     if result == .notified { seen.store(sequence, ordering: .relaxed) }
     return result
   }

@@ -184,6 +184,12 @@ public func zinc_region_sequence(_ handle: ZincHandle?) -> UInt32 {
 }
 
 @c @implementation
+public func zinc_region_seen(_ handle: ZincHandle?) -> UInt32 {
+  guard let handle = unsafe attachment(handle) else { return 0 }
+  return unsafe handle.pointee.sequenceSeen
+}
+
+@c @implementation
 public func zinc_region_notify(
   _ handle: ZincHandle?, _ sequence: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {

@@ -23,7 +23,7 @@ internal import Synchronization
   {
     for i in 0..<count {
       unsafe items[i].is_new = 0
-      if seeing { unsafe items[i].after = handle(i).pointee.seen.load(ordering: .relaxed) }
+      if seeing { unsafe items[i].after = handle(i).pointee.sequenceSeen }
     }
     var begun = 0
     defer { for i in 0..<begun { unsafe handle(i).pointee.waits.end() } }

@@ -313,6 +313,16 @@ static int convert_timeout(PyObject *timeout, uint64_t *deadline) {
     return 1;
 }
 
+/* A sequence for wait's `after`, or false with an exception. */
+static int convert_after(PyObject *number, uint32_t *after) {
+    unsigned long value = PyLong_AsUnsignedLong(number);
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_OverflowError)) return 0;
+    *after = (uint32_t)value;
+    if (!PyErr_Occurred() && value <= UINT32_MAX) return 1;
+    PyErr_Format(PyExc_ValueError, "after must be 0 to 2**32 - 1, not %R", number);
+    return 0;
+}
+
 /* Puts wait's arguments, by position or name, into `values`; defaults are NULL. */
 static int parse_wait(PyObject *const *args, Py_ssize_t count, PyObject *keywords, PyObject *values[2]) {
     static const char *const names[2] = {"timeout_ms", "after"};
@@ -353,14 +363,8 @@ static PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t cou
     if (!parse_wait(args, count, keywords, values)) return NULL;
     ZincWaitOptions options = {.size = sizeof options, .flags = ZINC_WAIT_INTERRUPTIBLE};
     if (values[1] && values[1] != Py_None) {
-        unsigned long after = PyLong_AsUnsignedLong(values[1]);
-        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_OverflowError)) return NULL;
-        if (PyErr_Occurred() || after > UINT32_MAX) {
-            PyErr_Format(PyExc_ValueError, "after must be 0 to 2**32 - 1, not %R", values[1]);
-            return NULL;
-        }
+        if (!convert_after(values[1], &options.after)) return NULL;
         options.flags |= ZINC_WAIT_AFTER;
-        options.after = (uint32_t)after;
     }
     PyObject *thousand = NULL;
     if (!values[0]) values[0] = thousand = PyLong_FromLong(1000);
@@ -385,10 +389,14 @@ static PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t cou
     return PyBool_FromLong(status == 0);
 }
 
-/* An item for each region of a tuple, or NULL with an exception. */
-static ZincWaitItem *wait_items(PyObject *module, PyObject *regions) {
+/*
+ * An item for each region of a tuple, with its number of the tuple `after` unless that is
+ * empty, or NULL with an exception.
+ */
+static ZincWaitItem *wait_items(PyObject *module, PyObject *regions, PyObject *after) {
     ModuleState *state = PyModule_GetState(module);
     Py_ssize_t count = PyTuple_Size(regions);
+    Py_ssize_t numbers = PyTuple_Size(after);
     if (count == 0) {
         PyErr_SetString(PyExc_ValueError, "there is no region to wait for");
         return NULL;
@@ -403,7 +411,13 @@ static ZincWaitItem *wait_items(PyObject *module, PyObject *regions) {
     }
     ZincWaitItem *items = PyMem_Calloc((size_t)count, sizeof *items);
     if (!items) return (ZincWaitItem *)PyErr_NoMemory();
-    for (Py_ssize_t i = 0; i < count; i++) items[i].handle = ((Region *)PyTuple_GetItem(regions, i))->handle;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        items[i].handle = ((Region *)PyTuple_GetItem(regions, i))->handle;
+        if (i < numbers && !convert_after(PyTuple_GetItem(after, i), &items[i].after)) {
+            PyMem_Free(items);
+            return NULL;
+        }
+    }
     return items;
 }
 
@@ -415,10 +429,12 @@ static PyObject *new_ones(PyObject *regions, const ZincWaitItem *items) {
     return result;
 }
 
-static PyObject *wait_many(PyObject *module, PyObject *regions, PyObject *timeout, int for_all) {
+static PyObject *wait_many(PyObject *module, PyObject *regions, PyObject *timeout, int for_all,
+                           PyObject *after) {
     ZincWaitOptions options = {.size = sizeof options, .flags = ZINC_WAIT_INTERRUPTIBLE};
+    if (PyTuple_Size(after) > 0) options.flags |= ZINC_WAIT_AFTER;
     if (!convert_timeout(timeout, &options.deadline_ns)) return NULL;
-    ZincWaitItem *items = wait_items(module, regions);
+    ZincWaitItem *items = wait_items(module, regions, after);
     if (!items) return NULL;
     Py_ssize_t count = PyTuple_Size(regions);
     for (Py_ssize_t i = 0; i < count; i++) ((Region *)PyTuple_GetItem(regions, i))->calls++;
@@ -444,12 +460,13 @@ static PyObject *wait_many(PyObject *module, PyObject *regions, PyObject *timeou
 }
 
 PyObject *zinc_module_wait_many(PyObject *module, PyObject *args) {
-    PyObject *sequence, *timeout;
+    PyObject *sequence, *timeout, *after;
     int for_all;
-    if (!PyArg_ParseTuple(args, "OOp:wait_many", &sequence, &timeout, &for_all)) return NULL;
+    if (!PyArg_ParseTuple(args, "OOpO!:wait_many", &sequence, &timeout, &for_all, &PyTuple_Type, &after))
+        return NULL;
     PyObject *regions = PySequence_Tuple(sequence);
     if (!regions) return NULL;
-    PyObject *result = wait_many(module, regions, timeout, for_all);
+    PyObject *result = wait_many(module, regions, timeout, for_all, after);
     Py_DECREF(regions);
     return result;
 }
@@ -457,6 +474,11 @@ PyObject *zinc_module_wait_many(PyObject *module, PyObject *args) {
 static PyObject *region_sequence(Region *self, void *unused) {
     (void)unused;
     return check_open(self) ? PyLong_FromUnsignedLong(zinc_region_sequence(self->handle)) : NULL;
+}
+
+static PyObject *region_seen(Region *self, void *unused) {
+    (void)unused;
+    return check_open(self) ? PyLong_FromUnsignedLong(zinc_region_seen(self->handle)) : NULL;
 }
 
 /* ---- the type ---- */
@@ -508,6 +530,8 @@ static PyGetSetDef region_properties[] = {
      "Where the data begins in this process (int), a multiple of the page size.", NULL},
     {"sequence", (getter)region_sequence, NULL, "The number of notifications so far, modulo 2**32 (int).",
      NULL},
+    {"seen", (getter)region_seen, NULL,
+     "The sequence that this object has seen last (int): what try_wait() and wait() compare with.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -132,6 +132,20 @@ class SharedRegion(_zinc.SharedRegion):
             return numpy.frombuffer(self, kind, len(self) // kind.itemsize)
         return numpy.ndarray(shape, dtype or numpy.uint8, memoryview(self))
 
+    async def wait_async(self, timeout_ms: float | None = 1000, after: int | None = None) -> bool:
+        """As `wait`, for a coroutine: other tasks of its loop run meanwhile.
+
+        Always lets them run once, even if there is something new already. A wait that
+        is cancelled ends at once and has seen nothing, so that the next one finds what
+        it would have found. One thread sleeps for all the waits of a loop; it ends when
+        there has been none for a tenth of a second.
+
+        Raises what `wait` raises; only to be awaited in a running asyncio loop.
+        """
+        from . import _async
+
+        return await _async.wait(self, timeout_ms, after)
+
 
 def _flags(persistent: bool, reserve: bool) -> int:
     return (_zinc.PERSISTENT if persistent else 0) | (0 if reserve else _zinc.SPARSE)
@@ -172,7 +186,7 @@ def wait_any(
     Raises ValueError for no regions, a timeout that can't be, and if one of them is
     closed, meanwhile too; TypeError for what is no region. Nothing is seen then.
     """
-    return _zinc.wait_many(regions, timeout_ms, False)
+    return _zinc.wait_many(regions, timeout_ms, False, ())
 
 
 def wait_all(regions: Iterable[SharedRegion], timeout_ms: float | None = 1000) -> bool:
@@ -183,4 +197,4 @@ def wait_all(regions: Iterable[SharedRegion], timeout_ms: float | None = 1000) -
 
     Raises what `wait_any` raises.
     """
-    return bool(_zinc.wait_many(regions, timeout_ms, True))
+    return bool(_zinc.wait_many(regions, timeout_ms, True, ()))

@@ -71,8 +71,16 @@ static void nulls(void) {
     EXPECT(strcmp(zinc_region_name(NULL), "") == 0);
     EXPECT(zinc_region_is_readonly(NULL) == 0);
     EXPECT(zinc_region_sequence(NULL) == 0);
+    EXPECT(zinc_region_seen(NULL) == 0);
     EXPECT(zinc_region_notify(NULL, NULL) == -EINVAL);
     EXPECT(zinc_region_wait(NULL, NULL) == -EINVAL);
+    ZincWaitOptions options = {sizeof options, 0, 0, 0};
+    ZincWaitItem item = {NULL, 0, 0};
+    EXPECT(zinc_wait_any(NULL, 1, &options) == -EINVAL);
+    EXPECT(zinc_wait_any(&item, 0, &options) == -EINVAL);
+    EXPECT(zinc_wait_any(&item, 1, &options) == -EINVAL);
+    EXPECT(zinc_wait_any(&item, UINTPTR_MAX, &options) == -EINVAL);
+    EXPECT(zinc_wait_all(&item, 1, &options) == -EINVAL);
     EXPECT_FAILURE(-EINVAL, zinc_create(NULL, 4096, &out));
     EXPECT_FAILURE(-EINVAL, zinc_open(NULL, &out));
     EXPECT(zinc_create(name, 4096, NULL) == -EINVAL);
@@ -160,8 +168,21 @@ static void notifications(void) {
     options = (ZincWaitOptions){3, 0, 0, 0};
     EXPECT(zinc_region_wait(region, &options) == -EINVAL);
 
+    ZincWaitItem items[2] = {{region, 0, 9}, {region, 3, 9}};
+    options = (ZincWaitOptions){sizeof options, 0, 0, 0};
+    EXPECT(zinc_wait_any(items, 2, NULL) == -EINVAL);
+    EXPECT(zinc_wait_any(items, 2, &options) == -ETIMEDOUT);
+    EXPECT(!items[0].is_new && !items[1].is_new && items[0].after == 3);
+    options.flags = ZINC_WAIT_AFTER, items[0].after = 0;
+    EXPECT(zinc_wait_any(items, 2, &options) == 0 && items[0].is_new && !items[1].is_new);
+    EXPECT(zinc_wait_all(items, 2, &options) == -ETIMEDOUT && !items[0].is_new);
+    zinc_notify(region);
+    EXPECT(zinc_wait_all(items, 2, &options) == 0 && items[0].is_new && items[1].is_new);
+    EXPECT(zinc_region_seen(region) == 3 && zinc_try_wait(region) == 0 && zinc_region_seen(region) == 4);
+
     memset(zinc_ptr(region), 7, zinc_capacity(region));
     zinc_region_detach(region);
+    EXPECT(zinc_wait_any(items, 2, &options) == -ECANCELED && !items[0].is_new);
     zinc_region_detach(region);
     EXPECT(access(path, F_OK) != 0);
     EXPECT(zinc_ptr(region)[4095] == 7);

@@ -179,6 +179,9 @@ int32_t zinc_region_is_readonly(ZincHandle handle);
 /* The number of notifications so far, modulo 2^32. */
 uint32_t zinc_region_sequence(ZincHandle handle);
 
+/* The sequence that this handle has seen last: what a wait compares with. */
+uint32_t zinc_region_seen(ZincHandle handle);
+
 /*
  * As zinc_notify(), and stores the new sequence in *sequence unless that is
  * null. -1 if this user may only read the region: nobody was told.
