@@ -162,6 +162,10 @@
     /// The number of notifications so far, modulo 2³².
     public var sequence: UInt32 { unsafe handle.pointee.sequence }
 
+    /// The sequence that this region value has seen last: what `tryWait` and
+    /// `wait(timeout:)` compare with.
+    public var seen: UInt32 { unsafe handle.pointee.sequenceSeen }
+
     /// Says that there is something new, and wakes who waits. Returns the new sequence.
     ///
     /// What this thread wrote before is seen by whoever returns from a wait because of
@@ -192,7 +196,48 @@
         == .notified
     }
 
-    private static func deadline(_ timeout: Duration?) -> UInt64 {
+    /// Waits until at least one of the regions has something that it has not seen yet;
+    /// nil waits for ever. Those that have are seen, and their indices returned; none if
+    /// nothing came in time.
+    ///
+    ///     let cameras: [2 of SharedRegion] = [try .open("left"), try .open("right")]
+    ///     for index in SharedRegion.waitAny(cameras.span) { show(cameras[index]) }
+    ///
+    /// Sleeps in the kernel on 127 regions a thread: beyond that, each sleep starts
+    /// further threads.
+    public static func waitAny(
+      _ regions: borrowing Span<SharedRegion>, timeout: Duration? = nil
+    ) -> [Int] {
+      wait(for: regions, all: false, timeout) ?? []
+    }
+
+    /// Waits until every one of the regions has something that it has not seen yet, and
+    /// sees it; nil waits for ever. False, and nothing is seen, if that did not come in
+    /// time.
+    public static func waitAll(
+      _ regions: borrowing Span<SharedRegion>, timeout: Duration? = nil
+    ) -> Bool {
+      wait(for: regions, all: true, timeout) != nil
+    }
+
+    /// The indices of those with news, nil if it timed out.
+    private static func wait(
+      for regions: borrowing Span<SharedRegion>, all: Bool, _ timeout: Duration?
+    ) -> [Int]? {
+      var items = unsafe [ZincWaitItem]()
+      for i in regions.indices {
+        unsafe items.append(ZincWaitItem(handle: regions[i].handle, after: 0, is_new: 0))
+      }
+      guard unsafe !items.isEmpty else { return [] }
+      let result = unsafe items.withUnsafeMutableBufferPointer {
+        unsafe WaitSet($0).wait(
+          forAll: all, seeing: true, deadline: deadline(timeout), isInterruptible: false)
+      }
+      guard result == .notified else { return nil }
+      return unsafe items.indices.filter { unsafe items[$0].is_new == 1 }
+    }
+
+    static func deadline(_ timeout: Duration?) -> UInt64 {
       guard let timeout else { return .max }
       guard timeout > .zero else { return 0 }
       let (seconds, attoseconds) = timeout.components

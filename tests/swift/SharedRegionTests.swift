@@ -71,7 +71,7 @@ import Zinc
     #expect(region.sequence == 2)
   }
 
-  @Test(.timeLimit(.minutes(1))) func waitEndsWhenAnotherThreadNotifies() async throws {
+  @Test(.timeLimit(.minutes(1))) func waitEndsWhenAnotherThreadNotifies() throws {
     let name = uniqueName()
     let region = try SharedRegion.create(name, capacity: 1)
     let waiter = Thread {

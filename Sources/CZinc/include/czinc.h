@@ -317,6 +317,15 @@ static inline int32_t czinc_thread_start(pthread_t *thread, void *_Nullable (*_N
     return -error;
 }
 
+/* As above, a thread that nobody joins. */
+static inline int32_t czinc_thread_start_detached(void *_Nullable (*_Nonnull run)(void *_Nullable),
+                                                  void *argument) {
+    pthread_t thread;
+    int32_t error = czinc_thread_start(&thread, run, argument);
+    if (error == 0) pthread_detach(thread);
+    return error;
+}
+
 static inline void czinc_thread_join(pthread_t thread) { pthread_join(thread, NULL); }
 
 /* ---- what needs an object file of its own: layout.c ---- */
