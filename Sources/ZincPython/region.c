@@ -372,7 +372,12 @@ static PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t cou
     Py_XDECREF(thousand);
     if (!is_valid || !check_open(self)) return NULL;
 
-    int32_t status;
+    /* News that are there already cost no GIL, which might take long to come back. */
+    uint64_t deadline = options.deadline_ns;
+    options.deadline_ns = 0;
+    int32_t status = zinc_region_wait(self->handle, &options);
+    if (status != -ETIMEDOUT || deadline == 0) return PyBool_FromLong(status == 0);
+    options.deadline_ns = deadline;
     int is_interrupted = 0;
     self->calls++;
     do {

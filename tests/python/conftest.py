@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+import zinc
+
 ROOT = Path(__file__).parents[2]
 SHM = Path("/dev/shm")
 PROGRAMS = ROOT / "tests/programs"
@@ -104,3 +106,18 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def compile_c(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that compiles tests/c/<name>.c against what is installed."""
+
+    def compile_one(name: str, *flags: str) -> Path:
+        library = Path(zinc.get_library())
+        run = [f"-Wl,-rpath,{library.parent}", "-o", str(tmp_path / name)]
+        warnings = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+        source = [str(ROOT / f"tests/c/{name}.c"), f"-I{zinc.get_include()}", str(library)]
+        subprocess.run(["cc", "-O2", *warnings, *flags, *source, *run], check=True)
+        return tmp_path / name
+
+    return compile_one

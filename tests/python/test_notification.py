@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -276,3 +278,94 @@ assert zinc.wait_any(regions, None) == [regions[1]]
 """
     strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject=futex_waitv:error={error}"]
     subprocess.run([*strace, sys.executable, "-c", code], check=True)
+
+
+def parts(trace: Path) -> list[int]:
+    """Return how many system calls there were between one mark of counts.c and the next."""
+    found: list[int] = []
+    for line in trace.read_text().splitlines():
+        if line.startswith("getppid"):
+            found.append(0)
+        elif found and not line.startswith(("---", "+++")):
+            found[-1] += 1
+    return found
+
+
+def test_notify_and_wait_cost_no_allocation_and_no_system_call(
+    tmp_path: Path, compile_c: Callable[[str], Path]
+) -> None:
+    strace = ["strace", "-qq", "-ff", "-o", str(tmp_path / "trace")]
+    program = [str(compile_c("counts")), "1000000", "100000"]
+    output = subprocess.run([*strace, *program], check=True, capture_output=True, text=True).stdout
+    counted, alone, together, child = map(int, output.split())
+    assert counted > 0  # by what the regions took: the counter counts
+    assert (alone, together, child) == (0, 0, 0)
+    parent, child_trace = sorted(tmp_path.glob("trace.*"), key=lambda p: int(p.suffix[1:]))
+    first, *batches = parts(parent)
+    assert first == 0
+    # Whoever is kept from running makes the other sleep, so not all batches need be silent.
+    for batch in (batches, parts(child_trace)):
+        assert len(batch) > 900
+        assert min(batch) == 0
+
+
+CROWD = """
+import os, random, sys, zinc
+role, name, board, which, seed = sys.argv[1:]
+region = zinc.open(name)
+heard = zinc.open(board).as_buffer().cast("I")
+generator = random.Random(int(seed))
+heard[int(which)] = 0
+while True:
+    if role == "wait":
+        region.wait(None)
+        heard[int(which)] = region.seen
+    else:
+        for _ in range(generator.choice([1, 1, 2, 100])):
+            region.notify()
+        for _ in range(generator.randrange(3000)):
+            pass
+"""
+
+
+def test_nobody_sleeps_through_the_last_notification(
+    name: str, compile_c: Callable[..., Path]
+) -> None:
+    """A crowd that is shot at; no sleep ends by itself, so each one that is lost is for ever."""
+    notifiers, waiters, rounds, each = 2, 4, 100, 3000
+    environment = {**os.environ, "LD_PRELOAD": str(compile_c("no_naps", "-shared", "-fPIC"))}
+    generator = random.Random(1)
+
+    with zinc.create(name, 1) as region, zinc.create(f"{name}-board", 4 * waiters) as board:
+        heard = board.as_numpy("u4")
+
+        def start(role: str, which: int) -> subprocess.Popen[bytes]:
+            seed = str(generator.randrange(1 << 30))
+            arguments = [role, name, f"{name}-board", str(which), seed]
+            command = [sys.executable, "-c", CROWD, *arguments]
+            return subprocess.Popen(command, env=environment)
+
+        def end(process: subprocess.Popen[bytes]) -> None:
+            process.kill()
+            process.wait()
+
+        waiting = [start("wait", i) for i in range(waiters)]
+        try:
+            for _ in range(rounds):
+                speaking = [start("notify", i) for i in range(notifiers)]
+                goal = region.sequence + each
+                while region.sequence < goal:
+                    time.sleep(0.001)
+                    assert all(process.poll() is None for process in (*speaking, *waiting))
+                for process in speaking:
+                    end(process)  # wherever they are
+                region.notify()
+                while not (heard == region.sequence).all():
+                    time.sleep(0.001)  # the watchdog's turn, if one is stuck
+                which = generator.randrange(waiters)
+                end(waiting[which])
+                waiting[which] = start("wait", which)
+            assert region.sequence > rounds * each
+        finally:
+            for process in (*speaking, *waiting):
+                end(process)

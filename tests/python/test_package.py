@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,15 +32,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_c_program_builds_and_runs(tmp_path: Path) -> None:
-    program = tmp_path / "interface"
-    library = Path(zinc.get_library())
-    run(
-        "cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
-        ROOT / "tests/c/interface.c", f"-I{zinc.get_include()}",
-        f"-L{library.parent}", "-lzinc", f"-Wl,-rpath,{library.parent}", "-o", program,
-    )  # fmt: skip
-    run(program)
+def test_c_program_builds_and_runs(compile_c: Callable[[str], Path]) -> None:
+    run(compile_c("interface"))
 
 
 def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
