@@ -116,24 +116,77 @@ static void bare(const char *what, Manner manner, long rounds, int pinned) {
     munmap(pages, 8192);
 }
 
+static ZincHandle create(void) {
+    ZincHandle handle;
+    if (zinc_region_create_anonymous(1, NULL, &handle) == 0) return handle;
+    fprintf(stderr, "%s\n", zinc_error_message());
+    exit(1);
+}
+
 /* With two regions; handles made while pinned to one processor do not spin. */
 static void zinc(const char *what, Manner manner, long rounds, int pinned) {
-    ZincHandle there, back;
     if (pinned) pin(0);
-    if (zinc_region_create_anonymous(1, NULL, &there) < 0 ||
-        zinc_region_create_anonymous(1, NULL, &back) < 0) {
-        fprintf(stderr, "%s\n", zinc_error_message());
-        exit(1);
-    }
+    ZincHandle there = create(), back = create();
     converse(what, manner, there, back, rounds, pinned);
     zinc_close(there);
     zinc_close(back);
 }
 
-/* A million calls that meet nobody: in picoseconds each. */
+enum { CROWD = 50 };
+
+/* What a crowd of processes and the one who wakes it have between them. */
+typedef struct {
+    _Atomic uint32_t round, present, done;
+} Meeting;
+
+static void crowd_say(void *meeting, uint32_t round) {
+    spin_say(meeting, round);
+    syscall(SYS_futex, meeting, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+static const Manner BROADCAST = {crowd_say, futex_hear};
+
+/* From saying a thing to fifty sleepers until the last of them has heard it. */
+static void wake_crowd(const char *what, Manner manner, void *line, Meeting *meeting, long rounds) {
+    for (int i = 0; i < CROWD; i++) {
+        if (fork() != 0) continue;
+        for (long round = 1; round <= rounds; round++) {
+            manner.hear(line, (uint32_t)round);
+            if (atomic_fetch_add(&meeting->present, 1) + 1 == round * CROWD)
+                futex_say(&meeting->done, (uint32_t)round);
+        }
+        _exit(0);
+    }
+    uint64_t *times = malloc((size_t)rounds * sizeof *times);
+    for (long round = 1; round <= rounds; round++) {
+        usleep(3000); /* until all are asleep */
+        uint64_t start = now();
+        manner.say(line, (uint32_t)round);
+        futex_hear(&meeting->done, (uint32_t)round);
+        times[round - 1] = now() - start;
+    }
+    while (wait(NULL) > 0) {
+    }
+    report(what, times, rounds);
+    free(times);
+}
+
+/* Once with a bare futex and once with a region whose handle does not spin. */
+static void crowds(long rounds) {
+    Meeting *meetings = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    wake_crowd("bare_crowd", BROADCAST, &meetings->round, meetings, rounds);
+    cpu_set_t all;
+    sched_getaffinity(0, sizeof all, &all);
+    pin(0);
+    ZincHandle region = create();
+    sched_setaffinity(0, sizeof all, &all);
+    wake_crowd("zinc_crowd", WAIT, region, meetings + 64, rounds);
+    zinc_close(region);
+}
+
+/* A million calls that meet nobody. */
 static void alone(void) {
-    ZincHandle handle;
-    if (zinc_region_create_anonymous(1, NULL, &handle) < 0) exit(1);
+    ZincHandle handle = create();
     const long count = 1000000;
     uint64_t start = now();
     for (long i = 0; i < count; i++) zinc_notify(handle);
@@ -154,6 +207,7 @@ int main(int count, char **arguments) {
     zinc("zinc_wait", WAIT, rounds, 0);
     zinc("zinc_try_wait", TRY, rounds, 0);
     alone();
+    crowds(rounds / 1000);
     bare("bare_futex", FUTEX, rounds / 10, 1);
     zinc("zinc_asleep", WAIT, rounds / 10, 1);
     return 0;
