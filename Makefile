@@ -34,7 +34,7 @@ test: build
 	$(PROGRAMS)
 	swift test --no-parallel # they look at their own /proc
 	swift test --no-parallel --filter ThreadStorm --scratch-path .build-thread --sanitize thread
-	ASAN_OPTIONS=detect_leaks=0 swift test --no-parallel --filter ThreadStorm \
+	ASAN_OPTIONS=detect_leaks=0 swift test --no-parallel --filter 'ThreadStorm|Task' \
 		--scratch-path .build-address --sanitize address # XCTest leaks; pytest counts ours
 	$(BIN)/python -m pytest
 	[ "$$(id -u)" != 0 ] || tests/unprivileged \

@@ -19,7 +19,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_python_and_c(tmp_path: Path) -> None:
-    creator, reader = blocks("python")
+    creator, reader, _ = blocks("python")
     (program,) = blocks("c")
     source = tmp_path / "demo.c"
     source.write_text(program)
@@ -37,6 +37,12 @@ def test_python_and_c(tmp_path: Path) -> None:
     assert first.returncode == 0
     refused = subprocess.run([tmp_path / "demo"], capture_output=True, text=True, check=False)
     assert 'open "frames": not found' in refused.stderr
+
+
+def test_waiting() -> None:
+    *_, program = blocks("python")
+    output = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert output.split() == ["True", "False", "True"]
 
 
 def test_swift(tmp_path: Path, programs: Path) -> None:
