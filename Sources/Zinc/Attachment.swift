@@ -12,13 +12,11 @@ internal import Synchronization
   let path: RegionPath?
   let header: Header
   let data: UnsafeMutableRawPointer
-  let capacity: Int
+  let file: RegionFile
   /// The data can't be written through this handle.
   let isReadonly: Bool
   /// The header can: notify, and take tickets.
   let canNotify: Bool
-  /// See `Header.Flags.wakeAlways`.
-  let wakesAlways: Bool
   private let mapping: Mapping
 
   /// Holds the attach lock of a region with a name; is the region, without one. Nil
@@ -39,14 +37,22 @@ internal import Synchronization
   ) {
     unsafe data = unsafe mapping.base + file.dataOffset
     header = unsafe Header(mapping.base)
-    capacity = file.capacity
-    wakesAlways = file.flags.contains(.wakeAlways)
+    self.file = file
     self.path = path
     self.descriptor = consume descriptor
     self.mapping = mapping
     self.isReadonly = isReadonly
     self.canNotify = canNotify
   }
+
+  var capacity: Int { file.capacity }
+
+  /// See `Header.Flags.wakeAlways`.
+  var wakesAlways: Bool { file.flags.contains(.wakeAlways) }
+
+  /// What `create` was given to keep, valid as long as the attachment. Its length is
+  /// ours; its bytes are the file's, which others can scribble on.
+  var metadata: UnsafeRawBufferPointer { unsafe header.metadata(count: file.metadataLength) }
 
   /// The descriptor that stands for an anonymous region.
   var anonymousDescriptor: Int32? {

@@ -178,6 +178,31 @@ public func zinc_region_is_readonly(_ handle: ZincHandle?) -> Int32 {
 }
 
 @c @implementation
+public func zinc_region_id(_ handle: ZincHandle?) -> UInt64 {
+  guard let handle = unsafe attachment(handle) else { return 0 }
+  return unsafe handle.pointee.file.id
+}
+
+@c @implementation
+public func zinc_region_kind(_ handle: ZincHandle?) -> UInt32 {
+  guard let handle = unsafe attachment(handle) else { return 0 }
+  return unsafe handle.pointee.file.kind
+}
+
+@c @implementation
+public func zinc_region_metadata(
+  _ handle: ZincHandle?, _ length: UnsafeMutablePointer<UInt>?
+) -> UnsafeRawPointer? {
+  guard let handle = unsafe attachment(handle) else {
+    unsafe length?.pointee = 0
+    return nil
+  }
+  let metadata = unsafe handle.pointee.metadata
+  unsafe length?.pointee = UInt(metadata.count)
+  return metadata.baseAddress
+}
+
+@c @implementation
 public func zinc_region_sequence(_ handle: ZincHandle?) -> UInt32 {
   guard let handle = unsafe attachment(handle) else { return 0 }
   return unsafe handle.pointee.sequence
@@ -316,6 +341,9 @@ extension RegionOptions {
     flags = unsafe Flags(rawValue: options.flags)
     if unsafe options.mode != 0 { mode = unsafe options.mode }
     kind = unsafe options.kind
+    guard unsafe options.metadata != nil || options.metadata_length == 0 else {
+      throw Failure(EINVAL, "the metadata is null, and its length is not 0")
+    }
     if let bytes = unsafe options.metadata {
       // Longer than there is room for is longer than there is room for.
       unsafe metadata = UnsafeRawBufferPointer(

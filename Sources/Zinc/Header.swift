@@ -34,6 +34,10 @@ internal import Synchronization
   var parked: UnsafeMutablePointer<Atomic<UInt32>> { unsafe word(Header.parkedOffset) }
   var woken: UnsafeMutablePointer<Atomic<UInt32>> { unsafe word(Header.wokenOffset) }
 
+  func metadata(count: Int) -> UnsafeRawBufferPointer {
+    unsafe UnsafeRawBufferPointer(start: base + Header.metadataOffset, count: count)
+  }
+
   private func word(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
     unsafe (base + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
   }

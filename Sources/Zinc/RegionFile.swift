@@ -5,6 +5,10 @@ struct RegionFile {
   let capacity: Int
   let dataOffset: Int
   let flags: Header.Flags
+  /// Tells two regions of one name apart.
+  let id: UInt64
+  let kind: UInt32
+  let metadataLength: Int
 
   var size: Int { dataOffset + capacity }
 
@@ -19,12 +23,16 @@ struct RegionFile {
     guard mode & 0o600 == 0o600, mode & ~0o777 == 0 else {
       throw Failure(EINVAL, "the mode must let the owner read and write (0600), and be within 0777")
     }
-    let metadataCount = unsafe options.metadata.count
-    guard metadataCount <= Header.metadataCapacity else {
+    metadataLength = unsafe options.metadata.count
+    guard metadataLength <= Header.metadataCapacity else {
       throw Failure(
-        EINVAL, "% bytes of metadata, and there is room for %", UInt64(metadataCount),
+        EINVAL, "% bytes of metadata, and there is room for %", UInt64(metadataLength),
         UInt64(Header.metadataCapacity))
     }
+    var random: UInt64 = 0
+    try check(unsafe czinc_random(&random, 8), "getentropy")
+    id = random
+    kind = options.kind
     self.capacity = capacity
     var flags: Header.Flags = options.flags.contains(.persistent) ? [.persistent] : []
     let readers = mode & 0o044
@@ -62,16 +70,16 @@ struct RegionFile {
   /// Writes the header of a region that nobody else can see yet. The rest of its page is zero.
   func write(to file: borrowing Descriptor, _ options: RegionOptions) throws(Failure) {
     var header = czinc_header()
-    try check(unsafe czinc_random(&header.id, 8), "getentropy")
     header.magic = Header.magic
     header.version = Header.version
     header.flags = flags.rawValue
     header.capacity = UInt64(capacity)
     header.creator_pid = czinc_process()
     header.created_at = czinc_clock(CLOCK_REALTIME)
+    header.id = id
     header.data_offset = UInt64(dataOffset)
-    header.kind = options.kind
-    header.metadata_length = unsafe UInt32(options.metadata.count)
+    header.kind = kind
+    header.metadata_length = UInt32(metadataLength)
     try unsafe withUnsafeBytes(of: header) { (bytes) throws(Failure) in
       try unsafe file.write(bytes, at: 0)
     }
@@ -105,9 +113,17 @@ struct RegionFile {
         EBADMSG, "damaged: % bytes of data from byte % on do not make a file of % bytes",
         header.capacity, header.data_offset, size)
     }
+    guard header.metadata_length <= UInt32(Header.metadataCapacity) else {
+      throw Failure(
+        EBADMSG, "damaged: % bytes of metadata, where there is room for %",
+        UInt64(header.metadata_length), UInt64(Header.metadataCapacity))
+    }
     // Both are less than the file's size, an Int64.
     capacity = Int(header.capacity)
     dataOffset = Int(header.data_offset)
     flags = Header.Flags(rawValue: header.flags)
+    id = header.id
+    kind = header.kind
+    metadataLength = Int(header.metadata_length)
   }
 }

@@ -21,4 +21,11 @@
     if isPersistent { flags.insert(.persistent) }
     if !reserve { flags.insert(.sparse) }
   }
+
+  /// The same, with metadata that has to last as long as the call they are for.
+  func keeping(_ metadata: UnsafeRawBufferPointer) -> RegionOptions {
+    var options = self
+    unsafe options.metadata = unsafe metadata
+    return options
+  }
 }

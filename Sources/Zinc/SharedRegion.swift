@@ -33,15 +33,18 @@
     ///     is gone.
     ///   - reserve: take the memory at once. Otherwise it is taken page by page at the
     ///     first touch, which is a bus error where there is none left.
+    ///   - metadata: at most 2048 bytes to keep beside the data, for all who attach.
     /// - Throws: `ZincError`: `alreadyExists`, `invalidArgument`, `noSpace`,
     ///   `notPermitted`, or as the system says.
     public static func create(
       _ name: String, capacity: Int, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      reserve: Bool = true
+      reserve: Bool = true, metadata: [UInt8] = []
     ) throws(ZincError) -> SharedRegion {
       let options = RegionOptions(mode: mode, isPersistent: isPersistent, reserve: reserve)
       return unsafe try attach("create", name) { path throws(Failure) in
-        unsafe try Attachment.create(path, capacity: capacity, options)
+        try unsafe metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
+          unsafe try Attachment.create(path, capacity: capacity, options.keeping(bytes))
+        }
       }
     }
 
@@ -71,24 +74,29 @@
     ///   others of `create` and `open`.
     public static func openOrCreate(
       _ name: String, capacity: Int, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      reserve: Bool = true, anyUser: Bool = false
+      reserve: Bool = true, metadata: [UInt8] = [], anyUser: Bool = false
     ) throws(ZincError) -> SharedRegion {
       var options = RegionOptions(mode: mode, isPersistent: isPersistent, reserve: reserve)
       if anyUser { options.flags.insert(.anyUser) }
       return unsafe try attach("open or create", name) { path throws(Failure) in
-        unsafe try Attachment.openOrCreate(path, capacity: capacity, options)
+        try unsafe metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
+          unsafe try Attachment.openOrCreate(path, capacity: capacity, options.keeping(bytes))
+        }
       }
     }
 
     /// Creates a region without a name: it has no entry in /dev/shm and is not bound by
     /// its size, nobody can shrink it, and it is gone with its last descriptor and
     /// mapping. It travels as its `descriptor`, through fork or a Unix socket.
-    public static func anonymous(capacity: Int, reserve: Bool = true) throws(ZincError)
-      -> SharedRegion
+    public static func anonymous(capacity: Int, reserve: Bool = true, metadata: [UInt8] = [])
+      throws(ZincError) -> SharedRegion
     {
       let options = RegionOptions(mode: 0o600, isPersistent: false, reserve: reserve)
       do throws(Failure) {
-        return unsafe SharedRegion(try Attachment.createAnonymous(capacity: capacity, options))
+        return unsafe SharedRegion(
+          try metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
+            unsafe try Attachment.createAnonymous(capacity: capacity, options.keeping(bytes))
+          })
       } catch {
         throw unsafe ZincError("create an anonymous region", nil, error)
       }
@@ -140,6 +148,13 @@
 
     /// The size of the data in bytes, exactly as it was created.
     public var capacity: Int { unsafe handle.pointee.capacity }
+
+    /// A random number, given at creation, that tells two regions of one name apart.
+    public var id: UInt64 { unsafe handle.pointee.file.id }
+
+    /// What `create` was given to keep. Who may write the region can change it, behind
+    /// zinc's back: check what you read.
+    public var metadata: [UInt8] { unsafe [UInt8](handle.pointee.metadata) }
 
     /// The data can't be written through this value.
     public var isReadonly: Bool { unsafe handle.pointee.isReadonly }

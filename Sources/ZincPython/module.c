@@ -54,8 +54,9 @@ static int module_clear(PyObject *module) {
 }
 
 static PyMethodDef module_methods[] = {
-    {"create", zinc_module_create, METH_VARARGS, "create(cls, name, capacity, flags, mode, may_exist)"},
-    {"anonymous", zinc_module_anonymous, METH_VARARGS, "anonymous(cls, capacity, flags)"},
+    {"create", zinc_module_create, METH_VARARGS,
+     "create(cls, name, capacity, flags, mode, may_exist, metadata, kind)"},
+    {"anonymous", zinc_module_anonymous, METH_VARARGS, "anonymous(cls, capacity, flags, metadata, kind)"},
     {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags)"},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, force)"},
@@ -65,7 +66,16 @@ static PyMethodDef module_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/*
+ * Nothing here is shared by interpreters or guarded by the GIL. Older versions of Python
+ * than the one in front of each slot do not know it, and have no use for it; the numbers
+ * and values are those of their moduleobject.h, which the limited API of 3.11 lacks.
+ */
+enum { MULTIPLE_INTERPRETERS_SLOT = 3, PER_INTERPRETER_GIL = 2, GIL_SLOT = 4, GIL_NOT_USED = 1 };
+
 static PyModuleDef_Slot module_slots[] = {
+    /* 3.13 */ {GIL_SLOT, (void *)GIL_NOT_USED},
+    /* 3.12 */ {MULTIPLE_INTERPRETERS_SLOT, (void *)PER_INTERPRETER_GIL},
     {Py_mod_exec, module_exec},
     {0, NULL},
 };
@@ -76,9 +86,11 @@ static struct PyModuleDef zinc_module = {
     .m_doc = "The native half of zinc; use the package zinc.",
     .m_size = sizeof(ModuleState),
     .m_methods = module_methods,
-    .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,
 };
 
-PyMODINIT_FUNC PyInit__zinc(void) { return PyModuleDef_Init(&zinc_module); }
+PyMODINIT_FUNC PyInit__zinc(void) {
+    zinc_module.m_slots = module_slots + (Py_Version < 0x030D0000) + (Py_Version < 0x030C0000);
+    return PyModuleDef_Init(&zinc_module);
+}

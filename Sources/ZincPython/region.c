@@ -10,36 +10,65 @@
 #include <time.h>
 
 /*
- * A region's handle outlives close() for as long as something needs the memory:
- * a call that has dropped the GIL (counted in `calls`), or a buffer, which may be
- * handed on to who knows where (so one taken once keeps it to the end; a buffer's
- * owner holds a reference to us).
+ * A region's handle outlives close() for as long as something needs the memory: a
+ * call in progress, which may have dropped the GIL, or a buffer, which may be handed
+ * on to who knows where (so one taken once keeps it to the end; a buffer's owner
+ * holds a reference to us).
  */
+#ifdef Py_GIL_DISABLED
+#include <stdatomic.h>
+#define SHARED _Atomic /* threads meet in these fields */
+#define EXCHANGE(field, value) atomic_exchange(&(field), value)
+#else
+#define SHARED
+#define EXCHANGE(field, value) exchange(&(field), value)
+static ZincHandle exchange(ZincHandle *field, ZincHandle value) {
+    ZincHandle old = *field;
+    *field = value;
+    return old;
+}
+#endif
+
+enum { CLOSED = 1, ONE_CALL = 2 };
+
 typedef struct {
-    PyObject_HEAD ZincHandle handle; /* null once freed */
+    PyObject_HEAD SHARED ZincHandle handle; /* null once freed */
     PyObject *name;
     Py_ssize_t capacity;
-    Py_ssize_t calls;
-    char is_closed;
+    unsigned long long id;
+    unsigned kind;
+    SHARED uint32_t uses; /* CLOSED, and ONE_CALL for each in progress */
+    SHARED char has_views;
     char is_readonly;
-    char has_views;
 } Region;
 
 /* ---- the handle ---- */
 
-static void free_if_unused(Region *self) {
-    if (!self->is_closed || self->calls > 0 || self->has_views || !self->handle) return;
-    ZincHandle handle = self->handle;
-    self->handle = NULL;
+/* Ends a call: the last one of a closed region frees what nobody needs. */
+static void end(Region *self) {
+    if ((self->uses -= ONE_CALL) != CLOSED || self->has_views) return;
+    ZincHandle handle = EXCHANGE(self->handle, NULL);
     Py_BEGIN_ALLOW_THREADS zinc_close(handle);
     Py_END_ALLOW_THREADS
 }
 
-/* True, or false with an exception for a region that was closed. */
-static int check_open(Region *self) {
-    if (!self->is_closed) return 1;
-    PyErr_Format(PyExc_ValueError, "region %R is closed", self->name);
+/* Begins a call, unless the region is closed: then 0. */
+static int begin_if_open(Region *self) {
+    if (!((self->uses += ONE_CALL) & CLOSED)) return 1;
+    end(self);
     return 0;
+}
+
+/* The handle, which stays valid until end(); null with an exception if the region is closed. */
+static ZincHandle begin(Region *self) {
+    if (begin_if_open(self)) return self->handle;
+    PyErr_Format(PyExc_ValueError, "region %R is closed", self->name);
+    return NULL;
+}
+
+static PyObject *ended(Region *self, PyObject *result) {
+    end(self);
+    return result;
 }
 
 /* ---- attaching ---- */
@@ -78,6 +107,8 @@ static PyObject *region_from_handle(PyObject *type, ZincHandle handle, PyObject 
     self->handle = handle;
     self->name = Py_NewRef(name);
     self->capacity = (Py_ssize_t)zinc_capacity(handle);
+    self->id = zinc_region_id(handle);
+    self->kind = zinc_region_kind(handle);
     self->is_readonly = (char)zinc_region_is_readonly(handle);
     return (PyObject *)self;
 }
@@ -101,32 +132,47 @@ static PyObject *attached(PyObject *module, PyObject *type, PyObject *name, Zinc
 PyObject *zinc_module_create(PyObject *module, PyObject *args) {
     PyObject *type, *name;
     uintptr_t capacity;
-    unsigned flags, mode;
     int may_exist;
-    if (!PyArg_ParseTuple(args, "OUO&IIp:create", &type, &name, convert_capacity, &capacity, &flags, &mode,
-                          &may_exist))
+    ZincOptions options = {.size = sizeof options};
+    Py_buffer metadata;
+    if (!PyArg_ParseTuple(args, "OUO&IIpy*I:create", &type, &name, convert_capacity, &capacity,
+                          &options.flags, &options.mode, &may_exist, &metadata, &options.kind))
         return NULL;
+    options.metadata = metadata.buf;
+    options.metadata_length = (uintptr_t)metadata.len;
     const char *text = name_argument(name);
-    if (!text || !check_type(module, type)) return NULL;
-    ZincOptions options = {.size = sizeof options, .flags = flags, .mode = mode};
-    ZincHandle handle;
-    int32_t status;
-    Py_BEGIN_ALLOW_THREADS status = may_exist ? zinc_region_open_or_create(text, capacity, &options, &handle)
-                                              : zinc_region_create(text, capacity, &options, &handle);
-    Py_END_ALLOW_THREADS return attached(module, type, name, handle, status);
+    PyObject *result = NULL;
+    if (text && check_type(module, type)) {
+        ZincHandle handle;
+        int32_t status;
+        Py_BEGIN_ALLOW_THREADS status = may_exist
+                                            ? zinc_region_open_or_create(text, capacity, &options, &handle)
+                                            : zinc_region_create(text, capacity, &options, &handle);
+        Py_END_ALLOW_THREADS result = attached(module, type, name, handle, status);
+    }
+    PyBuffer_Release(&metadata);
+    return result;
 }
 
 PyObject *zinc_module_anonymous(PyObject *module, PyObject *args) {
     PyObject *type;
     uintptr_t capacity;
-    unsigned flags;
-    if (!PyArg_ParseTuple(args, "OO&I:anonymous", &type, convert_capacity, &capacity, &flags)) return NULL;
-    if (!check_type(module, type)) return NULL;
-    ZincOptions options = {.size = sizeof options, .flags = flags};
-    ZincHandle handle;
-    int32_t status;
-    Py_BEGIN_ALLOW_THREADS status = zinc_region_create_anonymous(capacity, &options, &handle);
-    Py_END_ALLOW_THREADS return attached(module, type, Py_None, handle, status);
+    ZincOptions options = {.size = sizeof options};
+    Py_buffer metadata;
+    if (!PyArg_ParseTuple(args, "OO&Iy*I:anonymous", &type, convert_capacity, &capacity, &options.flags,
+                          &metadata, &options.kind))
+        return NULL;
+    options.metadata = metadata.buf;
+    options.metadata_length = (uintptr_t)metadata.len;
+    PyObject *result = NULL;
+    if (check_type(module, type)) {
+        ZincHandle handle;
+        int32_t status;
+        Py_BEGIN_ALLOW_THREADS status = zinc_region_create_anonymous(capacity, &options, &handle);
+        Py_END_ALLOW_THREADS result = attached(module, type, Py_None, handle, status);
+    }
+    PyBuffer_Release(&metadata);
+    return result;
 }
 
 PyObject *zinc_module_open(PyObject *module, PyObject *args) {
@@ -201,12 +247,10 @@ PyDoc_STRVAR(close_doc, "close($self)\n--\n\n"
 
 static PyObject *region_close(Region *self, PyObject *unused) {
     (void)unused;
-    if (self->is_closed) Py_RETURN_NONE;
-    self->is_closed = 1;
-    self->calls++;
+    if (!begin_if_open(self)) Py_RETURN_NONE;
+    self->uses |= CLOSED;
     Py_BEGIN_ALLOW_THREADS zinc_region_detach(self->handle);
-    Py_END_ALLOW_THREADS self->calls--;
-    free_if_unused(self);
+    Py_END_ALLOW_THREADS end(self);
     Py_RETURN_NONE;
 }
 
@@ -218,8 +262,10 @@ PyDoc_STRVAR(fileno_doc,
 
 static PyObject *region_fileno(Region *self, PyObject *unused) {
     (void)unused;
-    if (!check_open(self)) return NULL;
-    int32_t descriptor = zinc_region_descriptor(self->handle);
+    ZincHandle handle = begin(self);
+    if (!handle) return NULL;
+    int32_t descriptor = zinc_region_descriptor(handle);
+    end(self);
     if (descriptor >= 0) return PyLong_FromLong(descriptor);
     PyErr_Format(PyExc_ValueError, "region %R has a name to open it by, and no descriptor", self->name);
     return NULL;
@@ -227,7 +273,7 @@ static PyObject *region_fileno(Region *self, PyObject *unused) {
 
 static PyObject *region_enter(Region *self, PyObject *unused) {
     (void)unused;
-    return check_open(self) ? Py_NewRef((PyObject *)self) : NULL;
+    return begin(self) ? ended(self, Py_NewRef((PyObject *)self)) : NULL;
 }
 
 static PyObject *region_exit(Region *self, PyObject *args) {
@@ -239,12 +285,13 @@ static PyObject *region_exit(Region *self, PyObject *args) {
 
 static int region_getbuffer(Region *self, Py_buffer *view, int flags) {
     view->obj = NULL;
-    if (!check_open(self)) return -1;
-    if (PyBuffer_FillInfo(view, (PyObject *)self, zinc_ptr(self->handle), self->capacity, self->is_readonly,
-                          flags) < 0)
-        return -1;
-    self->has_views = 1;
-    return 0;
+    ZincHandle handle = begin(self);
+    if (!handle) return -1;
+    int status =
+        PyBuffer_FillInfo(view, (PyObject *)self, zinc_ptr(handle), self->capacity, self->is_readonly, flags);
+    if (status == 0) self->has_views = 1;
+    end(self);
+    return status;
 }
 
 PyDoc_STRVAR(as_buffer_doc, "as_buffer($self)\n--\n\n"
@@ -260,7 +307,22 @@ static Py_ssize_t region_length(Region *self) { return self->capacity; }
 
 static PyObject *region_address(Region *self, void *unused) {
     (void)unused;
-    return check_open(self) ? PyLong_FromVoidPtr(zinc_ptr(self->handle)) : NULL;
+    ZincHandle handle = begin(self);
+    return handle ? ended(self, PyLong_FromVoidPtr(zinc_ptr(handle))) : NULL;
+}
+
+static PyObject *region_closed(Region *self, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(self->uses & CLOSED);
+}
+
+static PyObject *region_metadata(Region *self, void *unused) {
+    (void)unused;
+    ZincHandle handle = begin(self);
+    if (!handle) return NULL;
+    uintptr_t length;
+    const char *metadata = zinc_region_metadata(handle, &length);
+    return ended(self, PyBytes_FromStringAndSize(metadata, (Py_ssize_t)length));
 }
 
 /* ---- notification ---- */
@@ -273,9 +335,12 @@ PyDoc_STRVAR(notify_doc, "notify($self)\n--\n\n"
 
 static PyObject *region_notify(Region *self, PyObject *unused) {
     (void)unused;
-    if (!check_open(self)) return NULL;
+    ZincHandle handle = begin(self);
+    if (!handle) return NULL;
     uint32_t sequence;
-    if (zinc_region_notify(self->handle, &sequence) < 0) {
+    int32_t status = zinc_region_notify(handle, &sequence);
+    end(self);
+    if (status < 0) {
         PyErr_Format(PyExc_PermissionError, "notify %R: this user may only read the region", self->name);
         return NULL;
     }
@@ -289,8 +354,8 @@ PyDoc_STRVAR(try_wait_doc,
 
 static PyObject *region_try_wait(Region *self, PyObject *unused) {
     (void)unused;
-    if (!check_open(self)) return NULL;
-    return PyBool_FromLong(zinc_try_wait(self->handle) == 0);
+    ZincHandle handle = begin(self);
+    return handle ? ended(self, PyBool_FromLong(zinc_try_wait(handle) == 0)) : NULL;
 }
 
 /* Milliseconds from now, or None for ever, as a deadline for zinc_region_wait. */
@@ -370,22 +435,21 @@ static PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t cou
     if (!values[0]) values[0] = thousand = PyLong_FromLong(1000);
     int is_valid = values[0] && convert_timeout(values[0], &options.deadline_ns);
     Py_XDECREF(thousand);
-    if (!is_valid || !check_open(self)) return NULL;
+    ZincHandle handle = is_valid ? begin(self) : NULL;
+    if (!handle) return NULL;
 
     /* News that are there already cost no GIL, which might take long to come back. */
     uint64_t deadline = options.deadline_ns;
     options.deadline_ns = 0;
-    int32_t status = zinc_region_wait(self->handle, &options);
-    if (status != -ETIMEDOUT || deadline == 0) return PyBool_FromLong(status == 0);
+    int32_t status = zinc_region_wait(handle, &options);
     options.deadline_ns = deadline;
+    if (deadline == 0 || status != -ETIMEDOUT) return ended(self, PyBool_FromLong(status == 0));
     int is_interrupted = 0;
-    self->calls++;
     do {
-        Py_BEGIN_ALLOW_THREADS status = zinc_region_wait(self->handle, &options);
+        Py_BEGIN_ALLOW_THREADS status = zinc_region_wait(handle, &options);
         Py_END_ALLOW_THREADS if (status == -EINTR) is_interrupted = PyErr_CheckSignals() < 0;
     } while (status == -EINTR && !is_interrupted);
-    self->calls--;
-    free_if_unused(self);
+    end(self);
     if (is_interrupted) return NULL;
     if (status == -ECANCELED) {
         PyErr_Format(PyExc_ValueError, "region %R was closed during the wait", self->name);
@@ -394,11 +458,16 @@ static PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t cou
     return PyBool_FromLong(status == 0);
 }
 
+static void end_all(ZincWaitItem *items, PyObject *regions, Py_ssize_t count) {
+    for (Py_ssize_t i = 0; i < count; i++) end((Region *)PyTuple_GetItem(regions, i));
+    PyMem_Free(items);
+}
+
 /*
- * An item for each region of a tuple, with its number of the tuple `after` unless that is
- * empty, or NULL with an exception.
+ * Begins a call on each region of a tuple: an item for each, with its number of the tuple
+ * `after` unless that is empty. To be ended by end_all(). NULL with an exception.
  */
-static ZincWaitItem *wait_items(PyObject *module, PyObject *regions, PyObject *after) {
+static ZincWaitItem *begin_all(PyObject *module, PyObject *regions, PyObject *after) {
     ModuleState *state = PyModule_GetState(module);
     Py_ssize_t count = PyTuple_Size(regions);
     Py_ssize_t numbers = PyTuple_Size(after);
@@ -406,20 +475,16 @@ static ZincWaitItem *wait_items(PyObject *module, PyObject *regions, PyObject *a
         PyErr_SetString(PyExc_ValueError, "there is no region to wait for");
         return NULL;
     }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *region = PyTuple_GetItem(regions, i);
-        if (!PyObject_TypeCheck(region, (PyTypeObject *)state->region_type)) {
-            PyErr_Format(PyExc_TypeError, "a SharedRegion is needed, not %R", region);
-            return NULL;
-        }
-        if (!check_open((Region *)region)) return NULL;
-    }
     ZincWaitItem *items = PyMem_Calloc((size_t)count, sizeof *items);
     if (!items) return (ZincWaitItem *)PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < count; i++) {
-        items[i].handle = ((Region *)PyTuple_GetItem(regions, i))->handle;
-        if (i < numbers && !convert_after(PyTuple_GetItem(after, i), &items[i].after)) {
-            PyMem_Free(items);
+        PyObject *region = PyTuple_GetItem(regions, i);
+        if (!PyObject_TypeCheck(region, (PyTypeObject *)state->region_type))
+            PyErr_Format(PyExc_TypeError, "a SharedRegion is needed, not %R", region);
+        else if (i >= numbers || convert_after(PyTuple_GetItem(after, i), &items[i].after))
+            items[i].handle = begin((Region *)region);
+        if (!items[i].handle) {
+            end_all(items, regions, i);
             return NULL;
         }
     }
@@ -439,10 +504,9 @@ static PyObject *wait_many(PyObject *module, PyObject *regions, PyObject *timeou
     ZincWaitOptions options = {.size = sizeof options, .flags = ZINC_WAIT_INTERRUPTIBLE};
     if (PyTuple_Size(after) > 0) options.flags |= ZINC_WAIT_AFTER;
     if (!convert_timeout(timeout, &options.deadline_ns)) return NULL;
-    ZincWaitItem *items = wait_items(module, regions, after);
+    ZincWaitItem *items = begin_all(module, regions, after);
     if (!items) return NULL;
     Py_ssize_t count = PyTuple_Size(regions);
-    for (Py_ssize_t i = 0; i < count; i++) ((Region *)PyTuple_GetItem(regions, i))->calls++;
     int32_t status;
     int is_interrupted = 0;
     do {
@@ -455,12 +519,7 @@ static PyObject *wait_many(PyObject *module, PyObject *regions, PyObject *timeou
         PyErr_SetString(PyExc_ValueError, "one of the regions was closed during the wait");
     else if (!is_interrupted)
         result = new_ones(regions, items);
-    PyMem_Free(items);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        Region *region = (Region *)PyTuple_GetItem(regions, i);
-        region->calls--;
-        free_if_unused(region);
-    }
+    end_all(items, regions, count);
     return result;
 }
 
@@ -478,12 +537,14 @@ PyObject *zinc_module_wait_many(PyObject *module, PyObject *args) {
 
 static PyObject *region_sequence(Region *self, void *unused) {
     (void)unused;
-    return check_open(self) ? PyLong_FromUnsignedLong(zinc_region_sequence(self->handle)) : NULL;
+    ZincHandle handle = begin(self);
+    return handle ? ended(self, PyLong_FromUnsignedLong(zinc_region_sequence(handle))) : NULL;
 }
 
 static PyObject *region_seen(Region *self, void *unused) {
     (void)unused;
-    return check_open(self) ? PyLong_FromUnsignedLong(zinc_region_seen(self->handle)) : NULL;
+    ZincHandle handle = begin(self);
+    return handle ? ended(self, PyLong_FromUnsignedLong(zinc_region_seen(handle))) : NULL;
 }
 
 /* ---- the type ---- */
@@ -491,12 +552,15 @@ static PyObject *region_seen(Region *self, void *unused) {
 static PyObject *region_repr(Region *self) {
     PyObject *name = self->name == Py_None ? PyUnicode_FromString("anonymous") : PyObject_Repr(self->name);
     if (!name) return NULL;
-    PyObject *text =
-        self->is_closed
-            ? PyUnicode_FromFormat("<zinc.SharedRegion %U, %zd bytes, closed>", name, self->capacity)
-            : PyUnicode_FromFormat("<zinc.SharedRegion %U, %zd bytes%s at %p, sequence %u>", name,
-                                   self->capacity, self->is_readonly ? ", read-only," : "",
-                                   zinc_ptr(self->handle), zinc_region_sequence(self->handle));
+    PyObject *text;
+    if (begin_if_open(self)) {
+        text = PyUnicode_FromFormat("<zinc.SharedRegion %U, %zd bytes%s at %p, sequence %u>", name,
+                                    self->capacity, self->is_readonly ? ", read-only," : "",
+                                    zinc_ptr(self->handle), zinc_region_sequence(self->handle));
+        end(self);
+    } else {
+        text = PyUnicode_FromFormat("<zinc.SharedRegion %U, %zd bytes, closed>", name, self->capacity);
+    }
     Py_DECREF(name);
     return text;
 }
@@ -526,13 +590,19 @@ static PyMemberDef region_members[] = {
      "The size of the data in bytes, exactly as it was created (int)."},
     {"readonly", T_BOOL, offsetof(Region, is_readonly), READONLY,
      "True if the data can't be written through this object."},
-    {"closed", T_BOOL, offsetof(Region, is_closed), READONLY, "True after close()."},
+    {"id", T_ULONGLONG, offsetof(Region, id), READONLY,
+     "A random number (int), given at creation, that tells two regions of one name apart."},
+    {"kind", T_UINT, offsetof(Region, kind), READONLY,
+     "What the data is (int): 0 bytes, 1 an array, described by the metadata."},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyGetSetDef region_properties[] = {
     {"address", (getter)region_address, NULL,
      "Where the data begins in this process (int), a multiple of the page size.", NULL},
+    {"closed", (getter)region_closed, NULL, "True after close().", NULL},
+    {"metadata", (getter)region_metadata, NULL,
+     "The bytes that it was created with, to describe the data (at most 2048).", NULL},
     {"sequence", (getter)region_sequence, NULL, "The number of notifications so far, modulo 2**32 (int).",
      NULL},
     {"seen", (getter)region_seen, NULL,

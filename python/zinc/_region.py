@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import operator
+import os
+
 from . import _zinc
 from ._zinc import NotARegionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
-    from collections.abc import Iterable
-    from typing import Any, Self
+    from collections.abc import AsyncIterator, Buffer, Iterable, Sequence
+    from typing import Any, Never, Self, SupportsIndex
 
     import numpy
     import numpy.typing
@@ -23,6 +27,8 @@ class SharedRegion(_zinc.SharedRegion):
     Made by `create` and `open`; a context manager that closes it. Supports the buffer
     protocol: ``memoryview(region)``, ``numpy.frombuffer(region)`` and the like see the
     bytes themselves, ``len(region)`` of them. Any number of threads may use one object.
+    A pickle of one is a reference: loading it, in any process that runs on this machine
+    as long as the region lives, attaches anew.
 
     >>> with SharedRegion.create("docs-region", 4096) as region:
     ...     region.as_numpy("f4")[:3] = 1, 2, 3
@@ -30,6 +36,7 @@ class SharedRegion(_zinc.SharedRegion):
     [1.0, 2.0, 3.0]
     """
 
+    __module__ = "zinc"
     __slots__ = ("__weakref__",)
 
     @classmethod
@@ -41,6 +48,7 @@ class SharedRegion(_zinc.SharedRegion):
         mode: int = 0o600,
         persistent: bool = False,
         reserve: bool = True,
+        metadata: Buffer = b"",
     ) -> Self:
         """Create a region of `capacity` zeroed bytes and attach to it.
 
@@ -48,13 +56,15 @@ class SharedRegion(_zinc.SharedRegion):
         when the last process that is attached closes the region, exits or dies; those
         of a `persistent` one when it is unlinked. The memory is taken at once; with
         ``reserve=False`` page by page when it is touched, which is a bus error where
-        there is none left. `mode` are the permissions, as of a file.
+        there is none left. `mode` are the permissions, as of a file. `metadata`, at most
+        2048 bytes, is kept beside the data for all who attach.
 
         Raises FileExistsError if a living region has the name, ValueError for a name,
-        capacity or mode that can't be, OSError (ENOSPC) if the memory is not there,
+        capacity, mode or metadata that can't be, OSError (ENOSPC) if the memory is not there,
         PermissionError and other OSErrors as the system says.
         """
-        return _zinc.create(cls, name, capacity, _flags(persistent, reserve), mode, False)
+        flags = _flags(persistent, reserve)
+        return _zinc.create(cls, name, capacity, flags, mode, False, metadata, 0)
 
     @classmethod
     def open_or_create(
@@ -65,31 +75,32 @@ class SharedRegion(_zinc.SharedRegion):
         mode: int = 0o600,
         persistent: bool = False,
         reserve: bool = True,
+        metadata: Buffer = b"",
         any_user: bool = False,
     ) -> Self:
         """Attach to the region of this name, and create it if there is none.
 
         Of several processes that do this at once one creates, the others open. The
-        arguments are those of `create` and `open`.
+        arguments are those of `create` and `open`; what exists keeps its own metadata.
 
         Raises FileExistsError if the region exists with another capacity, and what
         `create` and `open` raise.
         """
         flags = _flags(persistent, reserve) | (_zinc.ANY_USER if any_user else 0)
-        return _zinc.create(cls, name, capacity, flags, mode, True)
+        return _zinc.create(cls, name, capacity, flags, mode, True, metadata, 0)
 
     @classmethod
-    def anonymous(cls, capacity: int, *, reserve: bool = True) -> Self:
+    def anonymous(cls, capacity: int, *, reserve: bool = True, metadata: Buffer = b"") -> Self:
         """Create a region of `capacity` zeroed bytes that has no name.
 
         It has no entry in /dev/shm and is not bound by its size; nobody can shrink it;
         it is gone with its last descriptor and mapping. It travels as its `fileno()`,
         through a fork, ``pass_fds`` or a Unix socket, and `from_fd` attaches to it.
 
-        Raises ValueError for a capacity that can't be, OSError (ENOSPC) if the memory
-        is not there, and as the system says.
+        Raises ValueError for a capacity or metadata that can't be, OSError (ENOSPC) if
+        the memory is not there, and as the system says.
         """
-        return _zinc.anonymous(cls, capacity, _flags(False, reserve))
+        return _zinc.anonymous(cls, capacity, _flags(False, reserve), metadata, 0)
 
     @classmethod
     def from_fd(cls, fd: FileDescriptorLike, *, readonly: bool = False) -> Self:
@@ -117,20 +128,50 @@ class SharedRegion(_zinc.SharedRegion):
     def as_numpy(
         self,
         dtype: numpy.typing.DTypeLike | None = None,
-        shape: int | tuple[int, ...] | None = None,
+        shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
+        offset: SupportsIndex = 0,
     ) -> numpy.ndarray[Any, Any]:
         """Return a numpy array of the data itself, no copy; it stays valid after close.
 
-        `dtype` defaults to uint8, `shape` to as many whole elements as fit. The array
-        is C-ordered and starts with the region's first byte; read-only if the region
-        is. Raises ValueError if the region is too small for that, or closed.
+        C-ordered, from byte `offset` on, read-only if the region is. `dtype` defaults to
+        uint8. One dimension of `shape` may be -1, and is then as long as whole elements
+        fit; that is also what no shape means.
+
+        Raises ValueError, with the bytes that there are and that it takes, if they do not
+        suffice; for a shape, an offset and a dtype that can't be (one of Python objects,
+        or of no bytes); and if the region is closed. Imports numpy.
+
+        >>> with SharedRegion.create("docs-frames", 24) as region:
+        ...     region.as_numpy("u2", (-1, 3)).shape
+        (4, 3)
         """
         import numpy
 
+        kind = numpy.dtype(numpy.uint8 if dtype is None else dtype)
+        start = operator.index(offset)
         if shape is None:
-            kind = numpy.dtype(dtype or numpy.uint8)
-            return numpy.frombuffer(self, kind, len(self) // kind.itemsize)
-        return numpy.ndarray(shape, dtype or numpy.uint8, memoryview(self))
+            sizes = [-1]
+        else:
+            sizes = [operator.index(s) for s in (shape if hasattr(shape, "__iter__") else (shape,))]
+        room = self.capacity - start
+        needed = kind.itemsize
+        for size in sizes:
+            if size != -1:
+                needed *= size
+        if kind.hasobject:
+            why = "addresses of Python objects mean nothing to other processes"
+        elif not kind.itemsize:
+            why = "its elements have no bytes"
+        elif start < 0 or min(sizes, default=0) < -1 or sizes.count(-1) > (needed > 0):
+            why = "nothing may be negative, but for one dimension of -1 that others leave bytes for"
+        elif needed > room:
+            why = f"that takes {needed} bytes, and there are {max(room, 0)}"
+        else:
+            if -1 in sizes:
+                sizes[sizes.index(-1)] = room // needed
+            return numpy.ndarray(sizes, kind, self, start)
+        where = f"{self._title}, as_numpy from byte {start} on"
+        raise ValueError(f"{where}, {kind!r} of shape {tuple(sizes)}: {why}")
 
     async def wait_async(self, timeout_ms: float | None = 1000, after: int | None = None) -> bool:
         """As `wait`, for a coroutine: other tasks of its loop run meanwhile.
@@ -145,6 +186,72 @@ class SharedRegion(_zinc.SharedRegion):
         from . import _async
 
         return await _async.wait(self, timeout_ms, after)
+
+    async def notifications(self) -> AsyncIterator[int]:
+        """Iterate over what is new: ``async for _ in region.notifications()``.
+
+        Each turn awaits a notification that this object has not seen, and gives the
+        sequence that it has seen then; several may be seen as one. Ends when the region
+        is closed. Only to be used in a running asyncio loop.
+        """
+        while not self.closed:
+            try:
+                await self.wait_async(None)
+                sequence = self.seen
+            except ValueError:
+                if self.closed:
+                    return
+                raise
+            yield sequence
+
+    @property
+    def _title(self) -> str:
+        return "an anonymous region" if self.name is None else f"region {self.name!r}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle a reference; loading it attaches anew, if the region still lives then."""
+        if self.closed:
+            raise ValueError(f"pickle {self._title}: it is closed, and can't be attached to")
+        place = (os.getpid(), self.fileno()) if self.name is None else self.name
+        return attach, (type(self), place, self.id, self.readonly), getattr(self, "__dict__", None)
+
+    def __copy__(self) -> Never:
+        """Refuse, with the reason."""
+        raise TypeError(
+            f"a copy of {self._title} would be the same memory: open it once more for another "
+            "handle, or copy its bytes into a new region"
+        )
+
+    def __deepcopy__(self, memo: object) -> Never:
+        """Refuse, with the reason."""
+        self.__copy__()
+
+
+def attach(
+    cls: type[SharedRegion], place: str | tuple[int, int], identity: int, readonly: bool
+) -> SharedRegion:
+    """Attach to what was pickled: a name, or a descriptor of the process that did it."""
+    if isinstance(place, str):
+        region = cls.open(place, readonly=readonly, any_user=True)
+    else:
+        path = f"/proc/{place[0]}/fd/{place[1]}"
+        try:
+            # What else may be there by now is not to be opened: it might wait, or act.
+            is_memory = os.readlink(path).startswith("/memfd:")
+            access = os.O_RDONLY if readonly else os.O_RDWR
+            descriptor = os.open(path if is_memory else "", access | os.O_NONBLOCK)
+        except FileNotFoundError as error:
+            message = f"unpickle an anonymous region: process {place[0]} has closed it, or ended"
+            raise FileNotFoundError(errno.ENOENT, message) from error
+        try:
+            region = cls.from_fd(descriptor, readonly=readonly)
+        finally:
+            os.close(descriptor)
+    if region.id != identity:
+        message = f"unpickle {region._title}: that region is gone, and another has taken its place"
+        region.close()
+        raise FileNotFoundError(errno.ENOENT, message)
+    return region
 
 
 def _flags(persistent: bool, reserve: bool) -> int:

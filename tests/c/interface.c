@@ -72,6 +72,11 @@ static void nulls(void) {
     EXPECT(zinc_region_is_readonly(NULL) == 0);
     EXPECT(zinc_region_sequence(NULL) == 0);
     EXPECT(zinc_region_seen(NULL) == 0);
+    EXPECT(zinc_region_id(NULL) == 0);
+    EXPECT(zinc_region_kind(NULL) == 0);
+    uintptr_t length = 1;
+    EXPECT(zinc_region_metadata(NULL, &length) == NULL && length == 0);
+    EXPECT(zinc_region_metadata(NULL, NULL) == NULL);
     EXPECT(zinc_region_notify(NULL, NULL) == -EINVAL);
     EXPECT(zinc_region_wait(NULL, NULL) == -EINVAL);
     ZincWaitOptions options = {sizeof options, 0, 0, 0};
@@ -110,9 +115,32 @@ static void arguments(void) {
     EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.metadata = name, .metadata_length = 2049}, &out));
     EXPECT_FAILURE(-EINVAL,
                    create_with(1, (ZincOptions){.metadata = name, .metadata_length = UINTPTR_MAX}, &out));
+    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.metadata_length = 1}, &out));
     ZincOptions unsized = {.size = 3};
     EXPECT_FAILURE(-EINVAL, zinc_region_create(name, 1, &unsized, &out));
     EXPECT_FAILURE(-EINVAL, zinc_region_open(name, &unsized, &out));
+}
+
+static void descriptions(void) {
+    static char longest[2048] = "first";
+    uintptr_t length = 1;
+    ZincHandle region, other;
+    longest[2047] = 'z';
+    ZincOptions options = {.metadata = longest, .metadata_length = sizeof longest, .kind = 1000};
+    EXPECT(create_with(1, options, &region) == 0);
+    EXPECT(zinc_open(name, &other) == 0);
+    EXPECT(memcmp(zinc_region_metadata(other, &length), longest, sizeof longest) == 0);
+    EXPECT(length == sizeof longest);
+    EXPECT(zinc_region_kind(other) == 1000);
+    EXPECT(zinc_region_id(other) == zinc_region_id(region));
+    zinc_close(other);
+    zinc_close(region);
+
+    EXPECT(zinc_create(name, 4096, &other) == 0);
+    EXPECT(zinc_region_metadata(other, &length) != NULL && length == 0);
+    EXPECT(zinc_region_metadata(other, NULL) != NULL);
+    EXPECT(zinc_region_kind(other) == 0 && zinc_region_id(other) != 0);
+    zinc_close(other);
 }
 
 static void names(void) {
@@ -197,6 +225,7 @@ int main(void) {
     long before = traces();
     nulls();
     arguments();
+    descriptions();
     names();
     notifications();
     EXPECT(traces() == before);

@@ -142,7 +142,7 @@ def test_no_other_way_to_make_one(name: str) -> None:
         zinc.SharedRegion()
     for wrong in (int, 3, object):
         with pytest.raises(TypeError, match="subclass of SharedRegion"):
-            _zinc.create(wrong, name, 8, 0, 0, False)  # type: ignore[type-var, arg-type]
+            _zinc.create(wrong, name, 8, 0, 0, False, b"", 0)  # type: ignore[type-var, arg-type]
     uninitialized = object.__new__
     with pytest.raises(TypeError):
         uninitialized(zinc.SharedRegion)

@@ -18,6 +18,21 @@ import Zinc
     #expect(unsafe other.withUnsafeBytes { unsafe $0[capacity - 1] } == 7)
   }
 
+  @Test func metadataAndIdComeWithTheRegion() throws {
+    let name = uniqueName()
+    let metadata = [UInt8]("frames of 640 x 480".utf8)
+    let region = try SharedRegion.create(name, capacity: 1, metadata: metadata)
+    let other = try SharedRegion.openOrCreate(name, capacity: 1, metadata: [1])
+    #expect(other.metadata == metadata)
+    #expect(other.id == region.id)
+    let unnamed = try SharedRegion.anonymous(capacity: 1, metadata: [2])
+    #expect(unnamed.metadata == [2])
+    #expect(unnamed.id != region.id)
+    #expect(throws: ZincError.self) {
+      _ = try SharedRegion.anonymous(capacity: 1, metadata: [UInt8](repeating: 0, count: 2049))
+    }
+  }
+
   @Test func nameGoesWithTheLastUser() throws {
     let name = uniqueName()
     do {

@@ -107,7 +107,8 @@ typedef struct ZincOptions {
     uint32_t mode;             /* create: permissions, must include 0600; 0 is 0600 */
     const void *metadata;      /* create: bytes to keep in the header, or null */
     uintptr_t metadata_length; /* at most 2048 */
-    uint32_t kind;             /* create: what the data is; 0 raw, others for typed views */
+    uint32_t kind;             /* create: what the data is; 0 raw, 1 an array of numpy's,
+                                  whose description is the metadata; yours from 1000 */
     uint32_t reserved;         /* 0 */
 } ZincOptions;
 
@@ -175,6 +176,19 @@ const char *zinc_region_name(ZincHandle handle);
 
 /* 1 if the data can't be written through this handle, 0 if it can. */
 int32_t zinc_region_is_readonly(ZincHandle handle);
+
+/* A random number, given at creation, that tells two regions of one name apart. */
+uint64_t zinc_region_id(ZincHandle handle);
+
+/* What the data is, as create was told: 0 raw. */
+uint32_t zinc_region_kind(ZincHandle handle);
+
+/*
+ * The bytes that create was given to keep, at most 2048 of them, and how many in
+ * *length unless that is null. Valid until zinc_close(). Who may write the region
+ * can change them, behind zinc's back: check what you read.
+ */
+const void *zinc_region_metadata(ZincHandle handle, uintptr_t *length);
 
 /* The number of notifications so far, modulo 2^32. */
 uint32_t zinc_region_sequence(ZincHandle handle);
