@@ -15,15 +15,24 @@ bytes: as a memoryview, as a numpy array, through anything that takes a buffer.
 
 from ._region import NotARegionError, SharedRegion, reclaim, unlink, wait_all, wait_any
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._array import SharedArray, array, open_array, region_of, share
+
 __all__ = [
     "NotARegionError",
+    "SharedArray",
     "SharedRegion",
+    "array",
     "create",
     "get_include",
     "get_library",
     "open",
+    "open_array",
     "open_or_create",
     "reclaim",
+    "region_of",
+    "share",
     "unlink",
     "wait_all",
     "wait_any",
@@ -42,3 +51,16 @@ def get_include() -> str:
 def get_library() -> str:
     """Return the path of ``libzinc.so``, for C programs to link and others to load."""
     return f"{__path__[0]}/libzinc.so"
+
+
+def __getattr__(name: str) -> object:
+    """Import what needs numpy, the arrays, when it is asked for."""
+    if name in ("SharedArray", "array", "open_array", "region_of", "share"):
+        from . import _array
+
+        return getattr(_array, name)
+    raise AttributeError(f"module 'zinc' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -41,6 +41,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if "dist-info" not in name}
     assert names == {
         "zinc/__init__.py",
+        "zinc/_array.py",
         "zinc/_async.py",
         "zinc/_region.py",
         "zinc/_zinc.abi3.so",
