@@ -306,8 +306,8 @@ def _view(
     order: Literal["C", "F"] = "C",
 ) -> SharedArray:
     _attached.setdefault((region.id, region.readonly), region)
-    view = numpy.ndarray.__new__(cls, shape, dtype, region, offset, strides, order)
-    return view
+    # A memoryview gives numpy its buffer again when the region is closed.
+    return numpy.ndarray.__new__(cls, shape, dtype, memoryview(region), offset, strides, order)
 
 
 def _attach_view(

@@ -169,7 +169,7 @@ class SharedRegion(_zinc.SharedRegion):
         else:
             if -1 in sizes:
                 sizes[sizes.index(-1)] = room // needed
-            return numpy.ndarray(sizes, kind, self, start)
+            return numpy.ndarray(sizes, kind, memoryview(self), start)
         where = f"{self._title}, as_numpy from byte {start} on"
         raise ValueError(f"{where}, {kind!r} of shape {tuple(sizes)}: {why}")
 

@@ -9,16 +9,26 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
 
 import zinc
 
+loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+
+
+@pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
+def _each_kind_of_loop(request: pytest.FixtureRequest) -> None:
+    global loop_factory
+    is_own = request.param == "asyncio"
+    loop_factory = None if is_own else pytest.importorskip("uvloop").new_event_loop
+
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(main, 60))
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(asyncio.wait_for(main, 60))
 
 
 def listeners() -> int:
@@ -33,7 +43,7 @@ def _thread_ends() -> Iterator[None]:
     gc.collect()  # loops, and what they have
 
 
-async def asleep(task: asyncio.Task[bool]) -> None:
+async def asleep(task: asyncio.Task[Any]) -> None:
     """Let a wait begin, and its thread fall asleep; right whether it does or not."""
     await asyncio.sleep(0.05)
     assert not task.done()
@@ -276,3 +286,45 @@ loop.run_until_complete(asyncio.sleep(0.1))
     assert done.returncode == 0
     with pytest.raises(FileNotFoundError):
         zinc.open(name)
+
+
+def test_iterates_over_what_is_new(name: str) -> None:
+    async def main() -> None:
+        region, other = zinc.create(name, 1), zinc.open(name)
+        seen = []
+
+        async def listen() -> None:
+            async for sequence in region.notifications():
+                seen.append(sequence)
+                assert sequence == region.seen
+                answered.set()
+            seen.append(-1)
+
+        answered = asyncio.Event()
+        other.notify()
+        task = asyncio.create_task(listen())
+        for expected in range(1, 4):
+            await answered.wait()
+            answered.clear()
+            assert seen[-1] == expected
+            other.notify()
+        await answered.wait()
+        region.close()
+        await task
+        assert seen == [1, 2, 3, 4, -1]
+        async for _ in region.notifications():
+            pytest.fail("a closed region has none")
+
+        async for sequence in other.notifications():
+            assert sequence == 4
+            break
+        task = asyncio.create_task(anext(other.notifications()))  # type: ignore[arg-type]
+        await asleep(task)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        other.notify()
+        assert other.try_wait()
+        other.close()
+
+    run(main())

@@ -192,6 +192,8 @@ LIES = {
     "capacity 2**63": ("<Q", 16, 1 << 63),
     "capacity 2**64 - 1": ("<Q", 16, (1 << 64) - 1),
     "capacity 2**64 - 4096": ("<Q", 16, (1 << 64) - 4096),
+    "metadata of 2049": ("<I", 68, 2049),
+    "metadata of 2**32 - 1": ("<I", 68, (1 << 32) - 1),
     "offset 0": ("<Q", 48, 0),
     "offset 1": ("<Q", 48, 1),
     "offset unaligned": ("<Q", 48, 4104),
@@ -225,6 +227,7 @@ def test_random_headers_never_crash(name: str, image: bytes, in_place: Path) -> 
         try:
             with zinc.open(name) as region:
                 assert bytes(region.as_buffer()) == bytes(5000)
+                assert not any(region.metadata)
                 region.notify()
                 assert not region.wait(0, after=region.sequence)
                 opened += 1
