@@ -6,10 +6,8 @@ import ast
 import errno
 import functools
 import math
-import operator
 import weakref
-from collections.abc import Sequence
-from typing import Any, Literal, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
 
 import numpy
 import numpy.typing
@@ -23,7 +21,8 @@ from ._region import NotARegionError, SharedRegion
 # whose elements are numpy.record.
 ARRAY = 1
 
-Shape = SupportsIndex | Sequence[SupportsIndex]
+if TYPE_CHECKING:
+    from ._region import _Shape
 
 
 class SharedArray(numpy.ndarray[Any, Any]):
@@ -66,8 +65,8 @@ class SharedArray(numpy.ndarray[Any, Any]):
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """Give what numpy's functions allocate, such as zeros_like, as plain arrays."""
-        result = super().__array_function__(func, types, args, kwargs)
-        if type(result) is tuple:
+        result: Any = super().__array_function__(func, types, args, kwargs)
+        if result.__class__ is tuple:
             return tuple(map(_plain_unless_shared, result))
         return _plain_unless_shared(result)
 
@@ -127,7 +126,7 @@ def region_of(array: object) -> SharedRegion | None:
 
 def array(
     name: str | None,
-    shape: Shape,
+    shape: _Shape,
     dtype: numpy.typing.DTypeLike | None = float,
     *,
     order: Literal["C", "F"] = "C",
@@ -162,7 +161,7 @@ _create = array
 
 def open_array(
     source: str | SharedRegion,
-    shape: Shape | None = None,
+    shape: _Shape | None = None,
     dtype: numpy.typing.DTypeLike | None = None,
     *,
     readonly: bool = False,
@@ -189,7 +188,7 @@ def open_array(
 
 
 def _open(
-    region: SharedRegion, shape: Shape | None, dtype: numpy.typing.DTypeLike | None
+    region: SharedRegion, shape: _Shape | None, dtype: numpy.typing.DTypeLike | None
 ) -> SharedArray:
     title = f"open_array of {region._title}"
     if region.kind != ARRAY:
@@ -241,9 +240,8 @@ def share(
 # ---- descriptions ----
 
 
-def _sizes(shape: Shape) -> tuple[int, ...]:
-    dimensions = shape if hasattr(shape, "__iter__") else (shape,)
-    sizes = tuple(operator.index(size) for size in dimensions)
+def _sizes(shape: _Shape) -> tuple[int, ...]:
+    sizes = tuple(_region.sizes_of(shape))
     if min(sizes, default=0) < 0:
         raise ValueError(f"an array's dimensions can't be negative, as in {sizes}")
     return sizes
@@ -253,18 +251,20 @@ def _refusal(dtype: numpy.dtype[Any]) -> str | None:
     """Return why elements of this dtype can't be shared."""
     if dtype.hasobject:
         return "addresses of Python objects mean nothing to other processes"
-    return None if dtype.itemsize else "its elements have no bytes"
+    if not dtype.itemsize:
+        return "its elements have no bytes"
+    if descr_to_dtype(dtype_to_descr(dtype)) != dtype:
+        return "it has no description that others understand; share it as bytes and view it"
+    return None
 
 
 def _describe(shape: tuple[int, ...], dtype: numpy.dtype[Any], order: str) -> bytes:
     if order not in ("C", "F"):
         raise ValueError(f"an array's order is 'C' or 'F', not {order!r}")
-    refusal = _refusal(dtype)
-    if refusal is None and descr_to_dtype(descr := dtype_to_descr(dtype)) != dtype:
-        refusal = "it has no description that other programs understand; share it as bytes"
-    if refusal is not None:
+    if refusal := _refusal(dtype):
         raise ValueError(f"an array of {dtype!r} can't be shared: {refusal}")
-    description = {"descr": descr, "fortran_order": order == "F", "shape": shape}
+    descr = dtype_to_descr(dtype)
+    description: dict[str, Any] = {"descr": descr, "fortran_order": order == "F", "shape": shape}
     if issubclass(dtype.type, numpy.record):
         description["record"] = True
     return repr(description).encode()

@@ -43,11 +43,13 @@ class _Watch:
         self.futures: set[asyncio.Future[bool]] = set()
         self.is_reported = False
 
-    def is_over(self) -> bool:
+    def report(self) -> bool:
+        """Is it over? Whoever asks will tell those who wait."""
         try:
-            return self.region.sequence != self.last
+            self.is_reported = self.region.sequence != self.last
         except ValueError:  # closed, which those who wait should know
-            return True
+            self.is_reported = True
+        return self.is_reported
 
 
 class _Listener:
@@ -119,18 +121,14 @@ class _Listener:
                 with contextlib.suppress(ValueError):  # of a closed one, whose watch is over
                     _zinc.wait_many(regions, None, False, after)
                 del regions
-                over = []
-                for watch in pending:
-                    if watch.is_over():
-                        watch.is_reported = True
-                        over.append(watch)
+                over = [watch for watch in pending if watch.report()]
                 try:
                     if over:
                         loop.call_soon_threadsafe(self._end, over)
                 except RuntimeError:  # the loop is closed, and nobody waits any more
                     return
                 pending = [watch for watch in pending if not watch.is_reported]
-                del over, watch
+                del over
 
     def _end(self, watches: list[_Watch]) -> None:
         for watch in watches:

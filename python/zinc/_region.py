@@ -11,12 +11,15 @@ from ._zinc import NotARegionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
-    from collections.abc import AsyncIterator, Buffer, Iterable, Sequence
-    from typing import Any, Never, Self, SupportsIndex
+    from collections.abc import AsyncIterator, Buffer, Iterable
+    from typing import Any, Never, Self, SupportsIndex, TypeVar
 
     import numpy
     import numpy.typing
     from _typeshed import FileDescriptorLike
+
+    _Shape = SupportsIndex | tuple[SupportsIndex, ...] | list[SupportsIndex]
+    _Region = TypeVar("_Region", bound="SharedRegion")
 
 __all__ = ["NotARegionError", "SharedRegion", "reclaim", "unlink", "wait_all", "wait_any"]
 
@@ -128,7 +131,7 @@ class SharedRegion(_zinc.SharedRegion):
     def as_numpy(
         self,
         dtype: numpy.typing.DTypeLike | None = None,
-        shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
+        shape: _Shape | None = None,
         offset: SupportsIndex = 0,
     ) -> numpy.ndarray[Any, Any]:
         """Return a numpy array of the data itself, no copy; it stays valid after close.
@@ -149,10 +152,7 @@ class SharedRegion(_zinc.SharedRegion):
 
         kind = numpy.dtype(numpy.uint8 if dtype is None else dtype)
         start = operator.index(offset)
-        if shape is None:
-            sizes = [-1]
-        else:
-            sizes = [operator.index(s) for s in (shape if hasattr(shape, "__iter__") else (shape,))]
+        sizes = [-1] if shape is None else sizes_of(shape)
         room = self.capacity - start
         needed = kind.itemsize
         for size in sizes:
@@ -254,6 +254,11 @@ def attach(
     return region
 
 
+def sizes_of(shape: _Shape) -> list[int]:
+    """Return a shape's dimensions. Raises TypeError if they are not whole numbers."""
+    return [operator.index(s) for s in (shape if isinstance(shape, (tuple, list)) else (shape,))]
+
+
 def _flags(persistent: bool, reserve: bool) -> int:
     return (_zinc.PERSISTENT if persistent else 0) | (0 if reserve else _zinc.SPARSE)
 
@@ -280,9 +285,7 @@ def reclaim() -> dict[str, int]:
     return _zinc.reclaim()
 
 
-def wait_any(
-    regions: Iterable[SharedRegion], timeout_ms: float | None = 1000
-) -> list[SharedRegion]:
+def wait_any(regions: Iterable[_Region], timeout_ms: float | None = 1000) -> list[_Region]:
     """Wait until at least one of the regions has something new; return those that do.
 
     As `SharedRegion.wait` for any number of regions: those that are returned have been

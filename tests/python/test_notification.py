@@ -261,7 +261,7 @@ def test_many_refuses_what_can_not_be(regions: Regions) -> None:
             with pytest.raises(ValueError, match="timeout_ms"):
                 wait(regions, timeout)
         with pytest.raises(TypeError, match="SharedRegion"):
-            wait([*regions, 3])  # type: ignore[list-item]
+            wait([*regions, 3])  # type: ignore[list-item, type-var]
         with pytest.raises(TypeError):
             wait(5)  # type: ignore[arg-type]
 
