@@ -104,7 +104,17 @@ class _Listener:
             if self._is_listening or not self._watches:
                 return
             self._is_listening = True
-        threading.Thread(target=self._listen, args=(loop,), name="zinc-waits", daemon=True).start()
+        try:
+            thread = threading.Thread(target=self._listen, args=(loop,), name="zinc-waits")
+            with contextlib.suppress(RuntimeError):  # beside the main interpreter there are none
+                thread.daemon = True
+            thread.start()
+        except RuntimeError as error:  # no more threads, or none at all in this interpreter
+            self._is_listening = False
+            for watch in self._watches.values():
+                for future in watch.futures:
+                    if not future.done():
+                        future.set_exception(error)
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:

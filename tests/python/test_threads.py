@@ -1,0 +1,186 @@
+"""Many threads on one object, and many interpreters in one process."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import pytest
+
+import zinc
+
+
+def look(region: zinc.SharedRegion, kept: list[Any]) -> None:
+    kept.append(memoryview(region))
+    assert kept[-1][:4] == b"data"
+
+
+def look_with_numpy(region: zinc.SharedRegion, kept: list[Any]) -> None:
+    kept.append(numpy.frombuffer(region, "u1"))
+    assert kept[-1][0] == ord("d")
+
+
+def ask(region: zinc.SharedRegion, kept: list[Any]) -> None:
+    assert region.address % 4096 == 0
+    assert region.sequence >= region.seen >= 0
+    assert region.metadata == b"m"
+    assert repr(region)
+
+
+USES: list[Callable[[zinc.SharedRegion, list[Any]], Any]] = [
+    look,
+    look_with_numpy,
+    ask,
+    lambda region, kept: region.notify(),
+    lambda region, kept: region.try_wait(),
+    lambda region, kept: region.wait(0.01),
+    lambda region, kept: region.wait(None, after=region.sequence),
+    lambda region, kept: zinc.wait_any([region, region], 0.01),
+    lambda region, kept: zinc.wait_all([region], 0.01),
+    lambda region, kept: region.__enter__(),
+    lambda region, kept: kept.append(pickle.dumps(region)),
+]
+
+
+def test_storm_on_one_object(name: str) -> None:
+    """What closes meets all that may be in progress: an error or a result, nothing else."""
+    rounds = 150
+    errors: list[BaseException] = []
+    finished = [0] * len(USES)
+
+    def use(which: int, region: zinc.SharedRegion, start: threading.Barrier) -> None:
+        kept: list[Any] = []
+        start.wait()
+        try:
+            while True:
+                USES[which](region, kept)
+                finished[which] += 1
+                del kept[:-1]
+        except ValueError as error:
+            if "closed" not in str(error):
+                errors.append(error)
+        except BaseException as error:
+            errors.append(error)
+        for view in kept:  # valid, although it was closed
+            assert not isinstance(view, memoryview) or view[:4] == b"data"
+
+    for i in range(rounds):
+        region = zinc.create(f"{name}-{i}", 4096, metadata=b"m")
+        region.as_buffer()[:4] = b"data"
+        start = threading.Barrier(len(USES) + 3)
+        threads = [
+            threading.Thread(target=use, args=(which, region, start)) for which in range(len(USES))
+        ]
+
+        def close(region: zinc.SharedRegion = region, start: threading.Barrier = start) -> None:
+            start.wait()
+            time.sleep(random.random() / 500)
+            region.close()
+
+        threads += [threading.Thread(target=close) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        start.wait()
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive()
+        assert region.closed
+    assert errors == []
+    assert all(finished), finished
+
+
+INTERPRETERS = """
+import sys, threading
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+import zinc
+
+CODE = '''
+import sys
+sys.path[:] = {path!r}
+import zinc
+with zinc.open({name!r}) as region:
+    for i in range(1000):
+        region.as_buffer()[{which}] = i % 251
+        region.notify()
+    assert region.wait(0)
+    try:
+        zinc.create({name!r}, 1)
+    except FileExistsError as error:
+        assert {name!r} in str(error)
+    try:
+        zinc.open("nobody-{which}")
+    except FileNotFoundError:
+        pass
+    try:
+        region.wait(-1)
+    except ValueError:
+        pass
+import asyncio
+async def main():
+    with zinc.create("{name}-{which}", 1) as region:
+        asyncio.get_running_loop().call_later(0.05, region.notify)
+        assert await region.wait_async(None)
+if sys.version_info >= (3, 12):  # before, running loops of interpreters get mixed up
+    asyncio.run(main())
+view = memoryview(zinc.create("{name}-exit-{which}", 1))
+'''
+
+def run(which):
+    code = CODE.format(path=sys.path, name=name, which=which)
+    for _ in range(3):
+        # Python 3.11 knows only those that share a GIL, and lets only such have threads.
+        options = {"isolated": False} if sys.version_info < (3, 12) else {}
+        interpreter = interpreters.create(**options)
+        try:
+            error = interpreters.run_string(interpreter, code)
+            if error is not None:
+                raise RuntimeError(error)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            interpreters.destroy(interpreter)
+
+name = sys.argv[1]
+errors = []
+with zinc.create(name, 8) as region:
+    threads = [threading.Thread(target=run, args=(which,)) for which in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors, errors
+    assert region.sequence == 6000
+    assert bytes(region.as_buffer()[:2]) == bytes([999 % 251] * 2)
+assert zinc.reclaim() == {}
+print("fine")
+"""
+
+
+def test_interpreters_of_one_process(name: str) -> None:
+    """Each has a GIL of its own, from Python 3.12 on."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERPRETERS, name], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("fine\n", "", 0)
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python always has a GIL"
+)
+def test_import_leaves_the_gil_off() -> None:
+    code = "import sys, zinc, zinc._array; print(sys._is_gil_enabled())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("False\n", "", 0)
