@@ -5,11 +5,13 @@
 # make soak       a storm of random operations and kills, MINUTES=… (10)
 # make size       how large, how fast to load and to create
 # make bench-latency   what notify and wait cost beside bare cache lines and futexes
+# make wheel      build dist/, install it without Swift in every Python and in Debian roots, test
 # make clean
 
 PYTHON ?= python3
 FILE ?=
 MINUTES ?= 10
+SUITES ?= bookworm trixie
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +19,7 @@ PROGRAMS := swift build -c release --package-path tests/programs
 NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 	$(shell find Sources -name '*.swift' -o -name '*.[ch]')
 
-.PHONY: build test check demo soak size bench-latency clean
+.PHONY: build test check demo soak size bench-latency wheel clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -26,7 +28,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python $(NATIVE)
-	$(BIN)/python -m pip install --quiet --editable '.[test,check]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,interop,check]'
 	touch $@
 
 test: build
@@ -56,6 +58,13 @@ size: build
 
 bench-latency: build
 	$(BIN)/python tests/latency.py
+
+wheel: build
+	tests/install debootstrap python3-venv
+	$(BIN)/python -m pip install --quiet --editable '.[wheel]'
+	$(BIN)/python tests/wheel.py build
+	$(BIN)/python tests/wheel.py test
+	$(BIN)/python tests/wheel.py debian $(SUITES)
 
 clean:
 	rm -rf .build* tests/programs/.build* $(VENV) build dist python/*.egg-info

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -14,21 +17,28 @@ ROOT = Path(__file__).parent
 SCRATCH = ROOT / ".build-embedded"
 HEADER = ROOT / "Sources/CZinc/include/zinc.h"
 
+# Whose functions the library asks for; see layout.c. Other machines get those of today.
+OLDEST_GLIBC = {"x86_64": "GLIBC_2.2.5", "aarch64": "GLIBC_2.17"}.get(platform.machine())
+PORTABLE = [
+    *("-Xcc", f'-DCZINC_OLDEST_GLIBC="{OLDEST_GLIBC}"'),
+    *("-Xlinker", "-l:libpthread.so.0"),
+]
+
 # Such flags stand here and not in Package.swift: a package with unsafe flags can't be
 # depended on. The last ones keep out whatever the linker does not need.
 SWIFT_BUILD = [
     *("swift", "build", "-c", "release", "--product", "zinc", "--scratch-path", str(SCRATCH)),
     *("-Xswiftc", "-enable-experimental-feature", "-Xswiftc", "Embedded", "-Xswiftc", "-wmo"),
+    *(PORTABLE if OLDEST_GLIBC else []),
     *("-Xlinker", "--gc-sections", "-Xlinker", "-s", "-Xlinker", "--no-undefined"),
-    *(
-        "-Xlinker",
-        "--version-script=Sources/zinc.map",
-        "-Xlinker",
-        "-soname",
-        "-Xlinker",
-        "libzinc.so",
-    ),
+    # That would leave hashes in the library, and they depend on where it was built.
+    *("-Xswiftc", "-Xfrontend", "-Xswiftc", "-disable-incremental-llvm-codegen"),
+    *("-Xlinker", "--version-script=Sources/zinc.map"),
+    *("-Xlinker", "-soname", "-Xlinker", "libzinc.so"),
 ]
+
+# The stable ABI needs the GIL; a Python without one gets an extension of its own.
+IS_STABLE = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
 class BuildZinc(build_ext):
@@ -40,6 +50,10 @@ class BuildZinc(build_ext):
                 "zinc: to build from source takes Swift 6.3 or newer, and there is no `swift` on "
                 "the path; get it from https://www.swift.org/install, or install a wheel."
             )
+        version = subprocess.run(["swift", "--version"], capture_output=True, text=True, check=True)
+        found = re.search(r"Swift version (\S+)", version.stdout)
+        swift = found[1] if found else "unknown"
+        self.extensions[0].define_macros.append(("ZINC_SWIFT_VERSION", f'"{swift}"'))
         subprocess.run(SWIFT_BUILD, cwd=ROOT, check=True)
         package = Path(self.get_ext_fullpath("zinc._zinc")).parent
         (package / "include").mkdir(parents=True, exist_ok=True)
@@ -63,8 +77,8 @@ setup(
             include_dirs=[str(HEADER.parent.relative_to(ROOT))],
             library_dirs=[str((SCRATCH / "release").relative_to(ROOT))],
             libraries=["zinc"],
-            define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            py_limited_api=True,
+            define_macros=[("Py_LIMITED_API", "0x030B0000")] if IS_STABLE else [],
+            py_limited_api=IS_STABLE,
             extra_compile_args=[
                 "-std=c11",
                 "-O2",
@@ -77,4 +91,5 @@ setup(
         )
     ],
     cmdclass={"build_ext": BuildZinc},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if IS_STABLE else {},
 )

@@ -29,4 +29,24 @@ static _Thread_local char message[CZINC_MESSAGE_SIZE];
 
 char *czinc_message(void) { return message; }
 
+#ifdef CZINC_OLDEST_GLIBC
+/*
+ * glibc 2.34 moved these from libpthread into libc, with a new version of the same function.
+ * The old one keeps a library that is built on a new system loadable on an old one.
+ */
+__asm__(".symver pthread_create, pthread_create@" CZINC_OLDEST_GLIBC);
+__asm__(".symver pthread_join, pthread_join@" CZINC_OLDEST_GLIBC);
+#endif
+
+int32_t czinc_thread_start(pthread_t *thread, void *(*run)(void *), void *argument) {
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before); /* this thread's, on Linux */
+    int error = pthread_create(thread, NULL, run, argument);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
+
+void czinc_thread_join(pthread_t thread) { pthread_join(thread, NULL); }
+
 int32_t czinc_at_exit(void (*function)(void)) { return atexit(function) ? -ENOMEM : 0; }

@@ -19,6 +19,12 @@ PyObject *zinc_raise(ModuleState *state, int32_t status) {
     return NULL;
 }
 
+#ifdef Py_GIL_DISABLED
+#define EXTENSION "free-threaded Python " PY_VERSION
+#else
+#define EXTENSION "stable ABI of Python 3.11"
+#endif
+
 static int module_exec(PyObject *module) {
     ModuleState *state = PyModule_GetState(module);
     state->region_type = PyType_FromModuleAndSpec(module, &zinc_region_spec, NULL);
@@ -33,6 +39,9 @@ static int module_exec(PyObject *module) {
     if (!state->not_a_region_error) return -1;
     if (PyModule_AddObjectRef(module, "NotARegionError", state->not_a_region_error) < 0) return -1;
 
+    if (PyModule_AddIntConstant(module, "VERSION", zinc_version()) < 0) return -1;
+    if (PyModule_AddStringConstant(module, "SWIFT_VERSION", ZINC_SWIFT_VERSION) < 0) return -1;
+    if (PyModule_AddStringConstant(module, "EXTENSION", EXTENSION) < 0) return -1;
     if (PyModule_AddIntConstant(module, "PERSISTENT", ZINC_PERSISTENT) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SPARSE", ZINC_SPARSE) < 0) return -1;
     if (PyModule_AddIntConstant(module, "READONLY", ZINC_READONLY) < 0) return -1;

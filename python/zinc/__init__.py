@@ -13,17 +13,21 @@ bytes: as a memoryview, as a numpy array, through anything that takes a buffer.
 (True, b'hello')
 """
 
+from . import _zinc
 from ._region import NotARegionError, SharedRegion, reclaim, unlink, wait_all, wait_any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._array import SharedArray, array, open_array, region_of, share
 
+__version__ = "0.1.0"
+
 __all__ = [
     "NotARegionError",
     "SharedArray",
     "SharedRegion",
     "array",
+    "build_info",
     "create",
     "get_include",
     "get_library",
@@ -41,6 +45,27 @@ __all__ = [
 create = SharedRegion.create
 open = SharedRegion.open
 open_or_create = SharedRegion.open_or_create
+
+
+def build_info() -> dict[str, str | int]:
+    """Return what this zinc is, and what it was built with.
+
+    The keys are ``version``; ``layout``, of regions: two processes that share one need the
+    same; ``abi``, of ``zinc.h``: programs built with one work with all of its layout that
+    are not less; ``swift``, the compiler's version; ``mode``, how it compiled; and
+    ``extension``, whose Pythons it loads in.
+
+    >>> build_info()["layout"]
+    3
+    """
+    return {
+        "version": __version__,
+        "layout": _zinc.VERSION >> 16,
+        "abi": _zinc.VERSION & 0xFFFF,
+        "swift": _zinc.SWIFT_VERSION,
+        "mode": "embedded, release",
+        "extension": _zinc.EXTENSION,
+    }
 
 
 def get_include() -> str:

@@ -5,6 +5,9 @@ from typing import Self, TypeVar
 from _typeshed import FileDescriptorLike
 from typing_extensions import disjoint_base
 
+VERSION: int
+SWIFT_VERSION: str
+EXTENSION: str
 PERSISTENT: int
 SPARSE: int
 READONLY: int

@@ -6,6 +6,7 @@ import gc
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -43,6 +44,17 @@ def _leaves_no_traces() -> Iterator[None]:
     assert names_after - names == set()
     new = {fd: to for fd, to in descriptors_after.items() if descriptors.get(fd) != to}
     assert not [to for to in new.values() if "shm" in to or "memfd" in to]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what this machine has not the programs for; `make test` installs them all."""
+    needed = [program for marker in item.iter_markers("needs") for program in marker.args]
+    for fixture, program in ("programs", "swift"), ("compile_c", "cc"):
+        if fixture in getattr(item, "fixturenames", ()):
+            needed.append(program)
+    for program in needed:
+        if shutil.which(program) is None:
+            pytest.skip(f"there is no {program} here")
 
 
 @pytest.fixture

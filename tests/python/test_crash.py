@@ -175,6 +175,7 @@ class Scenario:
         assert not self.path.exists()
 
 
+@pytest.mark.needs("strace")
 @pytest.mark.parametrize(
     ("operation", "before"), SCENARIOS, ids=[" ".join(one) for one in SCENARIOS]
 )

@@ -266,6 +266,7 @@ def test_many_refuses_what_can_not_be(regions: Regions) -> None:
             wait(5)  # type: ignore[arg-type]
 
 
+@pytest.mark.needs("strace")
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
 def test_wait_any_where_the_system_has_no_futex_waitv(name: str, error: str) -> None:
     code = f"""
@@ -290,6 +291,7 @@ def parts(trace: Path) -> list[int]:
     return found
 
 
+@pytest.mark.needs("strace")
 def test_notify_and_wait_cost_no_allocation_and_no_system_call(
     tmp_path: Path, compile_c: Callable[[str], Path]
 ) -> None:

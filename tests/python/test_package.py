@@ -53,16 +53,27 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["libzinc.so", "_zinc.abi3.so"])
-def test_binaries_name_no_folder_of_this_machine(wheel: Path, tmp_path: Path, name: str) -> None:
+def test_binaries_need_no_folder_and_no_new_c_library(
+    wheel: Path, tmp_path: Path, name: str
+) -> None:
     binary = Path(zipfile.ZipFile(wheel).extract(f"zinc/{name}", tmp_path))
     contents = binary.read_bytes().decode("latin-1")
     assert not [folder for folder in FOLDERS_OF_THIS_MACHINE if folder in contents]
     dynamic = run("readelf", "-d", binary)
     assert re.findall(r"R(?:UN)?PATH.*\[(.*)\]", dynamic) == ["$ORIGIN"]
     needed = set(re.findall(r"NEEDED.*\[(.*)\]", dynamic))
-    assert needed - {"libc.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"} == (
-        {"libzinc.so"} if name == "_zinc.abi3.so" else set()
-    )
+    of_libc = {"libc.so.6", "libpthread.so.0", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+    assert needed - of_libc == ({"libzinc.so"} if name == "_zinc.abi3.so" else set())
+    versions = re.findall(r"GLIBC_2\.(\d+)", run("objdump", "-T", binary))
+    assert 2 <= max(map(int, versions)) <= 17
+
+
+def test_build_info_tells_what_it_is() -> None:
+    info = zinc.build_info()
+    assert info["version"] == zinc.__version__
+    assert (info["layout"], info["abi"]) == (3, 1)
+    assert re.fullmatch(r"\d+\.\d+(\.\d+)?", str(info["swift"]))
+    assert info["mode"] == "embedded, release"
 
 
 def test_library_exports_the_interface_and_nothing_else() -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import zinc
 
 from .conftest import ROOT
@@ -18,6 +20,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
+@pytest.mark.needs("cc")
 def test_python_and_c(tmp_path: Path) -> None:
     creator, reader, _ = blocks("python")
     (program,) = blocks("c")

@@ -51,6 +51,11 @@ struct czinc_header {
     uint32_t metadata_length;
 };
 
+/*
+ * A raw syscall() stands where the C library's function is younger than glibc 2.17, or has
+ * moved since: a library built here then loads there.
+ */
+
 /* ---- files ---- */
 
 static inline int32_t czinc_open(const char *path, int32_t flags, uint32_t mode) {
@@ -72,7 +77,7 @@ struct czinc_status {
 
 static inline int32_t czinc_fstat(int32_t fd, struct czinc_status *out) {
     struct stat s;
-    if (fstat(fd, &s) < 0) return -errno;
+    if (syscall(SYS_fstat, fd, &s) < 0) return -errno;
     *out = (struct czinc_status){.device = s.st_dev,
                                  .inode = s.st_ino,
                                  .size = s.st_size,
@@ -146,7 +151,7 @@ static inline void czinc_closedir(void *folder) { closedir(folder); }
 
 /* An unnamed file that is in no file system, whose size can be fixed. */
 static inline int32_t czinc_memfd(void) {
-    int fd = memfd_create("zinc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = (int)syscall(SYS_memfd_create, "zinc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     return fd < 0 ? -errno : fd;
 }
 
@@ -253,7 +258,10 @@ static inline void czinc_pause(void) {
 }
 
 static inline int32_t czinc_random(void *buffer, uintptr_t count) {
-    return getentropy(buffer, count) < 0 ? -errno : 0;
+    long got;
+    do got = syscall(SYS_getrandom, buffer, count, 0);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got == (long)count ? 0 : -EIO; /* up to 256 bytes come whole */
 }
 
 static inline int32_t czinc_user(void) { return (int32_t)geteuid(); }
@@ -304,18 +312,16 @@ static inline void czinc_futex_wake_private(const void *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-/* ---- threads ---- */
+/* ---- what needs an object file of its own: layout.c ---- */
+
+/* atexit(3). */
+int32_t czinc_at_exit(void (*function)(void));
 
 /* Starts a thread that no signal is handled on. */
-static inline int32_t czinc_thread_start(pthread_t *thread, void *_Nullable (*_Nonnull run)(void *_Nullable),
-                                         void *argument) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(thread, NULL, run, argument);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -error;
-}
+int32_t czinc_thread_start(pthread_t *thread, void *_Nullable (*_Nonnull run)(void *_Nullable),
+                           void *argument);
+
+void czinc_thread_join(pthread_t thread);
 
 /* As above, a thread that nobody joins. */
 static inline int32_t czinc_thread_start_detached(void *_Nullable (*_Nonnull run)(void *_Nullable),
@@ -325,13 +331,6 @@ static inline int32_t czinc_thread_start_detached(void *_Nullable (*_Nonnull run
     if (error == 0) pthread_detach(thread);
     return error;
 }
-
-static inline void czinc_thread_join(pthread_t thread) { pthread_join(thread, NULL); }
-
-/* ---- what needs an object file of its own: layout.c ---- */
-
-/* atexit(3). */
-int32_t czinc_at_exit(void (*function)(void));
 
 enum { CZINC_MESSAGE_SIZE = 1024 };
 
