@@ -5,6 +5,7 @@
 # make soak       a storm of random operations and kills, MINUTES=… (10)
 # make size       how large, how fast to load and to create
 # make bench-latency   what notify and wait cost beside bare cache lines and futexes
+# make bench-python    what calls from Python cost beside multiprocessing.shared_memory and mmap
 # make wheel      build dist/, install it without Swift in every Python and in Debian roots, test
 # make clean
 
@@ -19,7 +20,7 @@ PROGRAMS := swift build -c release --package-path tests/programs
 NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 	$(shell find Sources -name '*.swift' -o -name '*.[ch]')
 
-.PHONY: build test check demo soak size bench-latency wheel clean
+.PHONY: build test check demo soak size bench-latency bench-python wheel clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -58,6 +59,9 @@ size: build
 
 bench-latency: build
 	$(BIN)/python tests/latency.py
+
+bench-python: build
+	$(BIN)/python tests/python_calls.py
 
 wheel: build
 	tests/install debootstrap python3-venv

@@ -110,6 +110,7 @@ def interpreters() -> dict[Path, bool]:
 
 def copy_tests(to: Path) -> None:
     """Copy what the tests are, and nothing that they could import in place of the wheel."""
+    to.chmod(0o755)  # some run as another user
     ignore = shutil.ignore_patterns(".build", "__pycache__")
     shutil.copytree(ROOT / "tests", to / "tests", ignore=ignore)
     shutil.copytree(ROOT / "Sources/CZinc/include", to / "Sources/CZinc/include")

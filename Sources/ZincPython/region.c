@@ -84,7 +84,10 @@ static const char *name_argument(PyObject *name) {
     return text;
 }
 
-/* A number that doesn't fit becomes one that no region can have; the core says what is wrong. */
+/*
+ * A number that doesn't fit becomes one that no region can have, 0 for those too small and the
+ * largest for those too large; the core says what is wrong.
+ */
 static int convert_capacity(PyObject *number, void *capacity) {
     PyObject *index = PyNumber_Index(number);
     if (!index) return 0;
@@ -93,6 +96,14 @@ static int convert_capacity(PyObject *number, void *capacity) {
     Py_DECREF(index);
     if (value == -1 && !overflow && PyErr_Occurred()) return 0;
     *(uintptr_t *)capacity = overflow > 0 ? UINTPTR_MAX : overflow < 0 || value < 0 ? 0 : (uintptr_t)value;
+    return 1;
+}
+
+/* As a capacity; too small and too large are both UINT32_MAX, which is no mode. */
+static int convert_mode(PyObject *number, void *mode) {
+    uintptr_t value;
+    if (!convert_capacity(number, &value)) return 0;
+    *(uint32_t *)mode = value == 0 || value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
     return 1;
 }
 
@@ -135,8 +146,8 @@ PyObject *zinc_module_create(PyObject *module, PyObject *args) {
     int may_exist;
     ZincOptions options = {.size = sizeof options};
     Py_buffer metadata;
-    if (!PyArg_ParseTuple(args, "OUO&IIpy*I:create", &type, &name, convert_capacity, &capacity,
-                          &options.flags, &options.mode, &may_exist, &metadata, &options.kind))
+    if (!PyArg_ParseTuple(args, "OUO&IO&py*I:create", &type, &name, convert_capacity, &capacity,
+                          &options.flags, convert_mode, &options.mode, &may_exist, &metadata, &options.kind))
         return NULL;
     options.metadata = metadata.buf;
     options.metadata_length = (uintptr_t)metadata.len;

@@ -73,7 +73,7 @@ def test_capacity_of_wrong_type(name: str, wrong: Any) -> None:
         zinc.create(name, wrong)
 
 
-@pytest.mark.parametrize("bad", [0o400, 0o200, 0o1600, 0o70000])
+@pytest.mark.parametrize("bad", [0, -1, 0o400, 0o200, 0o1600, 0o70000, 1 << 32, (1 << 32) + 0o600])
 def test_impossible_mode(name: str, bad: int) -> None:
     with pytest.raises(ValueError, match="mode"):
         zinc.create(name, 1, mode=bad)

@@ -22,7 +22,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.needs("cc")
 def test_python_and_c(tmp_path: Path) -> None:
-    creator, reader, _ = blocks("python")
+    creator, reader, *_ = blocks("python")
     (program,) = blocks("c")
     source = tmp_path / "demo.c"
     source.write_text(program)
@@ -43,9 +43,16 @@ def test_python_and_c(tmp_path: Path) -> None:
 
 
 def test_waiting() -> None:
-    *_, program = blocks("python")
+    program = blocks("python")[2]
     output = subprocess.check_output([sys.executable, "-c", program], text=True)
     assert output.split() == ["True", "False", "True"]
+
+
+def test_arrays(tmp_path: Path) -> None:
+    program = tmp_path / "arrays.py"
+    program.write_text(blocks("python")[3])
+    output = subprocess.check_output([sys.executable, program], text=True)
+    assert output == "(8, 1000)\n16000.0\n"
 
 
 def test_swift(tmp_path: Path, programs: Path) -> None:

@@ -1,0 +1,219 @@
+"""Memory and references stay where they were, however often a thing is done or fails."""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import gc
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zinc
+
+REPEATS = 1000
+
+
+class MallocInfo(ctypes.Structure):
+    """What mallinfo2(3) returns."""
+
+    _fields_ = tuple(
+        (field, ctypes.c_size_t)
+        for field in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
+class Place:
+    """A region of each kind, and what belongs to them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.region = zinc.create(name, 4096, metadata=b"metadata")
+        self.reader = zinc.open(name, readonly=True)
+        self.unnamed = zinc.SharedRegion.anonymous(4096)
+        self.closed = zinc.SharedRegion.anonymous(1)
+        self.closed.close()
+        self.pickle = pickle.dumps(self.region)
+        self.unnamed_pickle = pickle.dumps(self.unnamed)
+        self.wrong = Path(f"/dev/shm/zinc_{name}-wrong")
+        self.wrong.write_bytes(b"no region")
+
+    def close(self) -> None:
+        for region in self.region, self.reader, self.unnamed:
+            region.close()
+        self.wrong.unlink()
+
+
+@pytest.fixture
+def place(name: str) -> Iterator[Place]:
+    one = Place(name)
+    yield one
+    one.close()
+
+
+def arrays(place: Place) -> None:
+    array = zinc.array(f"{place.name}-array", (3, 4), [("x", "f4"), ("y", "S3")])
+    zinc.open_array(f"{place.name}-array")["x"][1:].T[:] = 3
+    assert zinc.region_of(array[1:]) is array.region
+    assert type(array["x"] + 1)
+    assert pickle.loads(pickle.dumps(array[1:]))["x"].sum() == 24
+
+
+def kill_one(place: Place) -> None:
+    child = os.fork()
+    if child == 0:
+        kept = zinc.create(f"{place.name}-dead", 1)
+        os._exit(kept.sequence)
+    os.waitpid(child, 0)
+    assert zinc.reclaim() == {f"{place.name}-dead": 8192}
+
+
+# What is done, and what it raises.
+ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = {
+    "notify": (lambda p: p.region.notify(), None),
+    "try_wait": (lambda p: p.region.try_wait(), None),
+    "wait": (lambda p: p.region.wait(0), None),
+    "wait for a time": (lambda p: p.reader.wait(timeout_ms=0.01, after=p.reader.sequence), None),
+    "attributes": (
+        lambda p: [getattr(p.region, a) for a in dir(p.region) if not a.startswith("_")],
+        None,
+    ),
+    "repr": (lambda p: repr(p.region) + repr(p.unnamed) + repr(p.closed), None),
+    "buffer": (lambda p: bytes(memoryview(p.region)[:4]) + bytes(p.reader.as_buffer()[:3]), None),
+    "as_numpy": (lambda p: p.region.as_numpy("f4", (2, -1), 8).sum(), None),
+    "with": (lambda p: p.region.__enter__().__len__(), None),
+    "close again": (lambda p: p.closed.close(), None),
+    "create": (lambda p: zinc.create(f"{p.name}-2", 1, metadata=b"m").close(), None),
+    "create, to be collected": (lambda p: zinc.create(f"{p.name}-2", 1), None),
+    "open": (lambda p: zinc.open(p.name).close(), None),
+    "open_or_create": (lambda p: zinc.open_or_create(p.name, 4096).close(), None),
+    "anonymous": (lambda p: zinc.SharedRegion.anonymous(1, metadata=b"m"), None),
+    "from_fd": (lambda p: zinc.SharedRegion.from_fd(p.unnamed), None),
+    "view that outlives": (lambda p: memoryview(zinc.create(f"{p.name}-2", 1)), None),
+    "unlink": (
+        lambda p: zinc.unlink(zinc.create(f"{p.name}-2", 1, persistent=True).name or ""),
+        None,
+    ),
+    "reclaim": (kill_one, None),
+    "wait_any": (lambda p: zinc.wait_any([p.region, p.reader], 0), None),
+    "wait_all": (lambda p: zinc.wait_all((p.region, p.unnamed), 0.01), None),
+    "pickle": (lambda p: pickle.loads(pickle.dumps(p.reader)), None),
+    "pickle of an anonymous one": (lambda p: pickle.loads(p.unnamed_pickle), None),
+    "arrays": (arrays, None),
+    "share": (lambda p: zinc.share([1, 2, 3]).region.fileno(), None),
+    "build_info": (lambda p: zinc.build_info(), None),
+    # and what fails
+    "create twice": (lambda p: zinc.create(p.name, 1), FileExistsError),
+    "create a wrong name": (lambda p: zinc.create("no/name", 1), ValueError),
+    "create a NUL": (lambda p: zinc.create("no\0name", 1), ValueError),
+    "create a number": (lambda p: zinc.create(5, 1), TypeError),  # type: ignore[arg-type]
+    "create a surrogate": (lambda p: zinc.create("\ud800", 1), UnicodeEncodeError),
+    "create nothing": (lambda p: zinc.create(p.name, 0), ValueError),
+    "create too much": (lambda p: zinc.create(f"{p.name}-2", 1 << 50), OSError),
+    "create far too much": (lambda p: zinc.create(p.name, 1 << 100), ValueError),
+    "create a text": (lambda p: zinc.create(p.name, "1"), TypeError),  # type: ignore[arg-type]
+    "create with a mode": (lambda p: zinc.create(p.name, 1, mode=0o1), ValueError),
+    "create with a huge mode": (lambda p: zinc.create(p.name, 1, mode=1 << 70), ValueError),
+    "too much metadata": (lambda p: zinc.create(p.name, 1, metadata=bytes(2049)), ValueError),
+    "text as metadata": (
+        lambda p: zinc.create(p.name, 1, metadata="m"),  # type: ignore[arg-type]
+        TypeError,
+    ),
+    "anonymous nothing": (lambda p: zinc.SharedRegion.anonymous(0), ValueError),
+    "other capacity": (lambda p: zinc.open_or_create(p.name, 2), FileExistsError),
+    "open nothing": (lambda p: zinc.open(f"{p.name}-none"), FileNotFoundError),
+    "open no region": (lambda p: zinc.open(f"{p.name}-wrong"), zinc.NotARegionError),
+    "from no descriptor": (lambda p: zinc.SharedRegion.from_fd(9999), OSError),
+    "from a file": (lambda p: zinc.SharedRegion.from_fd(0), zinc.NotARegionError),
+    "from nothing": (lambda p: zinc.SharedRegion.from_fd("0"), TypeError),  # type: ignore[arg-type]
+    "unlink nothing": (lambda p: zinc.unlink(f"{p.name}-none"), FileNotFoundError),
+    "unlink no region": (lambda p: zinc.unlink(f"{p.name}-wrong"), zinc.NotARegionError),
+    "descriptor of a named one": (lambda p: p.region.fileno(), ValueError),
+    "wait before now": (lambda p: p.region.wait(-1), ValueError),
+    "wait for a text": (lambda p: p.region.wait("1"), TypeError),  # type: ignore[arg-type]
+    "wait after a text": (lambda p: p.region.wait(0, after="1"), TypeError),  # type: ignore[arg-type]
+    "wait after too much": (lambda p: p.region.wait(0, after=1 << 32), ValueError),
+    "wait after less": (lambda p: p.region.wait(0, after=-1), ValueError),
+    "wait with more": (lambda p: p.region.wait(0, 1, 2), TypeError),  # type: ignore[call-arg]
+    "wait twice": (lambda p: p.region.wait(0, timeout_ms=0), TypeError),  # type: ignore[misc]
+    "wait with others": (lambda p: p.region.wait(what=1), TypeError),  # type: ignore[call-arg]
+    "wait for none": (lambda p: zinc.wait_any([]), ValueError),
+    "wait for others": (lambda p: zinc.wait_any([p.region, 1]), TypeError),
+    "wait for a closed one": (lambda p: zinc.wait_all([p.region, p.closed]), ValueError),
+    "wait for no sequence": (lambda p: zinc.wait_any(5), TypeError),  # type: ignore[arg-type]
+    "notify a closed one": (lambda p: p.closed.notify(), ValueError),
+    "try_wait on a closed one": (lambda p: p.closed.try_wait(), ValueError),
+    "wait on a closed one": (lambda p: p.closed.wait(0), ValueError),
+    "look at a closed one": (lambda p: memoryview(p.closed), ValueError),
+    "as_numpy of a closed one": (lambda p: p.closed.as_numpy(), ValueError),
+    "address of a closed one": (lambda p: p.closed.address, ValueError),
+    "metadata of a closed one": (lambda p: p.closed.metadata, ValueError),
+    "enter a closed one": (lambda p: p.closed.__enter__(), ValueError),
+    "pickle a closed one": (lambda p: pickle.dumps(p.closed), ValueError),
+    "writable buffer of a reader": (lambda p: ctypes.c_char.from_buffer(p.reader), TypeError),
+    "as_numpy of too much": (lambda p: p.region.as_numpy("f8", 513), ValueError),
+    "as_numpy of nonsense": (lambda p: p.region.as_numpy("nonsense"), TypeError),
+    "copy": (lambda p: copy.copy(p.region), TypeError),
+    "construct": (lambda p: zinc.SharedRegion(), TypeError),
+    "set": (lambda p: setattr(p.region, "name", "x"), AttributeError),
+    "array of objects": (lambda p: zinc.array(p.name, 3, object), ValueError),
+    "array of no array": (lambda p: zinc.open_array(p.name), ValueError),
+    "wrong subclass": (lambda p: type("Both", (zinc.SharedRegion, int), {}), TypeError),
+}
+
+
+def measure(place: Place) -> dict[str, int]:
+    """Return what may not grow: blocks, bytes, references, descriptors, mappings."""
+    gc.collect()
+    libc = ctypes.CDLL(None)
+    libc.mallinfo2.restype = MallocInfo
+    with open("/proc/self/maps") as maps:
+        mappings = sum(1 for _ in maps)
+    return {
+        "blocks": sys.getallocatedblocks(),
+        "bytes": libc.mallinfo2().uordblks,
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "mappings": mappings,
+        "references to the type": sys.getrefcount(zinc.SharedRegion),
+        "references to its base": sys.getrefcount(zinc.SharedRegion.__base__),
+        "references to the error": sys.getrefcount(zinc.NotARegionError),
+        "references to the region": sys.getrefcount(place.region),
+        "references to its name": sys.getrefcount(place.name),
+    }
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_nothing_grows(place: Place, action: str) -> None:
+    act, error = ACTIONS[action]
+    repeats = REPEATS // 10 if action in ("reclaim", "wrong subclass") else REPEATS
+
+    def repeat() -> dict[str, int]:
+        for _ in range(repeats):
+            if error is None:
+                act(place)
+            else:
+                try:
+                    act(place)
+                except error:
+                    pass
+                else:
+                    pytest.fail(f"{action} did not fail")
+        return measure(place)
+
+    figures = [repeat() for _ in range(4)]
+    # A leak grows every time; what others keep (caches, free lists) at some time or other.
+    grown = {
+        key: min(after[key] - before[key] for before, after in pairwise(figures))
+        for key in figures[0]
+    }
+    allowed = {"blocks": repeats // 10, "bytes": repeats * 4}
+    assert {key: value for key, value in grown.items() if value > allowed.get(key, 0)} == {}
