@@ -589,8 +589,9 @@ static PyMethodDef region_methods[] = {
     {"notify", (PyCFunction)region_notify, METH_NOARGS, notify_doc},
     {"try_wait", (PyCFunction)region_try_wait, METH_NOARGS, try_wait_doc},
     {"wait", (PyCFunction)(void (*)(void))region_wait, METH_FASTCALL | METH_KEYWORDS, wait_doc},
-    {"__enter__", (PyCFunction)region_enter, METH_NOARGS, NULL},
-    {"__exit__", (PyCFunction)region_exit, METH_VARARGS, NULL},
+    {"__enter__", (PyCFunction)region_enter, METH_NOARGS,
+     "__enter__($self)\n--\n\nThe region itself. Raises ValueError if it is closed."},
+    {"__exit__", (PyCFunction)region_exit, METH_VARARGS, "Close the region; see close()."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -143,6 +143,11 @@ def array(
     Raises ValueError for a shape, an order or a dtype that can't be shared (one of Python
     objects, of no bytes, or that takes more than 2048 characters to describe), and what
     `SharedRegion.create` raises.
+
+    >>> points = array("docs-points", 1000, [("x", "f4"), ("y", "f4")])
+    >>> points["x"] = 1
+    >>> points.region.capacity
+    8000
     """
     sizes = _sizes(shape)
     kind = numpy.dtype(dtype)
@@ -176,6 +181,11 @@ def open_array(
     Raises ValueError if the array has another shape or dtype than expected, or the region
     was not made for an array; `NotARegionError` if its description is damaged; and what
     `SharedRegion.open` raises.
+
+    >>> points = array("docs-points", (2, 3), "f4")
+    >>> open_array("docs-points", dtype="f8")
+    Traceback (most recent call last):
+    ValueError: open_array of region 'docs-points': its shape is (2, 3) and its dtype float32, ...
     """
     if isinstance(source, SharedRegion):
         return _open(source, shape, dtype)

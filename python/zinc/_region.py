@@ -102,6 +102,12 @@ class SharedRegion(_zinc.SharedRegion):
 
         Raises ValueError for a capacity or metadata that can't be, OSError (ENOSPC) if
         the memory is not there, and as the system says.
+
+        >>> with SharedRegion.anonymous(8) as region:
+        ...     with SharedRegion.from_fd(region.fileno()) as other:
+        ...         region.as_buffer()[0] = 7
+        ...         other.as_buffer()[0]
+        7
         """
         return _zinc.anonymous(cls, capacity, _flags(False, reserve), metadata, 0)
 
@@ -181,7 +187,16 @@ class SharedRegion(_zinc.SharedRegion):
         it would have found. One thread sleeps for all the waits of a loop; it ends when
         there has been none for a tenth of a second.
 
-        Raises what `wait` raises; only to be awaited in a running asyncio loop.
+        Raises what `wait` raises, and RuntimeError if the system has no thread left;
+        only to be awaited in a running asyncio loop.
+
+        >>> import asyncio
+        >>> async def main():
+        ...     with SharedRegion.anonymous(1) as region:
+        ...         asyncio.get_running_loop().call_later(0.01, region.notify)
+        ...         return await region.wait_async()
+        >>> asyncio.run(main())
+        True
         """
         from . import _async
 
@@ -193,6 +208,15 @@ class SharedRegion(_zinc.SharedRegion):
         Each turn awaits a notification that this object has not seen, and gives the
         sequence that it has seen then; several may be seen as one. Ends when the region
         is closed. Only to be used in a running asyncio loop.
+
+        >>> import asyncio
+        >>> async def main():
+        ...     with SharedRegion.anonymous(1) as region:
+        ...         region.notify()
+        ...         async for sequence in region.notifications():
+        ...             return sequence
+        >>> asyncio.run(main())
+        1
         """
         while not self.closed:
             try:
@@ -270,6 +294,10 @@ def unlink(name: str, *, force: bool = False) -> None:
 
     Raises FileNotFoundError if there is nothing, `NotARegionError` if it is no region,
     PermissionError and other OSErrors as the system says.
+
+    >>> region = SharedRegion.create("docs-kept", 8, persistent=True)
+    >>> region.close()
+    >>> unlink("docs-kept")
     """
     _zinc.unlink(name, force)
 
@@ -295,6 +323,12 @@ def wait_any(regions: Iterable[_Region], timeout_ms: float | None = 1000) -> lis
 
     Raises ValueError for no regions, a timeout that can't be, and if one of them is
     closed, meanwhile too; TypeError for what is no region. Nothing is seen then.
+
+    >>> left, right = SharedRegion.anonymous(1), SharedRegion.anonymous(1)
+    >>> right.notify()
+    1
+    >>> wait_any([left, right]) == [right]
+    True
     """
     return _zinc.wait_many(regions, timeout_ms, False, ())
 

@@ -1,0 +1,76 @@
+"""What help() says is there, complete, and true."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import pydoc
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import zinc
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """Each public thing of the package and of its classes, with its name."""
+    for name in zinc.__all__:
+        thing = getattr(zinc, name)
+        yield name, thing
+        if name in ("SharedRegion", "SharedArray"):
+            own = [*vars(thing), *vars(thing.__base__)] if name == "SharedRegion" else vars(thing)
+            for member in own:
+                value = getattr(thing, member, None)
+                if not member.startswith("_") and not hasattr(value, "__wrapped__"):  # numpy's
+                    yield f"{name}.{member}", value
+
+
+PUBLIC = dict(public())
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstring_and_signature(name: str) -> None:
+    thing = PUBLIC[name]
+    text = inspect.getdoc(thing)
+    assert text
+    first = text.splitlines()[0]
+    assert first[0].isupper()
+    assert len(text) > 15
+    if callable(thing) and not isinstance(thing, type):
+        parameters = inspect.signature(thing).parameters.values()
+        assert all(p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
+
+
+def test_help_reads_like_documentation() -> None:
+    text = pydoc.plain(pydoc.render_doc(zinc.SharedRegion))
+    for part in (
+        "wait(self, /, timeout_ms=1000, after=None)",
+        "notify(self, /)",
+        "as_numpy(self, dtype",
+        "create(name: 'str', capacity: 'int', *, mode",
+        "The size of the data in bytes",
+        "Raises FileExistsError",
+    ):
+        assert part in text
+    assert "_zinc.create" not in text
+
+
+def test_examples_run() -> None:
+    finder = doctest.DocTestFinder()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    found = []
+    for thing, name in [(zinc, "zinc"), *((getattr(zinc, name), name) for name in zinc.__all__)]:
+        names = vars(sys.modules[getattr(thing, "__module__", "zinc")])
+        found += finder.find(thing, name, module=False, globs=dict(names))
+    found = [test for test in found if test.name in ("zinc", *PUBLIC)]
+    with_examples = {test.name for test in found if test.examples}
+    for test in found:
+        runner.run(test)
+    assert runner.summarize().failed == 0
+    assert with_examples >= {
+        *("zinc", "SharedRegion", "SharedRegion.as_numpy", "SharedRegion.wait_async"),
+        *("SharedRegion.anonymous", "SharedRegion.notifications", "SharedArray"),
+        *("array", "open_array", "share", "region_of", "wait_any", "unlink", "build_info"),
+    }
