@@ -1,3 +1,4 @@
+import CZinc
 import Foundation
 import Testing
 
@@ -74,6 +75,37 @@ import Testing
         }
       }
       #expect(try Traces(of: name).exists == false)
+    }
+  }
+
+  @Test(.timeLimit(.minutes(5))) func detachMeetsAllThatMayBeInProgress() throws {
+    for _ in 0..<200 {
+      let region = try SharedRegion.create(uniqueName("threads"), capacity: 8, metadata: [7])
+      let shared = unsafe Borrowed(pointer: unsafe region.attachment)
+      onThreads(6) { number in
+        let attachment = unsafe shared.pointer
+        switch number {
+        case 0, 1: unsafe Zinc.Attachment.detach(attachment)
+        case 2:
+          var item = unsafe ZincWaitItem(handle: attachment, after: 0, is_new: 0)
+          let result = unsafe withUnsafeMutablePointer(to: &item) {
+            unsafe WaitSet(UnsafeMutableBufferPointer(start: $0, count: 1)).wait(
+              forAll: false, seeing: true, deadline: .max, isInterruptible: false)
+          }
+          #expect(result == .closed || result == .notified)
+        case 3:
+          while unsafe attachment.pointee.wait(deadline: .max, isInterruptible: false) != .closed {}
+        case 4: for _ in 0..<100 { _ = unsafe attachment.pointee.notify() }
+        default:
+          for i in 0..<100 {
+            unsafe attachment.pointee.data.storeBytes(of: UInt8(i), as: UInt8.self)
+            _ = unsafe attachment.pointee.tryWait()
+            #expect(unsafe attachment.pointee.metadata.first == 7)
+            #expect(unsafe attachment.pointee.data.load(as: UInt8.self) == i)
+          }
+        }
+      }
+      #expect(region.sequence == 100)
     }
   }
 }
