@@ -48,7 +48,7 @@ def test_help_reads_like_documentation() -> None:
     for part in (
         "wait(self, /, timeout_ms=1000, after=None)",
         "notify(self, /)",
-        "as_numpy(self, dtype",
+        "as_numpy(",
         "create(name: 'str', capacity: 'int', *, mode",
         "The size of the data in bytes",
         "Raises FileExistsError",
