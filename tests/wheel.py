@@ -166,13 +166,14 @@ def debian(suite: str) -> None:
         target += [f"--platform={tag}" for tag in tags]
         run(BIN / "python", "-m", "pip", "install", "-q", *target, f"{the_wheel()}[test,interop]")
         inside = work.relative_to(root)
-        mounts = f"mount -t proc proc {root}/proc && mount -t tmpfs none {root}/dev/shm"
+        mounts = (
+            f"mount --bind {root} {root} && mount -t proc proc {root}/proc && "
+            f"mount -t tmpfs none {root}/dev/shm && mount --rbind /dev/pts {root}/dev/pts"
+        )
         settings = f"env -i HOME=/root PATH=/usr/bin:/usr/sbin:/bin PYTHONPATH=/{inside}/site"
         command = f"cd /{inside} && exec {settings} python3 {' '.join(PYTEST)}"
-        # The mounts go with the namespace.
-        mounted = (
-            f'{mounts} && mount --rbind /dev/pts {root}/dev/pts; exec chroot {root} sh -c "$0"'
-        )
+        # The mounts go with the namespace. The root is one too, so that tests may make their own.
+        mounted = f'{mounts} && exec chroot {root} sh -c "$0"'
         run("unshare", "--mount", "--pid", "--fork", "sh", "-c", mounted, command)
 
 
