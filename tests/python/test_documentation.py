@@ -52,7 +52,7 @@ def test_help_reads_like_documentation() -> None:
         "wait(self, /, timeout_ms=1000, after=None)",
         "notify(self, /)",
         "as_numpy(",
-        "create(name: 'str', capacity: 'int', *, mode",
+        "create(",
         "The size of the data in bytes",
         "Raises FileExistsError",
     ):
