@@ -119,9 +119,11 @@ def region_of(array: object) -> SharedRegion | None:
     True
     """
     holder = array
-    while holder is not None and not isinstance(holder, SharedRegion):
-        holder = holder.obj if isinstance(holder, memoryview) else getattr(holder, "base", None)
-    return holder
+    while isinstance(holder, (numpy.ndarray, memoryview)):
+        holder = holder.obj if isinstance(holder, memoryview) else holder.base
+        if not isinstance(holder, (numpy.ndarray, memoryview, SharedRegion)):
+            holder = getattr(holder, "base", None)  # as_strided puts an object in between
+    return holder if isinstance(holder, SharedRegion) else None
 
 
 def array(

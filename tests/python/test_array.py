@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import pickle
 import re
+import types
 from collections.abc import Iterator
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -99,6 +100,9 @@ def test_views_stay_shared_and_the_rest_is_plain(name: str) -> None:
     assert zinc.region_of(numpy.lib.stride_tricks.as_strided(array, (3,), (4,))) is array.region
     assert zinc.region_of(numpy.ones(3)) is None
     assert zinc.region_of("nonsense") is None
+    loop = types.SimpleNamespace()
+    loop.base = loop
+    assert zinc.region_of(loop) is None
 
 
 def test_what_has_no_region_says_so(name: str) -> None:
