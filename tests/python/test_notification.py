@@ -112,6 +112,15 @@ def test_signal_handler_runs_and_the_wait_goes_on(name: str) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """As in a terminal; what a shell starts in the background ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_interrupts")
 def test_interrupt_ends_the_wait(name: str) -> None:
     main = threading.main_thread().ident
     assert main
@@ -245,6 +254,7 @@ def test_closing_one_of_many_ends_the_wait(
         wait(regions, None)
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 def test_ctrl_c_ends_a_wait_for_many(regions: Regions) -> None:
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
