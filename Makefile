@@ -4,7 +4,7 @@
 # make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand
 # make soak       a storm of random operations and kills, MINUTES=… (10)
 # make size       how large, how fast to load and to create
-# make bench-latency   what notify and wait cost beside bare cache lines and futexes
+# make bench      everything, beside whatever else there is: tables, plots, a report
 # make bench-python    what calls from Python cost beside multiprocessing.shared_memory and mmap
 # make wheel      build dist/, install it without Swift in every Python and in Debian roots, test
 # make clean
@@ -20,7 +20,7 @@ PROGRAMS := swift build -c release --package-path tests/programs
 NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 	$(shell find Sources -name '*.swift' -o -name '*.[ch]')
 
-.PHONY: build test check demo soak size bench-latency bench-python wheel clean
+.PHONY: build test check demo soak size bench bench-python wheel clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -29,11 +29,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python $(NATIVE)
-	$(BIN)/python -m pip install --quiet --editable '.[test,interop,check]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,interop,bench,peers,check]'
 	touch $@
 
 test: build
-	tests/install strace spin
+	tests/install strace spin valgrind redis-server
 	$(PROGRAMS)
 	swift test --no-parallel # they look at their own /proc
 	swift test --no-parallel --filter ThreadStorm --scratch-path .build-thread --sanitize thread
@@ -42,7 +42,7 @@ test: build
 	$(BIN)/python -m pytest
 	[ "$$(id -u)" != 0 ] || tests/unprivileged \
 		$(BIN)/python -m pytest -p no:cacheprovider --ignore tests/python/test_package.py \
-		--ignore tests/python/test_model.py
+		--ignore tests/python/test_model.py --ignore tests/python/test_bench.py
 
 check: build
 	tests/check
@@ -57,8 +57,9 @@ soak: build
 size: build
 	$(BIN)/python tests/size.py
 
-bench-latency: build
-	$(BIN)/python tests/latency.py
+bench: build
+	tests/install redis-server strace valgrind
+	$(BIN)/zinc bench all
 
 bench-python: build
 	$(BIN)/python tests/python_calls.py

@@ -27,15 +27,24 @@ PORTABLE = [
 # Such flags stand here and not in Package.swift: a package with unsafe flags can't be
 # depended on. The last ones keep out whatever the linker does not need.
 SWIFT_BUILD = [
-    *("swift", "build", "-c", "release", "--product", "zinc", "--scratch-path", str(SCRATCH)),
+    *("swift", "build", "-c", "release", "--scratch-path", str(SCRATCH)),
     *("-Xswiftc", "-enable-experimental-feature", "-Xswiftc", "Embedded", "-Xswiftc", "-wmo"),
     *(PORTABLE if OLDEST_GLIBC else []),
     *("-Xlinker", "--gc-sections", "-Xlinker", "-s", "-Xlinker", "--no-undefined"),
     # That would leave hashes in the library, and they depend on where it was built.
     *("-Xswiftc", "-Xfrontend", "-Xswiftc", "-disable-incremental-llvm-codegen"),
-    *("-Xlinker", "--version-script=Sources/zinc.map"),
-    *("-Xlinker", "-soname", "-Xlinker", "libzinc.so"),
 ]
+
+
+def build_library(name: str, *options: str) -> Path:
+    """Build one of the package's dynamic libraries with Embedded Swift."""
+    linker = [f"--version-script=Sources/{name}.map", "-soname", f"lib{name}.so", *options]
+    command = [*SWIFT_BUILD, "--product", name]
+    for option in linker:
+        command += ["-Xlinker", option]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return SCRATCH / f"release/lib{name}.so"
+
 
 # The stable ABI needs the GIL; a Python without one gets an extension of its own.
 IS_STABLE = not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -54,10 +63,11 @@ class BuildZinc(build_ext):
         found = re.search(r"Swift version (\S+)", version.stdout)
         swift = found[1] if found else "unknown"
         self.extensions[0].define_macros.append(("ZINC_SWIFT_VERSION", f'"{swift}"'))
-        subprocess.run(SWIFT_BUILD, cwd=ROOT, check=True)
         package = Path(self.get_ext_fullpath("zinc._zinc")).parent
         (package / "include").mkdir(parents=True, exist_ok=True)
-        shutil.copy(SCRATCH / "release/libzinc.so", package)
+        library = build_library("zinc")
+        shutil.copy(library, package)
+        shutil.copy(build_library("zincbench", str(library), "-rpath", "$ORIGIN"), package)
         shutil.copy(HEADER, package / "include")
         super().run()
 

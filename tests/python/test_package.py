@@ -17,6 +17,11 @@ import zinc
 
 from .conftest import ROOT
 
+BENCH = {
+    f"zinc/bench/{path.name}"
+    for path in (ROOT / "python/zinc/bench").iterdir()
+    if path.suffix in (".py", ".html")
+}
 FOLDERS_OF_THIS_MACHINE = (str(ROOT), str(Path.home()), "/opt/", "/tmp/", "/usr/lib/swift")
 
 
@@ -41,18 +46,22 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if "dist-info" not in name}
     assert names == {
         "zinc/__init__.py",
+        "zinc/__main__.py",
         "zinc/_array.py",
         "zinc/_async.py",
+        "zinc/_cli.py",
         "zinc/_region.py",
         "zinc/_zinc.abi3.so",
         "zinc/_zinc.pyi",
         "zinc/include/zinc.h",
         "zinc/libzinc.so",
+        "zinc/libzincbench.so",
         "zinc/py.typed",
+        *BENCH,
     }
 
 
-@pytest.mark.parametrize("name", ["libzinc.so", "_zinc.abi3.so"])
+@pytest.mark.parametrize("name", ["libzinc.so", "libzincbench.so", "_zinc.abi3.so"])
 def test_binaries_need_no_folder_and_no_new_c_library(
     wheel: Path, tmp_path: Path, name: str
 ) -> None:
@@ -63,7 +72,7 @@ def test_binaries_need_no_folder_and_no_new_c_library(
     assert re.findall(r"R(?:UN)?PATH.*\[(.*)\]", dynamic) == ["$ORIGIN"]
     needed = set(re.findall(r"NEEDED.*\[(.*)\]", dynamic))
     of_libc = {"libc.so.6", "libpthread.so.0", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
-    assert needed - of_libc == ({"libzinc.so"} if name == "_zinc.abi3.so" else set())
+    assert needed - of_libc == (set() if name == "libzinc.so" else {"libzinc.so"})
     versions = re.findall(r"GLIBC_2\.(\d+)", run("objdump", "-T", binary))
     assert 2 <= max(map(int, versions)) <= 17
 

@@ -1,0 +1,151 @@
+/*
+ * The bare references: what the system itself has for what zinc does, with nothing around it.
+ * Each kind has one function that says and one that hears; `round` counts from 1.
+ */
+#ifndef ZINCBENCH_REFERENCES_H
+#define ZINCBENCH_REFERENCES_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#pragma clang assume_nonnull begin
+
+static inline uint64_t zincbench_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline void zincbench_sleep_until(uint64_t time) {
+    struct timespec t = {(time_t)(time / 1000000000u), (long)(time % 1000000000u)};
+    while (syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) != 0) {
+    }
+}
+
+static inline void zincbench_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static inline void zincbench_mark(void) { syscall(SYS_getppid); }
+
+/* ---- a line of memory, without sleep ---- */
+
+static inline void zincbench_spin_say(uintptr_t line, uint32_t round) {
+    atomic_store_explicit((_Atomic uint32_t *)line, round, memory_order_release);
+}
+
+static inline int zincbench_is_said(uintptr_t line, uint32_t round) {
+    return atomic_load_explicit((_Atomic uint32_t *)line, memory_order_acquire) == round;
+}
+
+static inline void zincbench_spin_hear(uintptr_t line, uint32_t round) {
+    while (!zincbench_is_said(line, round)) zincbench_pause();
+}
+
+/* ---- a futex ---- */
+
+static inline void zincbench_futex_say(uintptr_t line, uint32_t round) {
+    zincbench_spin_say(line, round);
+    syscall(SYS_futex, line, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+static inline void zincbench_futex_hear(uintptr_t line, uint32_t round) {
+    while (!zincbench_is_said(line, round)) syscall(SYS_futex, line, FUTEX_WAIT, round - 1, NULL, NULL, 0);
+}
+
+/* ---- what one writes by hand: a futex that is watched first, and a count of who sleeps ---- */
+
+typedef struct ZincBenchLine {
+    _Atomic uint32_t round, sleepers;
+} ZincBenchLine;
+
+static inline void zincbench_raw_say(uintptr_t place, uint32_t round) {
+    ZincBenchLine *line = (ZincBenchLine *)place;
+    atomic_store(&line->round, round);
+    if (atomic_load(&line->sleepers) != 0) syscall(SYS_futex, place, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+static inline void zincbench_raw_hear(uintptr_t place, uint32_t round) {
+    ZincBenchLine *line = (ZincBenchLine *)place;
+    for (int i = 0; i < 250; i++) { /* some microseconds */
+        if (zincbench_is_said(place, round)) return;
+        zincbench_pause();
+    }
+    atomic_fetch_add(&line->sleepers, 1);
+    while (atomic_load(&line->round) != round)
+        syscall(SYS_futex, place, FUTEX_WAIT, round - 1, NULL, NULL, 0);
+    atomic_fetch_sub(&line->sleepers, 1);
+}
+
+/* ---- eight bytes through a pipe, an eventfd or a socket ---- */
+
+static inline void zincbench_file_say(uintptr_t place, uint32_t round) {
+    uint64_t one = 1;
+    (void)round;
+    while (write((int)(place >> 32), &one, sizeof one) < 0 && errno == EINTR) {
+    }
+}
+
+static inline void zincbench_file_hear(uintptr_t place, uint32_t round) {
+    uint64_t one;
+    (void)round;
+    while (read((int)(place & UINT32_MAX), &one, sizeof one) < 0 && errno == EINTR) {
+    }
+}
+
+/* ---- a POSIX semaphore ---- */
+
+void zincbench_semaphore_say(uintptr_t line, uint32_t round);
+void zincbench_semaphore_hear(uintptr_t line, uint32_t round);
+
+/* ---- a mapped file ---- */
+
+/* shm_open is open in /dev/shm, which `path` is in. Null for a failure, with errno. */
+static inline void *_Nullable zincbench_raw_create(const char *path, uint64_t size, int32_t reserve) {
+    int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0) return NULL;
+    void *memory = NULL;
+    if (ftruncate(file, (off_t)size) == 0 && (!reserve || posix_fallocate(file, 0, (off_t)size) == 0))
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static inline void *_Nullable zincbench_raw_open(const char *path) {
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    if (file < 0) return NULL;
+    struct stat info;
+    /* fstat by number: its name is younger than glibc 2.17 on some machines. */
+    void *memory = NULL;
+    if (syscall(SYS_fstat, file, &info) == 0)
+        memory = mmap(NULL, (size_t)info.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static inline void zincbench_raw_close(void *memory, uint64_t size) { munmap(memory, size); }
+
+static inline void zincbench_raw_unlink(const char *path) { unlink(path); }
+
+/* ---- what the hot path must not do ---- */
+
+uint64_t zincbench_allocations(void);
+void zincbench_fault(void); /* an allocation and a system call */
+
+#pragma clang assume_nonnull end
+#endif

@@ -1,0 +1,69 @@
+internal import CZinc
+internal import CZincBench
+
+/// A way to tell another process that there is something. `place` is what `ZincBenchTalk` says
+/// of it; rounds count from 1.
+protocol Channel {
+  associatedtype Answer: Channel = Self
+  init(_ place: UInt)
+  func say(_ round: UInt32)
+  func hear(_ round: UInt32)
+}
+
+struct Spin: Channel {
+  let place: UInt
+  init(_ place: UInt) { self.place = place }
+  func say(_ round: UInt32) { zincbench_spin_say(place, round) }
+  func hear(_ round: UInt32) { zincbench_spin_hear(place, round) }
+}
+
+struct Futex: Channel {
+  let place: UInt
+  init(_ place: UInt) { self.place = place }
+  func say(_ round: UInt32) { zincbench_futex_say(place, round) }
+  func hear(_ round: UInt32) { zincbench_futex_hear(place, round) }
+}
+
+struct Raw: Channel {
+  let place: UInt
+  init(_ place: UInt) { self.place = place }
+  func say(_ round: UInt32) { zincbench_raw_say(place, round) }
+  func hear(_ round: UInt32) { zincbench_raw_hear(place, round) }
+}
+
+struct File: Channel {
+  let place: UInt
+  init(_ place: UInt) { self.place = place }
+  func say(_ round: UInt32) { zincbench_file_say(place, round) }
+  func hear(_ round: UInt32) { zincbench_file_hear(place, round) }
+}
+
+struct Semaphore: Channel {
+  let place: UInt
+  init(_ place: UInt) { self.place = place }
+  func say(_ round: UInt32) { zincbench_semaphore_say(place, round) }
+  func hear(_ round: UInt32) { zincbench_semaphore_hear(place, round) }
+}
+
+@safe struct Wait: Channel {
+  let handle: ZincHandle?
+  init(_ place: UInt) { unsafe handle = ZincHandle(bitPattern: place) }
+  func say(_ round: UInt32) { unsafe zinc_notify(handle) }
+  func hear(_ round: UInt32) { _ = unsafe zinc_wait(handle, .max) }
+}
+
+@safe struct TryWait: Channel {
+  let handle: ZincHandle?
+  init(_ place: UInt) { unsafe handle = ZincHandle(bitPattern: place) }
+  func say(_ round: UInt32) { unsafe zinc_notify(handle) }
+  func hear(_ round: UInt32) { while unsafe zinc_try_wait(handle) != 0 { zincbench_pause() } }
+}
+
+/// As `Wait`; whoever is last of a crowd to hear answers by a futex.
+struct Crowd: Channel {
+  typealias Answer = Futex
+  let wait: Wait
+  init(_ place: UInt) { wait = Wait(place) }
+  func say(_ round: UInt32) { wait.say(round) }
+  func hear(_ round: UInt32) { wait.hear(round) }
+}

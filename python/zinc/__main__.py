@@ -1,0 +1,22 @@
+"""The command ``zinc``, also ``python -m zinc``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command; its libraries are extras that ``import zinc`` needs nothing of."""
+    try:
+        from ._cli import app
+    except ModuleNotFoundError as error:
+        extra = "bench" if sys.argv[1:2] == ["bench"] else "cli"
+        sys.exit(f"zinc: {error}; this command takes: pip install 'zinc-shm[{extra}]'")
+    try:
+        app()
+    except (OSError, ValueError) as error:
+        sys.exit(f"zinc: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""``zinc bench``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from . import runner
+from .method import Settings
+from .results import Run, compare, value_text
+from .suites import SUITES
+from .tables import tables
+
+app = typer.Typer(
+    help="Measure zinc beside what else there is, on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+console = Console()
+if not console.is_terminal:
+    console.width = 140
+
+Quick = Annotated[bool, typer.Option("--quick", help="A look: few sizes, two short samples.")]
+Rows = Annotated[
+    list[str] | None,
+    typer.Option("--row", help="Run what fits SUITE/POINT/CONTENDER alone; * for anything."),
+]
+Server = Annotated[
+    str | None,
+    typer.Option("--redis", metavar="URL", help="Use this Redis server, start none."),
+]
+Output = Annotated[Path, typer.Option(help="The folder for results.json, the report and plots.")]
+
+
+def measure(
+    names: list[str], quick: bool, rows: list[str] | None, redis: str | None, output: Path
+) -> None:
+    """Run suites, and show and keep what they found."""
+    from . import report  # matplotlib takes a while
+
+    settings = Settings.of(quick, redis)
+    chosen = list(runner.jobs(names, rows or [], settings))
+    if not chosen:
+        raise typer.BadParameter("no row fits; zinc bench rows lists them", param_hint="--row")
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=len(chosen))
+        done: list[runner.Job] = []
+
+        def tell(job: runner.Job, what: str) -> None:
+            if job not in done:
+                done.append(job)
+            text = f"{job.suite}, {job.point}" + (f": {what}" if what else "")
+            progress.update(task, completed=len(done) - 1, description=text)
+
+        run = runner.run(chosen, settings, tell)
+        progress.update(task, completed=len(chosen), description="")
+    show(run)
+    page = report.write(run, output)
+    console.print(f"{page} has all of it; {output}/results.json is for zinc bench compare.")
+    failed = [result for result in run.results if (result.skipped or "").startswith("failed")]
+    if failed:
+        raise typer.Exit(1)
+
+
+def show(run: Run) -> None:
+    """Print a run's tables."""
+    suite = ""
+    for found in tables(run):
+        if found.suite != suite:
+            suite = found.suite
+            console.rule(f"{suite}: {SUITES[suite].title}")
+        table = Table(title=found.title, title_justify="left", box=None, pad_edge=False)
+        for index, column in enumerate(found.columns):
+            table.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
+        for row in found.rows:
+            ours = any(cell.startswith("zinc") for cell in row[:2])
+            table.add_row(*row, style="bold" if ours else None)
+        console.print(table)
+        console.print()
+
+
+def command_of(names: list[str]) -> Callable[..., None]:
+    """Return the command that runs some suites."""
+
+    def command(
+        quick: Quick = False,
+        row: Rows = None,
+        redis: Server = None,
+        output: Output = Path("zinc-bench"),
+    ) -> None:
+        measure(names, quick, row, redis, output)
+
+    return command
+
+
+app.command("all", help="All suites.")(command_of(list(SUITES)))
+for _suite in SUITES.values():
+    app.command(_suite.name, help=f"{_suite.title}.")(command_of([_suite.name]))
+
+
+@app.command("rows")
+def list_rows(quick: Quick = False) -> None:
+    """List all rows, as --row takes them."""
+    for suite in SUITES.values():
+        for point in suite.points(quick):
+            for contender in point.contenders:
+                print(f"{suite.name}/{point.name}/{contender}")
+
+
+@app.command("compare")
+def compare_runs(
+    before: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    after: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    least: Annotated[
+        float, typer.Option(min=0, help="Differences of less than this share are noise.")
+    ] = 0.1,
+) -> None:
+    """Tell what became slower or faster from noise. Exit status 1 if anything is slower.
+
+    The best samples of both runs differ by more than noise if no sample of the slower one is
+    faster than half of those of the other.
+    """
+    old, new = Run.read(before), Run.read(after)
+    for fact in old.machine.keys() & new.machine.keys():
+        if old.machine[fact] != new.machine[fact]:
+            console.print(f"{fact}: {old.machine[fact]} before, {new.machine[fact]} after")
+    changes = compare(old, new, least)
+    if not changes:
+        raise typer.BadParameter("the two runs have no row in common")
+    table = Table(box=None, pad_edge=False)
+    for column in "", "before", "after", "times", "":
+        table.add_column(column, justify="left" if not column else "right")
+    for change in changes:
+        if change.verdict != "same":
+            texts = (value_text(r, r.best) for r in (change.before, change.after))
+            style = "red" if change.verdict == "slower" else "green"
+            row = ("/".join(change.key), *texts, f"{change.ratio:.2f}", change.verdict)
+            table.add_row(*row, style=style)
+    console.print(table)
+    slower = sum(change.verdict == "slower" for change in changes)
+    faster = sum(change.verdict == "faster" for change in changes)
+    console.print(f"{len(changes)} rows: {slower} slower, {faster} faster, the rest is noise")
+    if slower:
+        raise typer.Exit(1)

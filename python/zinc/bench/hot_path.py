@@ -1,0 +1,109 @@
+"""What zinc_ptr, zinc_capacity, zinc_notify and zinc_wait cost besides time: nothing.
+
+``python -m zinc.bench.hot_path CALLS FAULTS`` makes the calls, for whoever counts: a
+malloc that counts, which is preloaded; valgrind's dhat; strace. Each also counts a run in
+which there is something to count, so that a counter that counts nothing is found out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import method, native
+from .method import Settings
+from .results import Result
+
+PROOF = 1000  # as many have to be counted where there are so many
+
+
+def run(calls: int, faults: int, *under: str, **environment: str) -> str:
+    """Make the calls in a process of their own; return what it printed."""
+    program = [sys.executable, "-m", "zinc.bench.hot_path", str(calls), str(faults)]
+    # A fresh interpreter knows where zinc is from the path of this one.
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [*under, *program],
+        env={**os.environ, **path, **environment},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(under)} failed: {done.stderr[-300:]}")
+    return done.stdout
+
+
+def by_malloc(calls: int, faults: int) -> int:
+    """Count allocations by a malloc that is preloaded."""
+    return int(run(calls, faults, LD_PRELOAD=str(native.LIBRARY)))
+
+
+def by_dhat(calls: int, faults: int) -> int:
+    """Count allocations in the calls by valgrind's heap profiler."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = f"{folder}/dhat.json"
+        run(calls, faults, "valgrind", "--tool=dhat", f"--dhat-out-file={out}")
+        profile: Any = json.loads(Path(out).read_text())
+    frames = profile["ftbl"]
+    return sum(
+        place["tbk"]
+        for place in profile["pps"]
+        if any("zincbench_hot_path" in frames[frame] for frame in place["fs"])
+    )
+
+
+def by_strace(calls: int, faults: int) -> int:
+    """Count system calls."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = f"{folder}/trace"
+        run(calls, faults, "strace", "-o", out)
+        trace = Path(out).read_text()
+    marks = [match.start() for match in re.finditer(r"^getppid\(", trace, re.MULTILINE)]
+    if len(marks) < 2:
+        raise RuntimeError("strace shows no marks")
+    return trace[marks[0] : marks[1]].count("\n") - 1
+
+
+Counter = Callable[[int, int], int]
+COUNTERS: dict[str, tuple[str, Counter, str | None]] = {
+    "malloc counter": ("allocations", by_malloc, None),
+    "valgrind dhat": ("allocations", by_dhat, "valgrind"),
+    "strace": ("system calls", by_strace, "strace"),
+}
+
+
+def measure(point: str, contenders: Sequence[str], settings: Settings) -> Iterator[Result]:
+    """Count what a million calls of each function do."""
+    calls = 1_000_000
+    for name in contenders:
+        method.say(name)
+        unit, count, program = COUNTERS[name]
+        result = Result("hot-path", point, name, unit, unit=unit, operations=calls)  # type: ignore[arg-type]
+        if program and shutil.which(program) is None:
+            result.skipped = f"there is no {program} on the path"
+        else:
+            if count(0, PROOF) != PROOF:
+                raise RuntimeError(f"{name} does not count")
+            result.samples = [count(calls, 0)]
+        yield result
+
+
+def main() -> None:
+    """Make the calls, and print how many allocations a preloaded malloc has counted."""
+    calls, faults = map(int, sys.argv[1:])
+    region = native.Handle(1)
+    made = native.library().zincbench_hot_path(region.handle, calls, faults)
+    region.close()
+    print(made)
+
+
+if __name__ == "__main__":
+    main()

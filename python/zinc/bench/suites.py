@@ -1,0 +1,155 @@
+"""What there is to measure: suites, their points, and who contends at each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from . import access, delivery, hot_path, latency, mapped, peers, transports
+from .method import Settings
+from .results import Result, size_text
+from .transports import Transport
+
+Measure = Callable[[str, Sequence[str], Settings], Iterator[Result]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """Where some contenders do the same thing."""
+
+    name: str
+    contenders: tuple[str, ...]
+    measure: Measure
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """A question, and the points at which it is answered."""
+
+    name: str
+    title: str
+    points: Callable[[bool], Sequence[Point]]  # for a quick run, or a full one
+
+
+def ways_at(suite: str, ways: Sequence[type[Transport]]) -> Callable[[bool], list[Point]]:
+    """Return the points of a suite that delivers payloads of several sizes."""
+    named = {way.name: way for way in ways}
+
+    def points(is_quick: bool) -> list[Point]:
+        return [point_of(suite, size, named) for size in sizes(is_quick)]
+
+    return points
+
+
+def point_of(suite: str, size: int, named: Mapping[str, type[Transport]]) -> Point:
+    """Return the point of one size."""
+
+    def measure(point: str, names: Sequence[str], settings: Settings) -> Iterator[Result]:
+        return delivery.deliver(suite, point, size, [named[name] for name in names], settings)
+
+    return Point(size_text(size), tuple(named), measure)
+
+
+def sizes(is_quick: bool) -> list[int]:
+    """Return the sizes of payloads, 64 times as large each, or 16 times."""
+    powers = (10, 18, 26) if is_quick else (10, 14, 18, 22, 26, 30)
+    return [1 << power for power in powers]
+
+
+def latency_points(is_quick: bool) -> list[Point]:
+    """Return the modes of latency."""
+    points = [Point(n, tuple(m.contenders), latency.measure) for n, m in latency.MODES.items()]
+    points.append(Point("Python, back to back", tuple(latency.PYTHON), latency.measure_python))
+    points.append(Point("nobody there", latency.ALONE, latency.measure_alone))
+    return points
+
+
+def access_points(is_quick: bool) -> list[Point]:
+    """Return the sizes of memory that is read and written, whole pages of it."""
+
+    def point(name: str, size: int) -> Point:
+        def measure(point: str, names: Sequence[str], settings: Settings) -> Iterator[Result]:
+            return access.measure(point, size // 4096 * 4096, names, settings)
+
+        return Point(name, tuple(access.CONTENDERS), measure)
+
+    large = () if is_quick else (point("1 GB", 10**9),)
+    return [point("100 MB", 10**8), *large]
+
+
+def mapped_points(is_quick: bool) -> list[Point]:
+    """Return what is measured against a mapped file: delivery, native and in Python, lives."""
+
+    def native(size: int) -> Point:
+        def measure(point: str, names: Sequence[str], settings: Settings) -> Iterator[Result]:
+            return mapped.deliver(point, size, names, settings)
+
+        return Point(f"{size_text(size)}, native", tuple(mapped.NATIVE), measure)
+
+    def lives(size: int) -> Point:
+        def measure(point: str, names: Sequence[str], settings: Settings) -> Iterator[Result]:
+            return mapped.lives(point, size, names, settings)
+
+        return Point(f"life of {size_text(size)}", mapped.LIVES, measure)
+
+    return [
+        *map(native, sizes(is_quick)),
+        *ways_at("mmap", [transports.Zinc, transports.HandMade])(is_quick),
+        *map(lives, (1 << 12, 1 << 20, 1 << 26)),
+        Point("code in Python", tuple(mapped.WRITTEN), mapped.lines),
+    ]
+
+
+def counted(is_quick: bool) -> list[Point]:
+    """Return the one point of the hot path."""
+    return [Point("a million calls of each", tuple(hot_path.COUNTERS), hot_path.measure)]
+
+
+ZINC = (transports.Zinc, transports.ZincCopy)
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite("latency", "How long until the other side knows", latency_points),
+        Suite("access", "Reading and writing the memory itself", access_points),
+        Suite(
+            "unix-sockets",
+            "Through a pair of Unix sockets",
+            ways_at("unix-sockets", [*ZINC, transports.UnixSocket]),
+        ),
+        Suite("mmap", "Beside shared memory made by hand", mapped_points),
+        Suite(
+            "grpc",
+            "Through gRPC",
+            ways_at(
+                "grpc",
+                [
+                    *(*ZINC, peers.GrpcUnary, peers.GrpcUnaryUnix),
+                    *(peers.GrpcStream, peers.GrpcStreamUnix),
+                ],
+            ),
+        ),
+        Suite("redis", "Through Redis", ways_at("redis", [*ZINC, peers.Redis, peers.RedisUnix])),
+        Suite(
+            "peers",
+            "Beside other libraries",
+            ways_at(
+                "peers",
+                [
+                    *(*ZINC, transports.SharedMemoryEvent, transports.Pipe, transports.Queue),
+                    *(peers.ZeroMQ, peers.Iceoryx2, peers.Kickmsg),
+                ],
+            ),
+        ),
+        Suite("hot-path", "What the calls do besides: nothing", counted),
+    )
+}
+
+ABOUT = {
+    way.name: way.about
+    for way in (
+        *(*ZINC, transports.HandMade, transports.UnixSocket, transports.SharedMemoryEvent),
+        *(transports.Pipe, transports.Queue, peers.GrpcUnary, peers.GrpcUnaryUnix),
+        *(peers.GrpcStream, peers.GrpcStreamUnix, peers.Redis, peers.RedisUnix, peers.ZeroMQ),
+        *(peers.Iceoryx2, peers.Kickmsg),
+    )
+}

@@ -1,0 +1,160 @@
+"""A run as tables, for the terminal and for the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+from .results import Result, Run, rate_text, time_text, value_text
+
+
+@dataclasses.dataclass
+class Table:
+    """A point of a suite: a row for each contender."""
+
+    suite: str
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+
+def tables(run: Run) -> Iterator[Table]:
+    """Return a table for each point, in the order in which they were measured."""
+    for (suite, point), group in itertools.groupby(run.results, lambda r: (r.suite, r.point)):
+        found = list(group)
+        make: Callable[[list[Result]], Table] = by_quantity
+        if suite == "access":
+            make = of_access
+        elif suite == "latency" and any(result.percentiles for result in found):
+            make = of_percentiles
+        table = make(found)
+        table.suite, table.title = suite, point
+        yield table
+
+
+def of_percentiles(results: Sequence[Result]) -> Table:
+    """One quantity, and how its operations are distributed in the best sample."""
+    shares = next(list(result.percentiles) for result in results if result.percentiles)
+    quantity = next(result.quantity for result in results if result.percentiles)
+    columns = ["", f"{quantity}, best", "median", "x zinc", *shares[1:], "of"]
+    rows = []
+    for result in results:
+        row = [result.contender]
+        if result.percentiles:
+            row += [*pair(result), ratio(result, results)]
+            row += [value_text(result, result.percentiles[share]) for share in shares[1:]]
+            row.append(f"{result.operations:,}")
+        rows.append(pad([*row, *absence(result)], len(columns)))
+    return Table(
+        "",
+        "",
+        columns,
+        rows,
+        "the P50 of the best sample and of the one in the middle; percentiles of the best",
+    )
+
+
+def by_quantity(results: Sequence[Result]) -> Table:
+    """Several quantities, each beside zinc's."""
+    quantities = list(dict.fromkeys(result.quantity for result in results if result.quantity))
+    columns = [""]
+    for quantity in quantities:
+        columns += [f"{quantity}, best", "median", "x zinc"]
+    rows = []
+    for name, group in itertools.groupby(
+        sorted(results, key=lambda r: contenders(results).index(r.contender)),
+        lambda r: r.contender,
+    ):
+        own = {result.quantity: result for result in group}
+        row = [name]
+        if reasons := [text for result in own.values() for text in absence(result)]:
+            row.append(reasons[0])
+        else:
+            for quantity in quantities:
+                there = own.get(quantity)
+                row += [*pair(there), ratio(there, results)] if there else [""] * 3
+        rows.append(pad(row, len(columns)))
+    return Table("", "", columns, rows)
+
+
+def of_access(results: Sequence[Result]) -> Table:
+    """Bandwidths, and what share of the memory's own each is."""
+    quantities = list(dict.fromkeys(result.quantity for result in results))
+    rows = []
+    for quantity in quantities:
+        for result in results:
+            if result.quantity != quantity:
+                continue
+            if result.size == 0:  # single reads
+                rows.append([quantity, result.contender, *pair(result), "", ""])
+                continue
+            share = result.memory / result.best if result.memory else None
+            told = "" if share is None else f"{share:.0%}"
+            if share is not None and share > 1.05:
+                told += ", a cache's figure"
+            rate = rate_text(result.size, result.best)
+            rows.append([quantity, result.contender, *pair(result), rate, told])
+    columns = ["", "", "best", "median", "bandwidth", "of the memory's own"]
+    return Table("", "", columns, rows)
+
+
+def contenders(results: Sequence[Result]) -> list[str]:
+    """Return who contends, in order."""
+    return list(dict.fromkeys(result.contender for result in results))
+
+
+def reference(result: Result, results: Sequence[Result]) -> Result | None:
+    """Return zinc's result for the same quantity: the first of its name."""
+    return next(
+        (
+            other
+            for other in results
+            if (other.suite, other.point) == (result.suite, result.point)
+            and other.quantity == result.quantity
+            and other.samples
+            and other.contender.startswith("zinc")
+        ),
+        None,
+    )
+
+
+def ratio(result: Result, results: Sequence[Result]) -> str:
+    """Return how many times zinc's best a result's is."""
+    ours = reference(result, results)
+    if ours is None or ours.best <= 0 or result.unit not in ("ns", "lines"):
+        return ""
+    return f"{result.best / ours.best:.3g}"
+
+
+def pair(result: Result) -> list[str]:
+    """Return best and median."""
+    if not result.samples:
+        return ["", ""]
+    return [value_text(result, result.best), value_text(result, result.median)]
+
+
+def absence(result: Result) -> list[str]:
+    """Return why a result has no samples, if it has none."""
+    return [f"- {result.skipped}"] if result.skipped else []
+
+
+def pad(row: list[str], width: int) -> list[str]:
+    """Return a row with as many cells as there are columns."""
+    return row + [""] * (width - len(row))
+
+
+def unflattering(run: Run) -> list[str]:
+    """Return every case in which something was better than zinc by more than a twentieth."""
+    found = []
+    for result in run.results:
+        if not result.samples or result.unit != "ns" or result.contender.startswith("zinc"):
+            continue
+        ours = reference(result, run.results)
+        if ours and max(result.best, result.resolution) * 1.05 < ours.best:
+            found.append(
+                f"{result.suite}, {result.point}, {result.quantity}: {result.contender} "
+                f"{time_text(result.best)}, {ours.contender} {time_text(ours.best)}"
+            )
+    return found

@@ -1,0 +1,330 @@
+"""The benchmarks: that they measure what they say, not how much it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("typer", reason="the command's libraries are not here")
+pytest.importorskip("matplotlib", reason="the benchmarks' libraries are not here")
+
+from zinc.bench import hot_path, method, runner, suites
+from zinc.bench.delivery import deliver
+from zinc.bench.method import Settings
+from zinc.bench.results import Result, Run, compare, rate_text, size_text, time_text, value_text
+from zinc.bench.tables import tables, unflattering
+from zinc.bench.transports import Bytes, Transport, Zinc
+
+QUICK = Settings.of(quick=True)
+
+
+def zinc(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "zinc", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bench")
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Run:
+    """All suites, as the command runs them."""
+    done = zinc("bench", "all", "--quick", "--output", folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    for suite in suites.SUITES.values():
+        assert f"{suite.name}: {suite.title}" in done.stdout
+    return Run.read(folder / "results.json")
+
+
+def test_quick_run_has_every_row(run: Run) -> None:
+    """Every contender of every point has samples, or tells why not."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for result in run.results:
+        found.setdefault((result.suite, result.point), set()).add(result.contender)
+        assert (result.skipped is None) == bool(result.samples), result
+        if result.skipped:
+            assert re.match("not installed: |there is no ", result.skipped), result
+            continue
+        assert len(result.samples) <= QUICK.samples
+        assert all(sample >= 0 for sample in result.samples)
+        assert result.best <= result.median
+        if result.unit == "ns":
+            assert result.best > 0, result
+        if result.percentiles:
+            shares = list(result.percentiles.values())
+            assert shares == sorted(shares)
+            assert result.histogram
+    for suite in suites.SUITES.values():
+        for point in suite.points(True):
+            assert set(point.contenders) <= found[suite.name, point.name]
+
+
+def test_hot_path_costs_nothing(run: Run) -> None:
+    counted = [result for result in run.results if result.suite == "hot-path" and result.samples]
+    assert counted
+    assert {sample for result in counted for sample in result.samples} == {0}
+
+
+def test_hand_over_does_not_grow_with_size_and_copies_do(run: Run) -> None:
+    """A factor of 65 536 in size; what is asserted is thousands of times away from noise."""
+
+    def growth(contender: str) -> float:
+        small, large = (
+            run.find("unix-sockets", size, contender, "hand-over") for size in ("1 KiB", "64 MiB")
+        )
+        assert small
+        assert large
+        return large.best / small.best
+
+    assert growth("zinc") * 10 < growth("Unix socket")
+
+
+def test_report_stands_alone_and_says_all(run: Run, folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert page.count("<svg") == 4
+    assert not re.search(
+        r"""(src|href)=["']?(?!#)""", re.sub(r"<svg.*?</svg>", "", page, flags=re.S)
+    )
+    assert "A quick run" in page
+    assert "What does not flatter zinc" in page
+    for fact in ("processor", "kernel", "governor", "huge pages", "memory"):
+        assert f"<dt>{fact}</dt><dd>{run.machine[fact]}" in page
+    for result in run.results:
+        assert f"<td>{result.contender}</td>" in page
+    for name in ("hand-over", "both", "latency", "access"):
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (folder / f"{name}.svg").read_text().startswith("<?xml")
+
+
+def test_row_is_run_alone_with_zinc_beside_it(tmp_path: Path) -> None:
+    row = "unix-sockets/1 KiB/Unix socket"
+    assert row in zinc("bench", "rows", "--quick").stdout.splitlines()
+    done = zinc("bench", "unix-sockets", "--quick", "--row", row, "--output", tmp_path)
+    assert done.returncode == 0
+    results = json.loads((tmp_path / "results.json").read_text())["results"]
+    assert {result["point"] for result in results} == {"1 KiB"}
+    names = ["zinc", "zinc, copied in", "Unix socket"]
+    assert list(dict.fromkeys(result["contender"] for result in results)) == names
+
+
+def test_what_can_not_be_asked_for(tmp_path: Path) -> None:
+    done = zinc("bench", "unix-sockets", "--row", "nonsense", "--output", tmp_path)
+    assert done.returncode == 2
+    assert "no row fits" in done.stderr
+    nothing = tmp_path / "nothing.json"
+    nothing.write_text("[]")
+    done = zinc("bench", "compare", nothing, nothing)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"zinc: {nothing} is not a file that zinc bench wrote")
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_is_missing_is_told(tmp_path: Path) -> None:
+    """Without redis-server, valgrind and strace on the path, the rows say so."""
+    chosen = ["redis", "hot-path"]
+    for suite in chosen:
+        done = zinc("bench", suite, "--quick", "--output", tmp_path / suite, PATH="/nowhere")
+        assert done.returncode == 0, done.stderr
+    found = [r for suite in chosen for r in Run.read(tmp_path / suite / "results.json").results]
+    reasons = {r.contender: r.skipped for r in found if r.skipped}
+    assert reasons["valgrind dhat"] == "there is no valgrind on the path"
+    assert reasons["strace"] == "there is no strace on the path"
+    assert reasons["Redis, TCP"] in (
+        "there is no redis-server on the path",
+        "not installed: redis",
+    )
+
+
+@pytest.mark.needs("redis-server")
+def test_redis_server_that_is_named_is_used(tmp_path: Path) -> None:
+    pytest.importorskip("redis")
+    socket = tmp_path / "socket"
+    options = ("--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path))
+    server = subprocess.Popen(["redis-server", *options], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout
+        for line in server.stdout:
+            if "ready to accept connections" in line.lower():
+                break
+        url = f"unix://{socket}"
+        row = "redis/1 KiB/Redis, Unix"
+        output = ("--output", tmp_path / "found")
+        done = zinc("bench", "redis", "--quick", "--row", row, "--redis", url, *output)
+        assert done.returncode == 0, done.stderr
+        told = subprocess.check_output(["redis-cli", "-s", str(socket), "info", "commandstats"])
+        assert b"cmdstat_set:" in told
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+# ---- the method
+
+
+def test_contenders_take_turns() -> None:
+    assert list(method.in_turns("ab", 3)) == ["a", "b", "b", "a", "a", "b"]
+    assert [method.warm_up(n) for n in (1, 10, 1000)] == [1, 1, 100]
+
+
+class Lossy(Transport):
+    """One that hands over something else than was sent."""
+
+    name = "lossy"
+
+    def start_consumer(self) -> None:
+        self.array = method.shared(self.size, "u1")
+        self.other = method.shared(self.size, "u1")
+
+    start_producer = start_consumer
+
+    def payload(self) -> Bytes:
+        return self.array
+
+    def send(self) -> None:
+        pass
+
+    def next(self) -> Bytes:
+        return self.other
+
+
+class Failing(Lossy):
+    """One whose consumer fails."""
+
+    name = "failing"
+
+    def next(self) -> Bytes:
+        raise RuntimeError("this fails")
+
+
+@pytest.mark.parametrize(
+    ("way", "message"),
+    [(Lossy, "what arrived is not what was sent"), (Failing, "the consumer has failed")],
+)
+def test_wrong_delivery_is_found_out(way: type[Transport], message: str) -> None:
+    try:
+        with pytest.raises(RuntimeError, match=message):
+            list(deliver("test", "here", 1024, [way], QUICK))
+    finally:
+        method.unpin()
+
+
+def test_worker_that_dies_leaves_a_reason_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner, "WATCHDOG", 0.5)
+    settings = Settings.of(quick=False)
+    job = runner.Job("access", "100 MB", ("zinc", "private memory"))
+    results = runner.run_one(job, settings, lambda _: None)
+    assert [(r.contender, r.skipped) for r in results] == [
+        (name, "took longer than 0.5 s") for name in job.contenders
+    ]
+
+
+@pytest.mark.parametrize("counter", hot_path.COUNTERS)
+def test_counters_count(counter: str) -> None:
+    _, count, program = hot_path.COUNTERS[counter]
+    if program and not any(Path(p, program).exists() for p in os.get_exec_path()):
+        pytest.skip(f"there is no {program} here")
+    assert count(10, 0) == 0
+    assert count(10, 7) == 7
+
+
+# ---- results
+
+
+def result(samples: Sequence[float], contender: str = "zinc", **more: float) -> Result:
+    found = Result("suite", "point", contender, "time", samples=list(samples))
+    found.resolution = more.get("resolution", 0)
+    return found
+
+
+def a_run(*results: Result) -> Run:
+    return Run("now", {}, {}, list(results))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        ([100, 101, 102, 103, 104], [150, 151, 152, 153, 154], "slower"),
+        ([150, 151, 152, 153, 154], [100, 101, 102, 103, 104], "faster"),
+        ([100, 101, 102, 103, 104], [105, 106, 107, 108, 109], "same"),  # less than a tenth
+        ([100, 130, 150, 170, 190], [140, 145, 150, 160, 190], "same"),  # before had such too
+        ([100, 101, 102, 103, 900], [150, 151, 152, 153, 154], "slower"),  # one outlier
+        ([0], [1], "slower"),  # allocations
+        ([0], [0], "same"),
+    ],
+)
+def test_compare_tells_regressions_from_noise(
+    before: list[float], after: list[float], verdict: str
+) -> None:
+    (change,) = compare(a_run(result(before)), a_run(result(after)), 0.1)
+    assert change.verdict == verdict
+
+
+def test_compare_knows_what_the_clock_can_not_tell() -> None:
+    before, after = result([2], resolution=50), result([40], resolution=50)
+    (change,) = compare(a_run(before), a_run(after), 0.1)
+    assert change.verdict == "same"
+
+
+def test_compare_command(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    a_run(result([100, 101]), result([100, 101], "other")).write(before)
+    a_run(result([200, 201]), result([50, 51], "other")).write(after)
+    done = zinc("bench", "compare", before, after)
+    assert done.returncode == 1
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["suite/point/zinc/time", "100", "ns", "200", "ns", "2.00", "slower"] in lines
+    assert ["suite/point/other/time", "100", "ns", "50", "ns", "0.50", "faster"] in lines
+    assert "2 rows: 1 slower, 1 faster" in done.stdout
+    assert zinc("bench", "compare", before, before).returncode == 0
+
+
+def test_what_can_not_be_resolved_and_what_only_a_cache_can() -> None:
+    assert value_text(result([3], resolution=50), 3) == "< 50 ns"
+    cached = Result("access", "here", "zinc", "sequential read", samples=[50], size=1000)
+    cached.memory = 100
+    (table,) = tables(a_run(cached))
+    assert table.rows[0][-2:] == ["20 GB/s", "200%, a cache's figure"]
+
+
+def test_what_does_not_flatter_is_listed() -> None:
+    run = a_run(result([100]), result([50], "other"), result([99], "third"))
+    assert unflattering(run) == ["suite, point, time: other 50 ns, zinc 100 ns"]
+
+
+def test_figures_as_text() -> None:
+    assert [size_text(s) for s in (1024, 1 << 30, 100)] == ["1 KiB", "1 GiB", "100 B"]
+    texts = [time_text(t) for t in (1.234, 999.7, 12_345, 1e6, 2.5e9)]
+    assert texts == ["1.23 ns", "1 µs", "12.3 µs", "1 ms", "2.5 s"]
+    assert rate_text(1000, 100) == "10 GB/s"
+
+
+def test_command_without_its_libraries_gives_a_hint() -> None:
+    code = "import sys; sys.modules['typer'] = None; import runpy; runpy.run_module('zinc', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'zinc-shm[cli]'" in done.stderr
+
+
+def test_zinc_is_delivered_by_name() -> None:
+    """Two processes, one name: what is measured is not a mapping that a fork inherited."""
+    way = Zinc(64, f"bench-{os.getpid()}", None)
+    way.start_consumer()
+    assert way.region.name == f"bench-{os.getpid()}"
+    way.close()
