@@ -23,6 +23,8 @@ AT(reserved, 60);
 AT(kind, 64);
 AT(metadata_length, 68);
 
+_Static_assert(offsetof(ZincRegionInfo, metadata) + 2048 == sizeof(ZincRegionInfo), "metadata is last");
+
 _Static_assert(sizeof(uintptr_t) == 8, "zinc is for 64-bit systems");
 
 static _Thread_local char message[CZINC_MESSAGE_SIZE];

@@ -76,7 +76,7 @@ public func zinc_try_wait(_ handle: ZincHandle?) -> Int32 {
 }
 
 @c @implementation
-public func zinc_version() -> UInt32 { UInt32(Header.version) << 16 | 1 }
+public func zinc_version() -> UInt32 { UInt32(Header.version) << 16 | 2 }
 
 // MARK: - Beyond them
 
@@ -152,6 +152,25 @@ public func zinc_region_open(
   unsafe attachByName("open", name, out) { path throws(Failure) in
     unsafe try Attachment.open(path, RegionOptions(options))
   }
+}
+
+@c @implementation
+public func zinc_region_examine(
+  _ name: UnsafePointer<CChar>?, _ info: UnsafeMutablePointer<ZincRegionInfo>?
+) -> Int32 {
+  unsafe report("examine", name) { () throws(Failure) in
+    guard let info = unsafe info, unsafe info.pointee.size >= MemoryLayout<ZincRegionInfo>.size
+    else { throw Failure(EINVAL, "info is null, or info.size is not sizeof(ZincRegionInfo)") }
+    unsafe try RegionName.examine(path(name), info)
+  }
+}
+
+@c @implementation
+public func zinc_region_list(
+  _ tell: (@convention(c) (UnsafePointer<CChar>?, UnsafeMutableRawPointer?) -> Void)?,
+  _ context: UnsafeMutableRawPointer?
+) {
+  unsafe RegionName.visitAll { unsafe tell?($0, context) }
 }
 
 @c @implementation

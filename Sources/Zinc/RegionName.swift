@@ -78,15 +78,22 @@ enum RegionName {
   static func reclaimAll(
     limit: Int = .max, _ tell: (UnsafePointer<CChar>, UInt64) -> Void
   ) {
+    unsafe visitAll(limit: limit) { name in
+      // Others' files, junk, and what is busy or gone by now: no reason to stop.
+      guard let path = try? unsafe RegionPath(name) else { return }
+      if case .removed(let bytes) = (try? reclaim(path)) ?? .nothing { unsafe tell(name, bytes) }
+    }
+  }
+
+  /// Tells the name of each object in the folder that is called like a region.
+  static func visitAll(limit: Int = .max, _ tell: (UnsafePointer<CChar>) -> Void) {
     guard let folder = unsafe czinc_opendir(RegionPath.directory.cString) else { return }
     defer { unsafe czinc_closedir(folder) }
     var looked = 0
     while looked < limit, let entry = unsafe czinc_readdir(folder) {
       guard let name = unsafe RegionPath.name(ofEntry: entry) else { continue }
       looked += 1
-      // Others' files, junk, and what is busy or gone by now: no reason to stop.
-      guard let path = try? unsafe RegionPath(name) else { continue }
-      if case .removed(let bytes) = (try? reclaim(path)) ?? .nothing { unsafe tell(name, bytes) }
+      unsafe tell(name)
     }
   }
 

@@ -70,6 +70,8 @@ static PyMethodDef module_methods[] = {
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, force)"},
     {"reclaim", zinc_module_reclaim, METH_NOARGS, "reclaim() -> {name: bytes}"},
+    {"names", zinc_module_names, METH_NOARGS, "names() -> [name]"},
+    {"examine", zinc_module_examine, METH_VARARGS, "examine(name) -> {field: value}"},
     {"wait_many", zinc_module_wait_many, METH_VARARGS,
      "wait_many(regions, timeout_ms, for_all, after) -> news"},
     {NULL, NULL, 0, NULL},

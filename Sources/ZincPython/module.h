@@ -22,6 +22,8 @@ PyObject *zinc_module_open(PyObject *module, PyObject *args);
 PyObject *zinc_module_from_fd(PyObject *module, PyObject *args);
 PyObject *zinc_module_unlink(PyObject *module, PyObject *args);
 PyObject *zinc_module_reclaim(PyObject *module, PyObject *unused);
+PyObject *zinc_module_names(PyObject *module, PyObject *unused);
+PyObject *zinc_module_examine(PyObject *module, PyObject *args);
 PyObject *zinc_module_wait_many(PyObject *module, PyObject *args);
 
 /*

@@ -240,6 +240,40 @@ PyObject *zinc_module_reclaim(PyObject *module, PyObject *unused) {
     return result;
 }
 
+static void note_name(const char *name, void *result) {
+    if (PyErr_Occurred()) return;
+    /* Whatever else is in the folder has names of any bytes. */
+    PyObject *text = PyUnicode_DecodeFSDefault(name);
+    if (text) PyList_Append(result, text);
+    Py_XDECREF(text);
+}
+
+PyObject *zinc_module_names(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    PyObject *result = PyList_New(0);
+    if (!result) return NULL;
+    zinc_region_list(note_name, result);
+    if (PyErr_Occurred()) Py_CLEAR(result);
+    return result;
+}
+
+PyObject *zinc_module_examine(PyObject *module, PyObject *args) {
+    PyObject *name;
+    if (!PyArg_ParseTuple(args, "U:examine", &name)) return NULL;
+    const char *text = name_argument(name);
+    if (!text) return NULL;
+    ZincRegionInfo info = {.size = sizeof info};
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_region_examine(text, &info);
+    Py_END_ALLOW_THREADS if (status < 0) return zinc_raise(PyModule_GetState(module), status);
+    return Py_BuildValue(
+        "{sKsKsKsKsKsKsKsIsIsIsIsisIsIsIsIsy#}", "capacity", info.capacity, "data_offset", info.data_offset,
+        "memory", info.memory, "id", info.id, "created_at", info.created_at, "device", info.device, "inode",
+        info.inode, "flags", info.flags, "state", info.state, "mode", info.mode, "owner", info.owner,
+        "creator_pid", info.creator_pid, "sequence", info.sequence, "parked", info.parked, "woken",
+        info.woken, "kind", info.kind, "metadata", info.metadata, (Py_ssize_t)info.metadata_length);
+}
+
 static void region_dealloc(Region *self) {
     PyTypeObject *type = Py_TYPE(self);
     freefunc deallocate = (freefunc)PyType_GetSlot(type, Py_tp_free);

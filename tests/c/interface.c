@@ -143,6 +143,43 @@ static void descriptions(void) {
     zinc_close(other);
 }
 
+static void find(const char *found, void *seen) { *(int *)seen += strcmp(found, name) == 0; }
+
+static void looks(void) {
+    ZincHandle region;
+    ZincRegionInfo info = {.size = sizeof info};
+    ZincOptions options = {.metadata = "told", .metadata_length = 4, .kind = 1000, .mode = 0640};
+    int seen = 0;
+    zinc_region_list(NULL, NULL);
+    EXPECT(zinc_region_examine(name, &info) == -ENOENT);
+    EXPECT(zinc_region_examine("no/name", &info) == -EINVAL);
+    EXPECT(create_with(10, options, &region) == 0);
+    zinc_notify(region);
+    EXPECT(zinc_region_examine(name, NULL) == -EINVAL);
+    info.size = sizeof info - 1;
+    EXPECT(zinc_region_examine(name, &info) == -EINVAL);
+    info.size = sizeof info;
+    EXPECT(zinc_region_examine(name, &info) == 0);
+    EXPECT(info.state == ZINC_ATTACHED && info.capacity == 10 && info.memory >= 4097);
+    EXPECT(info.id == zinc_region_id(region) && info.sequence == 1 && info.kind == 1000);
+    EXPECT(info.metadata_length == 4 && memcmp(info.metadata, "told", 4) == 0);
+    EXPECT(info.mode == 0640 && info.owner == geteuid() && info.creator_pid == getpid());
+    EXPECT(info.flags == 0 && info.data_offset == 4096 && info.created_at > 0);
+    zinc_region_list(find, &seen);
+    EXPECT(seen == 1);
+    zinc_close(region);
+
+    EXPECT(create_with(1, (ZincOptions){.flags = ZINC_PERSISTENT}, &region) == 0);
+    zinc_close(region);
+    EXPECT(zinc_region_examine(name, &info) == 0);
+    EXPECT(info.state == ZINC_UNATTACHED && info.flags == ZINC_PERSISTENT);
+    EXPECT(zinc_region_unlink(name, 0) == 0);
+
+    place_file("no region, but long enough to hold the header of one, were it one: 72 bytes.", 72);
+    EXPECT(zinc_region_examine(name, &info) == -EBADMSG);
+    unlink(path);
+}
+
 static void names(void) {
     ZincHandle out, region;
     EXPECT_FAILURE(-ENOENT, zinc_open(name, &out));
@@ -226,6 +263,7 @@ int main(void) {
     nulls();
     arguments();
     descriptions();
+    looks();
     names();
     notifications();
     EXPECT(traces() == before);

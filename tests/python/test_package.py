@@ -50,7 +50,10 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_array.py",
         "zinc/_async.py",
         "zinc/_cli.py",
+        "zinc/_doctor.py",
+        "zinc/_inspect.py",
         "zinc/_region.py",
+        "zinc/_top.py",
         "zinc/_zinc.abi3.so",
         "zinc/_zinc.pyi",
         "zinc/include/zinc.h",
@@ -80,7 +83,7 @@ def test_binaries_need_no_folder_and_no_new_c_library(
 def test_build_info_tells_what_it_is() -> None:
     info = zinc.build_info()
     assert info["version"] == zinc.__version__
-    assert (info["layout"], info["abi"]) == (3, 1)
+    assert (info["layout"], info["abi"]) == (3, 2)
     assert re.fullmatch(r"\d+\.\d+(\.\d+)?", str(info["swift"]))
     assert info["mode"] == "embedded, release"
 

@@ -164,6 +164,49 @@ int32_t zinc_region_unlink(const char *name, uint32_t flags);
  */
 uint64_t zinc_reclaim(void (*tell)(const char *name, uint64_t bytes, void *context), void *context);
 
+/* How a region is: what zinc_region_examine() tells. */
+enum {
+    ZINC_ATTACHED = 0,   /* somebody uses it */
+    ZINC_UNATTACHED = 1, /* persistent, and nobody uses it now */
+    ZINC_DEAD = 2,       /* its last user was killed: the next call that meets it removes it */
+};
+
+typedef struct ZincRegionInfo {
+    uintptr_t size;       /* sizeof(ZincRegionInfo) */
+    uint64_t capacity;    /* bytes of data */
+    uint64_t data_offset; /* bytes before them in the file */
+    uint64_t memory;      /* bytes that the file really has */
+    uint64_t id;          /* as zinc_region_id() */
+    uint64_t created_at;  /* ns since 1970 */
+    uint64_t device;      /* of the file, as stat(2) has it */
+    uint64_t inode;
+    uint32_t flags; /* ZINC_PERSISTENT, or 0 */
+    uint32_t state; /* ZINC_ATTACHED, ... */
+    uint32_t mode;  /* permissions */
+    uint32_t owner; /* user */
+    int32_t creator_pid;
+    uint32_t sequence; /* notifications so far, modulo 2^32 */
+    uint32_t parked;   /* how often a waiter has gone to sleep, modulo 2^32 */
+    uint32_t woken;    /* of these, how many had been answered when somebody last looked */
+    uint32_t kind;
+    uint32_t metadata_length;
+    uint8_t metadata[2048];
+} ZincRegionInfo;
+
+/*
+ * Tells all that can be told of a region without attaching to it: nothing is locked,
+ * changed or removed, and its users do not notice. `info->size` has to be set. -2 if
+ * there is none, -74 if what has its place is no region, or a damaged one, -1 if this
+ * user may not read it.
+ */
+int32_t zinc_region_examine(const char *name, ZincRegionInfo *info);
+
+/*
+ * Calls `tell` with the name of each object in /dev/shm that is called like a region:
+ * living, dead or none; zinc_region_examine() tells which.
+ */
+void zinc_region_list(void (*tell)(const char *name, void *context), void *context);
+
 /*
  * Detaches as zinc_close() does, but leaves the mapping and the handle in
  * place: zinc_ptr() stays valid, waits return -125, and zinc_close() frees the
