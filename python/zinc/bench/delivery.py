@@ -57,7 +57,7 @@ def deliver(
                 method.say(way.name)
                 producer.send(which, way, 1)  # first touches
                 one = method.timed(functools.partial(producer.send, which, way, 1))
-                planned[which] = max(settings.least, settings.operations(one, most=2000))
+                planned[which] = settings.operations(one, most=2000)
             for which in method.in_turns(range(len(there)), settings.samples):
                 way, operations = there[which], planned[which]
                 method.say(way.name)

@@ -45,8 +45,8 @@ def deliver(
     for name in contenders:
         method.say(name)
         # Writing the payload takes about as long as reading it.
-        one = 2 * float(numpy.median(converse(name, settings.least)[2]))
-        planned[name] = max(settings.least, settings.operations(one, most=20_000))
+        one = 2 * float(numpy.median(converse(name, 3)[2]))
+        planned[name] = settings.operations(one, most=20_000)
     for name in method.in_turns(contenders, settings.samples):
         method.say(name)
         for distribution, times in zip(found[name], converse(name, planned[name]), strict=True):

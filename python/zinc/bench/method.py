@@ -28,18 +28,22 @@ class Settings:
 
     samples: int = 5
     seconds: float = 0.25  # about as long is a sample, if it has many operations
-    least: int = 3  # operations of a sample, however long they take
     quick: bool = False
     redis: str | None = None  # a server that is there, as a URL
 
     @classmethod
     def of(cls, quick: bool, redis: str | None = None) -> Settings:
         """Return those of a full run, or of a quick one."""
-        return cls(2, 0.03, 1, True, redis) if quick else cls(redis=redis)
+        return cls(2, 0.03, True, redis) if quick else cls(redis=redis)
 
     def operations(self, one: float, most: int = 1 << 40) -> int:
-        """Return how many operations that take `one` ns each make a sample."""
-        return max(1, min(most, int(self.seconds * 1e9 / max(one, 1))))
+        """Return how many operations that take `one` ns each make a sample.
+
+        Three at least, so that one which was interrupted is not the median; of those that
+        take longer than any interruption, one.
+        """
+        least = 1 if self.quick or one > 2e8 else 3
+        return max(least, min(most, int(self.seconds * 1e9 / max(one, 1))))
 
 
 def warm_up(operations: int) -> int:
