@@ -15,7 +15,9 @@ def main() -> None:
     try:
         app()
     except (OSError, ValueError) as error:
-        sys.exit(f"zinc: {error}")
+        told = getattr(error, "strerror", None) or str(error)  # ours are whole sentences
+        file = getattr(error, "filename", None)
+        sys.exit(f"zinc: {file}: {told}" if file else f"zinc: {told}")
 
 
 if __name__ == "__main__":

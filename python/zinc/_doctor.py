@@ -1,0 +1,215 @@
+"""Is this machine one that zinc works well on? Each check tells what it means and what to do."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import re
+import resource
+import stat
+import struct
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from ._inspect import FOLDER, read
+
+Status = Literal["ok", "note", "bad"]
+
+
+class Check(NamedTuple):
+    """What was found, and what follows for zinc."""
+
+    name: str
+    status: Status
+    found: str
+    meaning: str = ""
+
+
+def checks() -> Iterator[Check]:
+    """Look at everything."""
+    for look in (
+        *(folder, room, permissions, unnamed_files, locks, process_folder, anonymous),
+        *(waiting, removal, memory_limit, huge_pages, descriptors, mappings),
+    ):
+        try:
+            yield look()
+        except OSError as error:
+            name = look.__name__.replace("_", " ")
+            yield Check(name, "bad", f"can't be looked at: {error.strerror}")
+
+
+def folder() -> Check:
+    """Is /dev/shm a tmpfs?"""
+    mounts = [line.split() for line in read("/proc/mounts").splitlines()]
+    kinds = [words[2] for words in mounts if words[1] == FOLDER]
+    if not os.path.isdir(FOLDER):
+        todo = f"regions with a name need it: mount -t tmpfs -o mode=1777 tmpfs {FOLDER}"
+        return Check(FOLDER, "bad", "it is not there", todo)
+    if not kinds or kinds[-1] != "tmpfs":
+        found = kinds[-1] if kinds else "no mount of its own"
+        todo = f"regions would lie on a disk: mount -t tmpfs -o mode=1777 tmpfs {FOLDER}"
+        return Check(FOLDER, "bad", found, todo)
+    return Check(FOLDER, "ok", "a tmpfs")
+
+
+def room() -> Check:
+    """How large is it, and how full?"""
+    found = os.statvfs(FOLDER)
+    size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+    told = f"{mebibytes(free)} free of {mebibytes(size)}"
+    if size <= 64 << 20:
+        todo = (
+            "that is what containers get unless they ask: docker run --shm-size=2g, an emptyDir "
+            "with medium: Memory in Kubernetes; or anonymous regions, which it does not bound"
+        )
+        return Check("room", "note", told, todo)
+    if free < size // 10:
+        return Check(
+            "room", "note", told, "zinc gc frees what dead regions have; zinc ls shows the rest"
+        )
+    return Check("room", "ok", told)
+
+
+def permissions() -> Check:
+    """May everybody create files there, and nobody remove others'?"""
+    mode = stat.S_IMODE(os.stat(FOLDER).st_mode)
+    told = f"{mode:04o}"
+    if not os.access(FOLDER, os.W_OK | os.X_OK):
+        return Check(
+            "permissions", "bad", told, f"this user can't create regions: chmod 1777 {FOLDER}"
+        )
+    if mode & 0o002 and not mode & stat.S_ISVTX:
+        todo = f"any user may remove any region: chmod 1777 {FOLDER}"
+        return Check("permissions", "bad", told, todo)
+    return Check("permissions", "ok", told)
+
+
+def unnamed_files() -> Check:
+    """Can a file be made without a name?"""
+    try:
+        os.close(os.open(FOLDER, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        todo = "create needs it, so that no one sees half a region: a tmpfs and Linux 3.11 have it"
+        return Check("O_TMPFILE", "bad", str(error.strerror), todo)
+    return Check("O_TMPFILE", "ok", "works")
+
+
+def locks() -> Check:
+    """Are there locks that belong to descriptions, and end with them?"""
+    description = os.open(FOLDER, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        lock = struct.pack("hhqqixxxx", fcntl.F_RDLCK, os.SEEK_SET, 0, 1, 0)
+        fcntl.fcntl(description, fcntl.F_OFD_SETLK, lock)
+    except OSError as error:
+        todo = "zinc knows by them who is attached: Linux 3.15 has them"
+        return Check("locks", "bad", str(error.strerror), todo)
+    finally:
+        os.close(description)
+    return Check("locks", "ok", "open file description locks work")
+
+
+def process_folder() -> Check:
+    """Is /proc there?"""
+    if not os.path.exists("/proc/self/fd"):
+        todo = "create then needs Linux 6.10 or privileges, and anonymous regions can't be pickled"
+        return Check("/proc", "note", "it is not there", todo)
+    return Check("/proc", "ok", "mounted")
+
+
+def anonymous() -> Check:
+    """Is there memfd_create?"""
+    os.close(os.memfd_create("zinc-doctor", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+    return Check("anonymous regions", "ok", "memfd_create works")
+
+
+def waiting() -> Check:
+    """Is there futex_waitv (449 everywhere)?"""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall(449, None, 0, 0, None, 0)  # no waiters: EINVAL
+    if ctypes.get_errno() == errno.EINVAL:
+        return Check("futex_waitv", "ok", "works")
+    todo = (
+        "wait_any, wait_all and asyncio look a thousand times a second instead: Linux 5.16 has it"
+    )
+    return Check("futex_waitv", "note", os.strerror(ctypes.get_errno()), todo)
+
+
+def removal() -> Check:
+    """Does logind remove what users leave in /dev/shm?"""
+    if not os.path.exists("/run/systemd/system"):
+        return Check("RemoveIPC", "ok", "systemd does not run here")
+    chosen = "yes"  # logind.conf(5)
+    folders = [f"{place}/systemd/logind.conf" for place in ("/usr/lib", "/etc", "/run")]
+    for path in folders:
+        files = [path]
+        if os.path.isdir(f"{path}.d"):
+            files += [f"{path}.d/{name}" for name in sorted(os.listdir(f"{path}.d"))]
+        for file in files:
+            for value in re.findall(r"^\s*RemoveIPC\s*=\s*(\S+)", read(file), re.MULTILINE):
+                chosen = value.lower()
+    if chosen in ("no", "false", "0", "off"):
+        return Check("RemoveIPC", "ok", "off")
+    todo = (
+        "logind removes the regions of ordinary users when their last session ends; for "
+        "services: RemoveIPC=no in /etc/systemd/logind.conf, or run them as system users"
+    )
+    return Check("RemoveIPC", "note", "on", todo)
+
+
+def memory_limit() -> Check:
+    """What memory may this process's control group have?"""
+    path = next(
+        (line[3:] for line in read("/proc/self/cgroup").splitlines() if line.startswith("0::")), ""
+    )
+    least: int | None = None
+    while path:
+        text = read(f"/sys/fs/cgroup{path}/memory.max").strip()
+        if text.isdigit():
+            least = min(int(text), least or int(text))
+        path = path.rpartition("/")[0]
+    if least is None:
+        return Check("memory limit", "ok", "none of a control group")
+    todo = "regions count against it; create refuses what does not fit"
+    return Check("memory limit", "note", mebibytes(least), todo)
+
+
+def huge_pages() -> Check:
+    """Does shared memory get huge pages?"""
+    path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+    found = re.search(r"\[(\w+)\]", read(path))
+    if found is None:
+        return Check("huge pages", "note", "none for shared memory", "")
+    if found[1] in ("never", "deny"):
+        todo = f"touching a large region for the first time is slower: echo advise > {path}"
+        return Check("huge pages", "note", found[1], todo)
+    return Check("huge pages", "ok", found[1])
+
+
+def descriptors() -> Check:
+    """How many descriptors may a process have?"""
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    told = f"{limit} of at most {most}"
+    if limit < 4096:
+        todo = (
+            f"a region takes one: ulimit -n {min(most, 65536) if most > 0 else 65536} for thousands"
+        )
+        return Check("descriptors", "note", told, todo)
+    return Check("descriptors", "ok", told)
+
+
+def mappings() -> Check:
+    """How many mappings may a process have?"""
+    text = read("/proc/sys/vm/max_map_count").strip()
+    if not text.isdigit():
+        return Check("mappings", "note", "vm.max_map_count can't be read", "")
+    if int(text) < 65530:
+        todo = "a region takes one or two: sysctl vm.max_map_count=262144 for many"
+        return Check("mappings", "note", text, todo)
+    return Check("mappings", "ok", text)
+
+
+def mebibytes(size: int) -> str:
+    """Return a size as text."""
+    return f"{size / (1 << 20):,.0f} MiB"

@@ -1,0 +1,256 @@
+"""What can be seen of the regions of this machine from outside, without attaching to any."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dataclasses
+import os
+import pwd
+import time
+from typing import Any, Literal
+
+from . import _zinc
+
+FOLDER = "/dev/shm"
+State = Literal["attached", "unattached", "dead", "unreadable"]
+STATES: tuple[State, ...] = ("attached", "unattached", "dead")  # as in zinc.h
+ARRAY = 1
+
+Inode = tuple[int, int]  # device and number of a file
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    """A process that is attached to a region."""
+
+    pid: int
+    command: str
+    user: str
+
+
+@dataclasses.dataclass
+class Region:
+    """A region as it is seen from outside; `problem` is why it can't be, and the rest is empty."""
+
+    name: str
+    state: State = "unreadable"
+    problem: str | None = None
+    capacity: int = 0
+    memory: int = 0  # bytes that it really has
+    persistent: bool = False
+    sequence: int = 0
+    rate: float | None = None  # notifications a second, if it was looked at twice
+    kind: int = 0
+    metadata: bytes = b""
+    created_at: float = 0  # seconds since 1970
+    creator_pid: int = 0
+    owner: str = ""
+    mode: int = 0
+    id: int = 0
+    data_offset: int = 0
+    parked: int = 0
+    woken: int = 0
+    inode: Inode = (0, 0)
+    handles: int = 0  # attached, by whomever
+    holders: list[Holder] = dataclasses.field(default_factory=list[Holder])  # who may be seen
+
+    @property
+    def path(self) -> str:
+        """Where the region's file is."""
+        return f"{FOLDER}/zinc_{self.name}"
+
+    @property
+    def age(self) -> float:
+        """How long ago it was created, in seconds."""
+        return max(0.0, time.time() - self.created_at)
+
+    @property
+    def has_hidden_holders(self) -> bool:
+        """Whether somebody is attached whom this user may not see."""
+        return self.state == "attached" and self.handles > 0 and not self.holders
+
+    @property
+    def description(self) -> dict[str, Any] | None:
+        """What an array's metadata says of it (its descr, shape and order), if it can be read."""
+        if self.kind != ARRAY:
+            return None
+        try:
+            found = ast.literal_eval(self.metadata.decode())
+            return found if {"descr", "shape", "fortran_order"} <= found.keys() else None
+        except (ValueError, SyntaxError, AttributeError, MemoryError, RecursionError):
+            return None
+
+    @property
+    def contents(self) -> str:
+        """What the data is, in words: ``array <f4 (1080, 1920, 3)``, ``bytes``, ``kind 1000``."""
+        if found := self.description:
+            descr = found["descr"] if isinstance(found["descr"], str) else "of records"
+            order = ", Fortran order" if found["fortran_order"] else ""
+            return f"array {descr} {found['shape']}{order}"
+        if self.kind == ARRAY:
+            return "array, damaged description"
+        return f"kind {self.kind}" if self.kind else "bytes"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as what JSON knows."""
+        fields = dataclasses.asdict(self)
+        fields["metadata"] = self.metadata.decode("latin-1")
+        fields["mode"] = f"{self.mode:04o}"
+        return {**fields, "path": self.path, "contents": self.contents, "age": self.age}
+
+
+def examine(name: str) -> Region:
+    """Look at one region, but not at who holds it. Raises as `zinc.open` does."""
+    found: dict[str, Any] = _zinc.examine(name)
+    return Region(
+        name,
+        STATES[int(found["state"])],
+        capacity=found["capacity"],
+        memory=found["memory"],
+        persistent=bool(found["flags"] & _zinc.PERSISTENT),
+        sequence=found["sequence"],
+        kind=found["kind"],
+        metadata=found["metadata"],
+        created_at=found["created_at"] / 1e9,
+        creator_pid=found["creator_pid"],
+        owner=user_name(found["owner"]),
+        mode=found["mode"],
+        id=found["id"],
+        data_offset=found["data_offset"],
+        parked=found["parked"],
+        woken=found["woken"],
+        inode=(found["device"], found["inode"]),
+    )
+
+
+def regions(interval: float = 0) -> list[Region]:
+    """Look at all regions, by name, and at who holds them.
+
+    With an interval, in seconds, looks twice, and knows the rates. One that goes away
+    meanwhile is left out; one that can't be read has a `problem`.
+    """
+    first = look()
+    start = time.monotonic()
+    if interval > 0 and first:
+        time.sleep(interval)
+        before, first = first, look()
+        set_rates(before, first, time.monotonic() - start)
+    tell_holders(first)
+    return sorted(first.values(), key=lambda region: region.name)
+
+
+def look() -> dict[str, Region]:
+    """Look at all regions."""
+    found: dict[str, Region] = {}
+    for name in _zinc.names():
+        try:
+            found[name] = examine(name)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            found[name] = Region(name, problem=getattr(error, "strerror", None) or str(error))
+    return found
+
+
+def set_rates(before: dict[str, Region], after: dict[str, Region], seconds: float) -> None:
+    """Give the regions that were there before their notifications a second."""
+    for name, region in after.items():
+        was = before.get(name)
+        if was and not region.problem and was.id == region.id:
+            region.rate = (region.sequence - was.sequence & 0xFFFFFFFF) / seconds
+
+
+# ---- who holds them ----
+
+
+def tell_holders(found: dict[str, Region]) -> None:
+    """Give each region who is attached, from what the kernel says of locks."""
+    locked = locks()
+    by_inode = holders() if locked else {}
+    for region in found.values():
+        region.handles = locked.get(region.inode, 0)
+        region.holders = by_inode.get(region.inode, [])
+
+
+def locks() -> dict[Inode, int]:
+    """Return how many handles hold the attach lock of each file, whoever they belong to."""
+    found: dict[Inode, int] = {}
+    for line in read("/proc/locks").splitlines():
+        if inode := attach_lock(line):
+            found[inode] = found.get(inode, 0) + 1
+    return found
+
+
+def attach_lock(line: str) -> Inode | None:
+    """Return the file of a line of /proc/locks (proc_locks(5)) if it is an attach lock."""
+    words = line.split()
+    if len(words) != 8 or words[1] != "OFDLCK" or words[3] != "READ" or words[6] != "0":
+        return None
+    major, minor, number = words[5].split(":")
+    return os.makedev(int(major, 16), int(minor, 16)), int(number)
+
+
+def holders() -> dict[Inode, list[Holder]]:
+    """Return which processes hold attach locks of which files, as far as they may be seen."""
+    found: dict[Inode, list[Holder]] = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        # It may end at any time, and others' may not be looked into.
+        with contextlib.suppress(OSError):
+            inodes = attached_files(entry)
+            if inodes:
+                holder = Holder(
+                    int(entry), command(entry), user_name(os.stat(f"/proc/{entry}").st_uid)
+                )
+                for inode in inodes:
+                    found.setdefault(inode, []).append(holder)
+    return found
+
+
+def attached_files(process: str) -> set[Inode]:
+    """Return the files that a process is attached to (proc_pid_fdinfo(5))."""
+    found = set[Inode]()
+    for descriptor in os.listdir(f"/proc/{process}/fd"):
+        with contextlib.suppress(OSError):
+            # A creator's was opened before it had its name.
+            target = os.readlink(f"/proc/{process}/fd/{descriptor}")
+            if "/zinc_" in target or "/#" in target:
+                for line in read(f"/proc/{process}/fdinfo/{descriptor}").splitlines():
+                    lock = line.removeprefix("lock:")
+                    if lock != line and (inode := attach_lock(lock)):
+                        found.add(inode)
+    return found
+
+
+def command(process: str) -> str:
+    """Return a process's command line, or its name where it has none."""
+    words = read(f"/proc/{process}/cmdline").rstrip("\0").split("\0")
+    return " ".join(words) or read(f"/proc/{process}/comm").strip()
+
+
+def user_name(number: int) -> str:
+    """Return a user's name, or the number where there is none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def read(path: str) -> str:
+    """Return what a file says, or nothing."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def head(region: Region, count: int) -> bytes:
+    """Return the first bytes of a region's data."""
+    descriptor = os.open(region.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.pread(descriptor, min(count, region.capacity), region.data_offset)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,120 @@
+"""``zinc top``: the regions, live."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from rich.filesize import decimal
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import DataTable, Footer, Static
+
+from . import _inspect
+from ._cli import STYLES, row
+from ._inspect import Region
+
+BARS = " ▁▂▃▄▅▆▇█"
+HISTORY = 12  # looks that a sparkline shows
+
+SORTED_BY: dict[str, Callable[[Region], Any]] = {
+    "name": lambda region: region.name,
+    "size": lambda region: -region.capacity,
+    "used": lambda region: -region.memory,
+    "rate": lambda region: -(region.rate or 0),
+    "age": lambda region: region.age,
+}
+
+
+class Top(App[None]):
+    """A table of all regions that is drawn anew every so often."""
+
+    CSS = "#totals { height: 1; } DataTable { height: 1fr; }"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "quit"),
+        Binding("n", "sort('name')", "name"),
+        Binding("s", "sort('size')", "size"),
+        Binding("u", "sort('used')", "used"),
+        Binding("r", "sort('rate')", "rate"),
+        Binding("a", "sort('age')", "age"),
+    ]
+
+    def __init__(self, interval: float) -> None:
+        super().__init__()
+        self.interval = interval
+        self.table: DataTable[Text] = DataTable(cursor_type="row")
+        self.by = "rate"
+        self.before: dict[str, Region] = {}
+        self.looked = time.monotonic()
+        self.rates: dict[tuple[str, int], deque[float]] = {}
+
+    def compose(self) -> ComposeResult:
+        """Return what is on the screen."""
+        yield Static(id="totals", markup=False)
+        yield self.table
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self.table.add_columns(
+            "name", "per s", "", "size", "used", "sequence", "age", "attached", "contents"
+        )
+        self.look()
+        self.set_interval(self.interval, self.look)
+
+    def action_sort(self, by: str) -> None:
+        """Sort by something else."""
+        self.by = by
+        self.draw()
+
+    def look(self) -> None:
+        """Look at all regions, and draw them."""
+        now = time.monotonic()
+        found = _inspect.look()
+        if self.before:
+            _inspect.set_rates(self.before, found, max(now - self.looked, 1e-3))
+        _inspect.tell_holders(found)
+        rates: dict[tuple[str, int], deque[float]] = {}
+        for region in found.values():
+            key = region.name, region.id
+            rates[key] = self.rates.get(key, deque(maxlen=HISTORY))
+            if region.rate is not None:
+                rates[key].append(region.rate)
+        self.before, self.looked, self.rates = found, now, rates
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw what was seen last, the cursor where it was."""
+        table = self.table
+        cursor, scroll = table.cursor_row, table.scroll_offset
+        table.clear()
+        for region in sorted(self.before.values(), key=SORTED_BY[self.by]):
+            name, size, used, contents, sequence, rate, age, attached = row(region)
+            line = sparkline(self.rates.get((region.name, region.id), ()))
+            cells = name, rate, line, size, used, sequence, age, attached, contents
+            table.add_row(*(Text(cell, style=STYLES[region.state]) for cell in cells))
+        table.move_cursor(row=min(cursor, max(0, len(self.before) - 1)), animate=False)
+        table.scroll_to(y=scroll.y, animate=False)
+        self.query_one("#totals", Static).update(self.totals())
+
+    def totals(self) -> str:
+        """Return how much there is, in one line."""
+        found = os.statvfs(_inspect.FOLDER)
+        size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+        own = sum(region.memory for region in self.before.values())
+        dead = sum(region.state == "dead" for region in self.before.values())
+        told = f"{len(self.before)} regions, {decimal(own)}" + (f", {dead} dead" if dead else "")
+        return f"{told}  |  /dev/shm {decimal(size - free)} of {decimal(size)}  |  by {self.by}"
+
+
+def sparkline(rates: Any) -> str:
+    """Return a bar for each of some rates, the largest one full."""
+    most = max(rates, default=0)
+    if most <= 0:
+        return ""
+    return "".join(BARS[round(rate / most * (len(BARS) - 1))] for rate in rates)

@@ -1,0 +1,521 @@
+"""The command itself, as a shell runs it, on real regions of real processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+import zinc
+
+from .conftest import SHM
+
+pytest.importorskip("typer", reason="the command's libraries are not here")
+
+from zinc import _doctor, _inspect
+
+COMMAND = (sys.executable, "-m", "zinc")
+
+
+def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command, and expect no traceback whatever happens."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, **options
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def answer(*arguments: str | Path) -> Any:
+    """Run the command and return its JSON."""
+    done = run(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def listed(name: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = answer("ls", "--json")
+    (only,) = (region for region in found if region["name"] == name)
+    return only
+
+
+@pytest.fixture
+def killed() -> Callable[[str, int], None]:
+    """Return a function that leaves a dead region: its only user was killed."""
+
+    def leave(name: str, size: int) -> None:
+        code = f"import os, zinc; r = zinc.create({name!r}, {size}); os.kill(os.getpid(), 9)"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+
+    return leave
+
+
+@pytest.fixture
+def holder(name: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has created the region and holds it."""
+    code = (
+        f"import sys, zinc\nr = zinc.array({name!r}, (3, 5), 'f4'); r[:] = 1.5\n"
+        "r.region.notify(); print('ready', flush=True)\n"
+        "for line in sys.stdin: print(r.region.notify(), flush=True)"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        yield process
+
+
+# ---- seeing
+
+
+def test_ls_tells_who_is_attached_and_what_it_is(name: str, holder: subprocess.Popen[str]) -> None:
+    found = listed(name)
+    assert found["state"] == "attached"
+    assert found["capacity"] == 60
+    assert found["contents"] == "array <f4 (3, 5)"
+    assert found["sequence"] == 1
+    assert found["handles"] == 1
+    (seen,) = found["holders"]
+    assert seen["pid"] == holder.pid
+    assert "zinc.array" in seen["command"]
+    assert found["memory"] == os.stat(f"/dev/shm/zinc_{name}").st_blocks * 512
+    assert 0 <= found["age"] < 60
+    with zinc.open(name):
+        found = listed(name)
+        assert found["handles"] == 2
+        assert {h["pid"] for h in found["holders"]} == {holder.pid, os.getpid()}
+    text = run("ls").stdout
+    (line,) = (line for line in text.splitlines() if line.startswith(name))
+    assert f"{holder.pid} python" in line
+    assert "array <f4 (3, 5)" in line
+
+
+def test_a_view_that_outlives_its_region_is_no_holder(name: str) -> None:
+    with zinc.create(name, 8) as keeper, zinc.open(name) as region:
+        view = memoryview(region)
+        region.close()
+        assert listed(name)["handles"] == 1
+        del view, keeper
+
+
+def test_forked_child_is_a_holder(name: str) -> None:
+    region = zinc.create(name, 8)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writer)
+        os.read(reader, 1)
+        os._exit(0)
+    region.close()
+    assert [h["pid"] for h in listed(name)["holders"]] == [child]
+    os.close(writer)
+    os.close(reader)
+    os.waitpid(child, 0)
+    assert listed(name)["state"] == "dead"
+    assert name in zinc.reclaim()
+
+
+def test_ls_marks_dead_persistent_and_what_is_no_region(
+    name: str, killed: Callable[[str, int], None]
+) -> None:
+    killed(f"{name}-dead", 1 << 20)
+    zinc.create(f"{name}-kept", 8, persistent=True).close()
+    junk = SHM / f"zinc_{name}-junk"
+    junk.write_bytes(b"nothing")
+    (SHM / f"zinc_{name}.odd").write_bytes(b"")
+    try:
+        found = {r["name"]: r for r in answer("ls", "--json")}
+        assert found[f"{name}-dead"]["state"] == "dead"
+        assert found[f"{name}-dead"]["holders"] == []
+        assert found[f"{name}-kept"]["state"] == "unattached"
+        assert "not a region" in found[f"{name}-junk"]["problem"]
+        assert "a name has 1 to 250 characters" in found[f"{name}.odd"]["problem"]
+        text = run("ls").stdout
+        assert re.search(f"{name}-dead .* dead *$", text, re.MULTILINE)
+        assert re.search(f"{name}-kept .* nobody, persistent *$", text, re.MULTILINE)
+        assert re.search(f"{name}-junk .* unreadable: ", text, re.MULTILINE)
+    finally:
+        junk.unlink()
+        (SHM / f"zinc_{name}.odd").unlink()
+        zinc.unlink(f"{name}-kept")
+        zinc.reclaim()
+
+
+def test_rate_is_notifications_a_second(name: str) -> None:
+    code = f"import zinc, time\nr = zinc.create({name!r}, 1); print(flush=True)\nwhile 1: r.notify(); time.sleep(0.001)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        found = listed(name)
+        process.kill()
+    assert 0 < found["rate"] < 1001 * 1.5
+    zinc.reclaim()
+
+
+def test_info_tells_all(name: str, holder: subprocess.Popen[str]) -> None:
+    found = answer("info", name, "--json", "--head", "8")
+    assert found["head"] == numpy.full(2, 1.5, "f4").tobytes().hex()
+    assert found["creator_pid"] == holder.pid
+    assert found["mode"] == "0600"
+    assert found["path"] == f"/dev/shm/zinc_{name}"
+    assert "'descr': '<f4'" in found["metadata"]
+    text = run("info", name).stdout
+    assert "00000000  00 00 c0 3f 00 00 c0 3f" in text
+    assert "float32: [1.5 1.5" in text
+    assert f"{holder.pid} {sys.executable}" in text.replace("\n", "")
+
+
+def test_looking_does_not_disturb(name: str, holder: subprocess.Popen[str]) -> None:
+    """Neither the region nor its end: who looks is never its last user."""
+    before = (SHM / f"zinc_{name}").read_bytes()
+    for _ in range(3):
+        run("ls")
+        run("info", name)
+    assert (SHM / f"zinc_{name}").read_bytes() == before
+    holder.communicate()
+    assert not (SHM / f"zinc_{name}").exists()
+
+
+def test_thousand_regions_while_some_come_and_go(name: str) -> None:
+    many = [zinc.create(f"{name}-{i}", 1) for i in range(1000)]
+    code = (
+        f"import zinc, itertools\nprint(flush=True)\n"
+        f"for i in itertools.count(): zinc.create(f'{name}-x-{{i % 7}}', 1).close()"
+    )
+    try:
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.readline()
+            start = time.monotonic()
+            found = answer("ls", "--json")
+            taken = time.monotonic() - start
+            dry = run("gc", "--dry-run")
+            process.kill()
+        print(f"zinc ls of 1000 regions: {taken:.2f} s")
+        own = [r for r in found if re.fullmatch(rf"{name}-\d+", r["name"])]
+        assert len(own) == 1000
+        assert all([h["pid"] for h in r["holders"]] == [os.getpid()] for r in own)
+        assert all(r["problem"] is None for r in found if r["name"].startswith(name))
+        assert dry.returncode == 0
+    finally:
+        for region in many:
+            region.close()
+        zinc.reclaim()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_others_regions_are_shown_as_far_as_they_may_be(name: str) -> None:
+    with zinc.create(f"{name}-open", 8, mode=0o644), zinc.create(f"{name}-closed", 8):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            found = {region.name: region for region in _inspect.regions()}
+            a, b = found[f"{name}-open"], found[f"{name}-closed"]
+            seen = [a.state, a.handles, [h.pid for h in a.holders], b.state, b.problem]
+            os.write(writer, json.dumps(seen).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as answers:
+            state, handles, holders, closed, problem = json.load(answers)
+        os.waitpid(child, 0)
+    assert (state, handles, closed) == ("attached", 1, "unreadable")
+    assert os.getpid() not in holders
+    assert "may not" in problem
+
+
+# ---- data
+
+
+def test_cat_and_put_a_file(name: str, tmp_path: Path) -> None:
+    data = os.urandom((8 << 20) + 12345)  # more than a piece
+    digest = hashlib.sha256(data).hexdigest()
+    (tmp_path / "data").write_bytes(data)
+    done = run("put", name, tmp_path / "data", "--persistent", "--sha256", "--notify")
+    assert (done.returncode, done.stderr) == (0, f"{digest}\n")
+    try:
+        with zinc.open(name) as region:
+            assert bytes(region.as_buffer()) == data
+            assert region.sequence == 1
+        done_bytes = subprocess.run(
+            [*COMMAND, "cat", name, "--sha256"], capture_output=True, check=True
+        )
+        assert done_bytes.stdout == data
+        assert done_bytes.stderr.decode() == f"{digest}\n"
+        again = run("put", name, tmp_path / "data")
+        assert (again.returncode, again.stderr) == (0, "")  # into what exists, of the same size
+        other = run("put", name, "-", input="short")
+        assert other.returncode == 1
+        assert f"has {len(data):,} bytes, and there are 5 to put" in other.stderr
+    finally:
+        zinc.unlink(name)
+
+
+def test_put_from_a_pipe_stays_until_it_is_interrupted(name: str) -> None:
+    pipe = subprocess.PIPE
+    for ending in signal.SIGINT, signal.SIGTERM:
+        with subprocess.Popen(
+            [*COMMAND, "put", name], stdin=pipe, stderr=pipe, text=True
+        ) as process:
+            assert process.stdin
+            assert process.stderr
+            process.stdin.write("hello")
+            process.stdin.close()
+            assert "5 bytes, until this is interrupted" in process.stderr.readline()
+            with zinc.open(name) as region:
+                assert bytes(region.as_buffer()) == b"hello"
+            process.send_signal(ending)
+            assert process.wait() == 0
+        assert not (SHM / f"zinc_{name}").exists()
+
+
+def test_cat_into_a_pipe_that_closes(name: str) -> None:
+    with zinc.create(name, 4 << 20):
+        shell = f"{' '.join(COMMAND)} cat {name} | head -c 10 | wc -c"
+        done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "10"
+        assert "Traceback" not in done.stderr
+
+
+# ---- notifications
+
+
+def test_notify_and_wait(name: str, holder: subprocess.Popen[str]) -> None:
+    assert run("notify", name).stdout == "2\n"
+    waiter = subprocess.Popen([*COMMAND, "wait", name], stdout=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    while listed(name)["handles"] < 2:
+        assert time.monotonic() < end
+    assert holder.stdin
+    holder.stdin.write("\n")
+    holder.stdin.flush()
+    assert waiter.communicate()[0] == "3\n"
+    assert waiter.returncode == 0
+    assert run("wait", name, "--after", "2").stdout == "3\n"
+    late = run("wait", name, "--timeout", "0.05")
+    assert (late.returncode, late.stdout) == (1, "")
+    assert late.stderr == f"zinc: region '{name}': no notification came in 0.05 s\n"
+
+
+def test_wait_ends_when_the_others_have_gone(name: str, holder: subprocess.Popen[str]) -> None:
+    with subprocess.Popen([*COMMAND, "wait", name], stderr=subprocess.PIPE, text=True) as waiter:
+        end = time.monotonic() + 60
+        while listed(name)["handles"] < 2:
+            assert time.monotonic() < end
+        holder.communicate()
+        assert waiter.wait() == 1
+    assert not (SHM / f"zinc_{name}").exists()
+
+
+def test_watch_prints_a_line_for_each(name: str, holder: subprocess.Popen[str]) -> None:
+    watcher = subprocess.Popen(
+        [*COMMAND, "watch", name, "--json", "--count", "3"], stdout=subprocess.PIPE, text=True
+    )
+    end = time.monotonic() + 60
+    while listed(name)["handles"] < 2:
+        assert time.monotonic() < end
+    assert holder.stdin
+    assert watcher.stdout
+    for sequence in 2, 3, 4:
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+        line = json.loads(watcher.stdout.readline())
+        assert line["sequence"] == sequence
+        assert line["rate"] > 0
+    watcher.communicate()
+    assert watcher.returncode == 0
+
+
+# ---- cleaning
+
+
+def test_rm_spares_the_living(name: str, killed: Callable[[str, int], None]) -> None:
+    killed(f"{name}-dead", 8)
+    zinc.create(f"{name}-kept", 8, persistent=True).close()
+    with zinc.create(name, 8) as region:
+        done = run("rm", name, f"{name}-dead", f"{name}-kept", f"{name}-none")
+        assert done.returncode == 1
+        assert done.stdout == f"removed {name}-dead\nremoved {name}-kept\n"
+        assert f"region '{name}' is in use; --force" in done.stderr
+        assert f'"{name}-none": not found' in done.stderr
+        assert run("rm", name, "--force", "--dry-run").stdout == f"would remove {name}\n"
+        assert (SHM / f"zinc_{name}").exists()
+        assert run("rm", name, "--force").stdout == f"removed {name}\n"
+        assert not (SHM / f"zinc_{name}").exists()
+        region.as_buffer()[0] = 1
+
+
+def test_gc_frees_the_dead_and_says_so(name: str, killed: Callable[[str, int], None]) -> None:
+    killed(name, 1 << 20)
+    with zinc.create(f"{name}-living", 8):
+        dry = run("gc", "--dry-run")
+        assert f"would free 1.1 MB  {name}\n" in dry.stdout
+        assert (SHM / f"zinc_{name}").exists()
+        memory = os.stat(SHM / f"zinc_{name}").st_blocks * 512
+        assert answer("gc", "--json")[name] == memory
+        assert not (SHM / f"zinc_{name}").exists()
+        assert run("gc").stdout == "0 dead regions, 0 bytes freed\n"
+        assert (SHM / f"zinc_{name}-living").exists()
+
+
+# ---- doctor
+
+
+def test_doctor_finds_this_machine_fit() -> None:
+    found = answer("doctor", "--json")
+    assert [check["status"] for check in found if check["status"] == "bad"] == []
+    names = {check["name"] for check in found}
+    assert names >= {
+        "/dev/shm",
+        "room",
+        "O_TMPFILE",
+        "locks",
+        "futex_waitv",
+        "RemoveIPC",
+        "huge pages",
+    }
+    assert all(
+        check["meaning"]
+        for check in found
+        if check["status"] == "note" and check["found"] != "none for shared memory"
+    )
+    assert run("doctor").returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+@pytest.mark.parametrize(
+    ("mount", "check", "status", "told"),
+    [
+        ("mount -t tmpfs -o size=64m,mode=1777 none /dev/shm", "room", "note", "--shm-size"),
+        ("mount -t tmpfs -o mode=0777 none /dev/shm", "permissions", "bad", "chmod 1777"),
+        ("mount -t ramfs none /dev/shm", "/dev/shm", "bad", "mount -t tmpfs"),
+    ],
+)
+def test_doctor_tells_what_is_wrong(mount: str, check: str, status: str, told: str) -> None:
+    command = f"{mount} && exec {' '.join(COMMAND)} doctor --json"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", command], capture_output=True, text=True, check=False
+    )
+    (found,) = (c for c in json.loads(done.stdout) if c["name"] == check)
+    assert found["status"] == status
+    assert told in found["meaning"]
+    assert done.returncode == (1 if status == "bad" else 0)
+
+
+def test_doctor_reads_what_logind_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    answers = {"/etc/systemd/logind.conf": "[Login]\nRemoveIPC=no\n"}
+    monkeypatch.setattr(_doctor, "read", lambda path: answers.get(path, ""))
+    monkeypatch.setattr(os.path, "exists", lambda path: True)
+    assert _doctor.removal().status == "ok"
+    answers.clear()
+    assert _doctor.removal().status == "note"
+
+
+# ---- errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (("info", "nobody-has-this"), 1, 'zinc: examine "nobody-has-this": not found'),
+        (("cat", "nobody-has-this"), 1, 'zinc: open "nobody-has-this": not found'),
+        (("notify", "a/b"), 1, "a name has 1 to 250 characters"),
+        (("put", "x", "/nowhere/at-all"), 1, "zinc: /nowhere/at-all: No such file"),
+        (("put", "x", "/dev/null"), 1, "there is nothing to put"),
+        (("wait", "x", "--timeout", "-1"), 2, "--timeout"),
+        (("info",), 2, "NAME"),
+        (("nonsense",), 2, "nonsense"),
+    ],
+)
+def test_errors_are_one_line(arguments: tuple[str, ...], status: int, told: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == status
+    assert told in done.stderr
+    if status == 1:
+        assert done.stderr.count("\n") == 1
+
+
+def test_help_of_each_command() -> None:
+    text = run("--help").stdout
+    for command in (
+        *("ls", "info", "watch", "top", "cat", "put", "notify", "wait", "rm", "gc", "doctor"),
+        "bench",
+    ):
+        assert re.search(rf"^  {command} ", text, re.MULTILINE)
+        assert run(command, "--help").returncode == 0
+
+
+def test_inspection_knows_attach_locks_from_others() -> None:
+    line = "1: OFDLCK ADVISORY  READ -1 00:1a:166020 0 0"
+    assert _inspect.attach_lock(line) == (os.makedev(0, 0x1A), 166020)
+    for other in (
+        "1: OFDLCK ADVISORY  WRITE -1 00:1a:166020 1 1",
+        "2: POSIX  ADVISORY  READ 12 00:1a:166020 0 0",
+        "2: -> OFDLCK ADVISORY  READ -1 00:1a:166020 0 0",
+        "",
+    ):
+        assert _inspect.attach_lock(other) is None
+
+
+# ---- top
+
+
+@pytest.mark.parametrize("size", [(24, 80), (40, 160)])
+@pytest.mark.parametrize("colour", [True, False])
+def test_top_in_a_terminal(name: str, size: tuple[int, int], colour: bool) -> None:
+    pexpect = pytest.importorskip("pexpect")
+    pyte = pytest.importorskip("pyte")
+    pytest.importorskip("textual")
+    screen = pyte.Screen(size[1], size[0])
+    stream = pyte.Stream(screen)
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    environment |= {} if colour else {"NO_COLOR": "1"}
+    with zinc.create(f"{name}-small", 10), zinc.create(f"{name}-large", 1 << 20) as large:
+        child = pexpect.spawn(
+            COMMAND[0], [*COMMAND[1:], "top", "--interval", "0.1"],
+            dimensions=size, env=environment, encoding="utf-8", codec_errors="replace",
+        )  # fmt: skip
+
+        def until(*texts: str) -> list[str]:
+            """Return the lines of the screen once they have these texts."""
+            end = time.monotonic() + 60
+            while True:
+                lines = [line.rstrip() for line in screen.display]
+                if all(any(text in line for line in lines) for text in texts):
+                    return lines
+                assert time.monotonic() < end, "\n".join(lines)
+                large.notify()
+                try:
+                    stream.feed(child.read_nonblocking(1 << 16, timeout=0.05))
+                except pexpect.TIMEOUT:
+                    continue
+
+        def order(lines: list[str]) -> list[str]:
+            return [m[0] for line in lines if (m := re.search(rf"{name}-\w+", line))]
+
+        lines = until(f"{name}-small", " regions, ", "/dev/shm", "by rate", "█", "quit")
+        assert all(len(line) <= size[1] for line in lines)
+        assert order(lines) == [f"{name}-large", f"{name}-small"]
+        child.send("n")
+        until("by name")
+        child.send("s")
+        assert order(until("by size")) == [f"{name}-large", f"{name}-small"]
+        child.send("q")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 0
