@@ -161,10 +161,14 @@ def test_redis_server_that_is_named_is_used(tmp_path: Path) -> None:
             if "ready to accept connections" in line.lower():
                 break
         url = f"unix://{socket}"
-        row = "redis/1 KiB/Redis, Unix"
-        output = ("--output", tmp_path / "found")
-        done = zinc("bench", "redis", "--quick", "--row", row, "--redis", url, *output)
+        row = "redis/1 KiB/*"
+        where = ("--redis", url, "--output", str(tmp_path / "found"))
+        done = zinc("bench", "redis", "--quick", "--row", row, *where, PATH="/nowhere")
         assert done.returncode == 0, done.stderr
+        run = Run.read(tmp_path / "found/results.json")
+        assert run.find("redis", "1 KiB", "Redis, Unix", "hand-over")
+        reasons = {r.contender: r.skipped for r in run.results if r.skipped}
+        assert reasons == {"Redis, TCP": "the server that was named is reached the other way"}
         told = subprocess.check_output(["redis-cli", "-s", str(socket), "info", "commandstats"])
         assert b"cmdstat_set:" in told
     finally:

@@ -30,7 +30,7 @@ def deliver(
     suite: str, point: str, size: int, ways: Sequence[type[Transport]], settings: Settings
 ) -> Iterator[Result]:
     """Measure some ways in turns, the producer in this process and the consumer in another."""
-    missing = {way.name: way.missing() for way in ways}
+    missing = {way.name: way.missing(settings.redis) for way in ways}
     for name, reason in missing.items():
         if reason:
             for quantity in QUANTITIES:

@@ -194,10 +194,13 @@ class Redis(Built):
     over: ClassVar[str] = "tcp"
 
     @classmethod
-    def missing(cls) -> str | None:
-        return super().missing() or (
-            None if shutil.which("redis-server") else "there is no redis-server on the path"
-        )
+    def missing(cls, redis: str | None) -> str | None:
+        if reason := super().missing(redis):
+            return reason
+        if redis:
+            other = redis.startswith("unix:") != (cls.over == "unix")
+            return "the server that was named is reached the other way" if other else None
+        return None if shutil.which("redis-server") else "there is no redis-server on the path"
 
     def __init__(self, size: int, name: str, redis: str | None) -> None:
         super().__init__(size, name, redis)

@@ -39,8 +39,8 @@ class Transport:
         self.redis = redis
 
     @classmethod
-    def missing(cls) -> str | None:
-        """Return why it can't be used here, or None."""
+    def missing(cls, redis: str | None) -> str | None:
+        """Return why it can't be used here, or None; `redis` is a server that was named."""
         absent = [name for name in cls.needs if importlib.util.find_spec(name) is None]
         return f"not installed: {', '.join(absent)}" if absent else None
 
