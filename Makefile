@@ -4,6 +4,7 @@
 # make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand
 # make soak       a storm of random operations and kills, MINUTES=… (10)
 # make size       how large, how fast to load and to create
+# make docs       the documentation as a site, in .build-docs/site
 # make bench      everything, beside whatever else there is: tables, plots, a report
 # make bench-python    what calls from Python cost beside multiprocessing.shared_memory and mmap
 # make wheel      build dist/, install it without Swift in every Python and in Debian roots, test
@@ -20,7 +21,7 @@ PROGRAMS := swift build -c release --package-path tests/programs
 NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 	$(shell find Sources -name '*.swift' -o -name '*.[ch]')
 
-.PHONY: build test check demo soak size bench bench-python wheel clean
+.PHONY: build test check docs demo soak size bench bench-python wheel clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -29,7 +30,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python $(NATIVE)
-	$(BIN)/python -m pip install --quiet --editable '.[test,interop,bench,peers,check]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,interop,bench,peers,check,docs]'
 	touch $@
 
 test: build
@@ -46,6 +47,15 @@ test: build
 
 check: build
 	tests/check
+
+SITE := .build-docs/site
+docs: build
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs $(SITE)
+	swift build -q --target Zinc --scratch-path .build-docs/swift -Xswiftc -emit-symbol-graph \
+		-Xswiftc -emit-symbol-graph-dir -Xswiftc .build-docs/symbols
+	docc convert --additional-symbol-graph-dir .build-docs/symbols --output-path $(SITE)/swift \
+		--fallback-display-name Zinc --fallback-bundle-identifier zinc \
+		--transform-for-static-hosting --hosting-base-path swift
 
 demo: build
 	$(PROGRAMS) --product zinc-demo

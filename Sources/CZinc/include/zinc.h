@@ -39,53 +39,53 @@
 extern "C" {
 #endif
 
-/* A region that this process is attached to. Opaque. */
+/** A region that this process is attached to. Opaque. */
 typedef void *ZincHandle;
 
-/*
+/**
  * Creates a region of `capacity` bytes, a positive multiple of the page size,
  * zeroed, with its memory reserved, and attaches to it. Private to the user
  * (mode 0600), gone with its last user.
  */
 int32_t zinc_create(const char *name, uintptr_t capacity, ZincHandle *out);
 
-/* Attaches to the living region of this name, for reading and writing. */
+/** Attaches to the living region of this name, for reading and writing. */
 int32_t zinc_open(const char *name, ZincHandle *out);
 
-/*
+/**
  * The first byte of the data: page-aligned, zinc_capacity() bytes long, at an
  * address of this process's own. Valid until zinc_close().
  */
 uint8_t *zinc_ptr(ZincHandle handle);
 
-/* The size of the data in bytes, exactly as it was created. */
+/** The size of the data in bytes, exactly as it was created. */
 uintptr_t zinc_capacity(ZincHandle handle);
 
-/*
+/**
  * Detaches, unmaps and frees the handle. If this was the last user, the region
  * is gone on return. Waits of other threads on this handle end with ECANCELED
  * first.
  */
 void zinc_close(ZincHandle handle);
 
-/*
+/**
  * Says that there is something new: adds one to the region's sequence and wakes
  * who sleeps. All that this thread wrote before is seen by whoever returns from
  * a wait because of it. No system call unless somebody may be asleep.
  */
 void zinc_notify(ZincHandle handle);
 
-/*
+/**
  * Waits until the sequence differs from the one that this handle saw last (0 at
  * first), at most `timeout_ms` milliseconds: 0 only looks, UINT32_MAX waits for
  * ever. Several notifications may be seen as one. Signals do not end it.
  */
 int32_t zinc_wait(ZincHandle handle, uint32_t timeout_ms);
 
-/* 0 if there was something new, which is now seen; -11 if not. Never sleeps. */
+/** 0 if there was something new, which is now seen; -11 if not. Never sleeps. */
 int32_t zinc_try_wait(ZincHandle handle);
 
-/* Layout version << 16 | minor version of this interface. */
+/** Layout version << 16 | minor version of this interface. */
 uint32_t zinc_version(void);
 
 /*
@@ -112,16 +112,16 @@ typedef struct ZincOptions {
     uint32_t reserved;         /* 0 */
 } ZincOptions;
 
-/*
+/**
  * Creates a region of `capacity` bytes, any number from 1. `options` may be
  * null. -22 for flags that create does not know.
  */
 int32_t zinc_region_create(const char *name, uintptr_t capacity, const ZincOptions *options, ZincHandle *out);
 
-/* Attaches to a living region. `options` may be null. */
+/** Attaches to a living region. `options` may be null. */
 int32_t zinc_region_open(const char *name, const ZincOptions *options, ZincHandle *out);
 
-/*
+/**
  * Opens the region of this name, or creates it if there is none: of several
  * processes that call this at once one creates. -17 if it exists with another
  * capacity. `options` as for create, and ZINC_ANY_USER.
@@ -129,20 +129,20 @@ int32_t zinc_region_open(const char *name, const ZincOptions *options, ZincHandl
 int32_t zinc_region_open_or_create(const char *name, uintptr_t capacity, const ZincOptions *options,
                                    ZincHandle *out);
 
-/*
+/**
  * Creates a region without a name: no entry in /dev/shm, not bound by its size,
  * gone with its last descriptor and handle, and nobody can shrink it. It travels as
  * a descriptor, through fork or a Unix socket. Of the flags only ZINC_SPARSE.
  */
 int32_t zinc_region_create_anonymous(uintptr_t capacity, const ZincOptions *options, ZincHandle *out);
 
-/*
+/**
  * Attaches to an anonymous region by a descriptor, which stays the caller's to
  * close. -74 if it is not one. Of the flags only ZINC_READONLY.
  */
 int32_t zinc_region_open_descriptor(int32_t descriptor, const ZincOptions *options, ZincHandle *out);
 
-/*
+/**
  * An anonymous region's descriptor, which stays zinc's and is closed with the
  * handle; -22 for a region with a name.
  */
@@ -150,21 +150,21 @@ int32_t zinc_region_descriptor(ZincHandle handle);
 
 enum { ZINC_FORCE = 1 }; /* unlink: whatever it is that has the name */
 
-/*
+/**
  * Removes a region's name at once, whoever is attached; they go on with what they
  * have. -2 if there is none, -74 if what has its place is no region, unless
  * `flags` is ZINC_FORCE.
  */
 int32_t zinc_region_unlink(const char *name, uint32_t flags);
 
-/*
+/**
  * Removes every dead region that this user may remove: those whose last user was
  * killed. Living and persistent ones and other files stay. Calls `tell`, unless it
  * is null, with each name and the bytes that it freed; returns all bytes freed.
  */
 uint64_t zinc_reclaim(void (*tell)(const char *name, uint64_t bytes, void *context), void *context);
 
-/* How a region is: what zinc_region_examine() tells. */
+/** How a region is: what zinc_region_examine() tells. */
 enum {
     ZINC_ATTACHED = 0,   /* somebody uses it */
     ZINC_UNATTACHED = 1, /* persistent, and nobody uses it now */
@@ -193,7 +193,7 @@ typedef struct ZincRegionInfo {
     uint8_t metadata[2048];
 } ZincRegionInfo;
 
-/*
+/**
  * Tells all that can be told of a region without attaching to it: nothing is locked,
  * changed or removed, and its users do not notice. `info->size` has to be set. -2 if
  * there is none, -74 if what has its place is no region, or a damaged one, -1 if this
@@ -201,46 +201,46 @@ typedef struct ZincRegionInfo {
  */
 int32_t zinc_region_examine(const char *name, ZincRegionInfo *info);
 
-/*
+/**
  * Calls `tell` with the name of each object in /dev/shm that is called like a region:
  * living, dead or none; zinc_region_examine() tells which.
  */
 void zinc_region_list(void (*tell)(const char *name, void *context), void *context);
 
-/*
+/**
  * Detaches as zinc_close() does, but leaves the mapping and the handle in
  * place: zinc_ptr() stays valid, waits return -125, and zinc_close() frees the
  * rest. For bindings, whose views outlive a close.
  */
 void zinc_region_detach(ZincHandle handle);
 
-/* The region's name, "" for an anonymous one or a null handle. Valid until zinc_close(). */
+/** The region's name, "" for an anonymous one or a null handle. Valid until zinc_close(). */
 const char *zinc_region_name(ZincHandle handle);
 
-/* 1 if the data can't be written through this handle, 0 if it can. */
+/** 1 if the data can't be written through this handle, 0 if it can. */
 int32_t zinc_region_is_readonly(ZincHandle handle);
 
-/* A random number, given at creation, that tells two regions of one name apart. */
+/** A random number, given at creation, that tells two regions of one name apart. */
 uint64_t zinc_region_id(ZincHandle handle);
 
-/* What the data is, as create was told: 0 raw. */
+/** What the data is, as create was told: 0 raw. */
 uint32_t zinc_region_kind(ZincHandle handle);
 
-/*
+/**
  * The bytes that create was given to keep, at most 2048 of them, and how many in
- * *length unless that is null. Valid until zinc_close(). Who may write the region
+ * `*length` unless that is null. Valid until zinc_close(). Who may write the region
  * can change them, behind zinc's back: check what you read.
  */
 const void *zinc_region_metadata(ZincHandle handle, uintptr_t *length);
 
-/* The number of notifications so far, modulo 2^32. */
+/** The number of notifications so far, modulo 2^32. */
 uint32_t zinc_region_sequence(ZincHandle handle);
 
-/* The sequence that this handle has seen last: what a wait compares with. */
+/** The sequence that this handle has seen last: what a wait compares with. */
 uint32_t zinc_region_seen(ZincHandle handle);
 
-/*
- * As zinc_notify(), and stores the new sequence in *sequence unless that is
+/**
+ * As zinc_notify(), and stores the new sequence in `*sequence` unless that is
  * null. -1 if this user may only read the region: nobody was told.
  */
 int32_t zinc_region_notify(ZincHandle handle, uint32_t *sequence);
@@ -250,7 +250,7 @@ enum {
     ZINC_WAIT_INTERRUPTIBLE = 2, /* a signal ends the wait with -4 (EINTR) */
 };
 
-/* deadline_ns for waits without end. */
+/** deadline_ns for waits without end. */
 #define ZINC_FOREVER UINT64_MAX
 
 typedef struct ZincWaitOptions {
@@ -260,20 +260,20 @@ typedef struct ZincWaitOptions {
     uint32_t after;       /* with ZINC_WAIT_AFTER: return once the sequence is not this */
 } ZincWaitOptions;
 
-/*
+/**
  * As zinc_wait(), with an absolute deadline, so that an interrupted wait is
  * resumed by the same call. -22 for a null or unknown option.
  */
 int32_t zinc_region_wait(ZincHandle handle, const ZincWaitOptions *options);
 
-/* One of many to wait for. */
+/** One of many to wait for. */
 typedef struct ZincWaitItem {
     ZincHandle handle;
     uint32_t after;  /* with ZINC_WAIT_AFTER: there is news once the sequence is not this */
     uint32_t is_new; /* on return: 1 if there was something new, else 0 */
 } ZincWaitItem;
 
-/*
+/**
  * Waits until at least one of `count` handles has something new, and marks which:
  * zinc_region_wait() for any number of regions, all of which it sees that it marks.
  * `options` as there, its `after` unused; with ZINC_WAIT_AFTER each item has its own
@@ -283,10 +283,10 @@ typedef struct ZincWaitItem {
  */
 int32_t zinc_wait_any(ZincWaitItem *items, uintptr_t count, const ZincWaitOptions *options);
 
-/* As zinc_wait_any(), until every one of them has something new. */
+/** As zinc_wait_any(), until every one of them has something new. */
 int32_t zinc_wait_all(ZincWaitItem *items, uintptr_t count, const ZincWaitOptions *options);
 
-/*
+/**
  * What the last failing create, open or unlink of this thread was about: the
  * call, the region and what to do, in UTF-8. Valid until the thread's next
  * failure; "" if there was none. Waits do not set it.

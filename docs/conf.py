@@ -1,0 +1,57 @@
+"""How the documentation is built: make docs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+
+import zinc
+
+ROOT = Path(__file__).parents[1]
+
+project = "zinc"
+copyright = "the zinc authors"
+version = release = zinc.__version__
+extensions = ["hawkmoth", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx"]
+exclude_patterns = ["_build", "examples"]
+nitpicky = False
+
+html_theme = "furo"
+html_title = f"zinc {release}"
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+myst_heading_anchors = 3
+
+hawkmoth_root = str(ROOT / "Sources/CZinc/include")
+hawkmoth_clang = ["-std=c11"]
+intersphinx_mapping: dict[str, Any] = {}
+
+
+class CommandHelp(Directive):
+    """What zinc --help says, of each command."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return it as literal blocks."""
+        from zinc._cli import app
+
+        names = [command.name or command.callback.__name__ for command in app.registered_commands]
+        return [
+            self.help_of(*words) for words in ((), *((name,) for name in names if name != "bench"))
+        ]
+
+    def help_of(self, *words: str) -> nodes.Node:
+        """Return one command's help."""
+        command = [sys.executable, "-m", "zinc", *words, "--help"]
+        text = subprocess.check_output(command, text=True).replace("python -m zinc", "zinc")
+        return nodes.literal_block(text, text.strip(), language="text")
+
+
+def setup(app: Any) -> None:
+    """Register the directive."""
+    app.add_directive("command-help", CommandHelp)

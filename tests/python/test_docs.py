@@ -1,0 +1,103 @@
+"""The documentation: every block of code in it, and every example, is run as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+
+DOCS = ROOT / "docs"
+BLOCK = re.compile(r"^```(python|sh|c|swift)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+pytestmark = [
+    pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not here"),
+    pytest.mark.needs("cc"),
+]
+
+
+def blocks() -> Iterator[object]:
+    """Each block of each page: its language and text."""
+    for page in sorted(DOCS.rglob("*.md")):
+        for number, (language, text) in enumerate(BLOCK.findall(page.read_text())):
+            name = f"{page.relative_to(DOCS).with_suffix('')}-{number}"
+            yield pytest.param(language, text, id=name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the examples, and what a user has on the path."""
+    shutil.copytree(DOCS / "examples", tmp_path, dirs_exist_ok=True)
+    for name, command in ("python", '"$@"'), ("zinc", '-m zinc "$@"'):
+        script = tmp_path / "bin" / name
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {command}\n')
+        script.chmod(0o755)
+    return tmp_path
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command there, which has nothing to say but what it prints."""
+    path = f"{folder}/bin{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize(("language", "text"), [*blocks()])
+def test_block_runs(folder: Path, language: str, text: str) -> None:
+    if "zinc " in text and language == "sh":
+        pytest.importorskip("typer")
+    if language == "sh":
+        run(folder, "bash", "-euo", "pipefail", "-c", text)
+        return
+    assert language == "python", "a block in C or Swift belongs into examples"
+    (folder / "block.py").write_text(text)
+    lines = run(folder, "python", "block.py").splitlines()
+    # What a comment behind a print says is what it prints.
+    told = re.findall(r"print\(.*\)  # ([^:\n]*)", text)
+    if len(re.findall(r"print\(", text)) == len(told):
+        assert lines == [line.strip() for line in told]
+
+
+def test_camera(folder: Path) -> None:
+    text = "python viewer.py bright & python viewer.py motion & python camera.py 30; wait"
+    output = run(folder, "bash", "-c", text)
+    for which in "bright", "motion":
+        found = re.search(rf"{which}: (\d+) of 30 frames, last {which}", output)
+        assert found, output
+        assert 1 <= int(found[1]) <= 30
+    assert "brightness 29.0" in output
+
+
+def test_pool(folder: Path) -> None:
+    assert run(folder, "python", "pool.py").startswith("mean 0.000, deviation 1.000, largest 1.")
+
+
+def test_swift_to_python(folder: Path, programs: Path) -> None:
+    modules = ["-I", str(programs / "Modules"), "-I", str(ROOT / "Sources/CZinc/include")]
+    objects = [str(o) for part in ("Zinc", "CZinc") for o in programs.glob(f"{part}.build/*.o")]
+    shutil.move(folder / "producer.swift", folder / "main.swift")
+    run(folder, "swiftc", "main.swift", *modules, *objects, "-o", "producer")
+    output = run(folder, "bash", "-c", "./producer & python consumer.py; wait")
+    assert "Python: 1,000,000 numbers, mean 499,999.5\n" in output
+    assert "Swift: the reader is done\n" in output
+
+
+def test_every_example_is_shown_and_every_page_is_listed() -> None:
+    pages = {page: page.read_text() for page in DOCS.rglob("*.md")}
+    whole = "\n".join(pages.values())
+    for example in (DOCS / "examples").iterdir():
+        assert f"../examples/{example.name}" in whole
+    for page in pages:
+        if page.name != "index.md":
+            assert str(page.relative_to(DOCS).with_suffix("")) in pages[DOCS / "index.md"]
