@@ -45,7 +45,7 @@ test: build
 		$(BIN)/python -m pytest -p no:cacheprovider --ignore tests/python/test_package.py \
 		--ignore tests/python/test_model.py --ignore tests/python/test_bench.py
 
-check: build
+check: docs
 	tests/check
 
 SITE := .build-docs/site
@@ -53,7 +53,7 @@ docs: build
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs $(SITE)
 	swift build -q --target Zinc --scratch-path .build-docs/swift -Xswiftc -emit-symbol-graph \
 		-Xswiftc -emit-symbol-graph-dir -Xswiftc .build-docs/symbols
-	docc convert --additional-symbol-graph-dir .build-docs/symbols --output-path $(SITE)/swift \
+	docc convert --warnings-as-errors --additional-symbol-graph-dir .build-docs/symbols --output-path $(SITE)/swift \
 		--fallback-display-name Zinc --fallback-bundle-identifier zinc \
 		--transform-for-static-hosting --hosting-base-path swift
 

@@ -133,7 +133,7 @@ def test() -> None:
             environment = {"HOME": folder, "PATH": path, **pip}
             install: tuple[str | Path, ...] = (python, "-m", "pip", "install", "--quiet")
             if is_stable:
-                run(*install, f"{the_wheel()}[test,interop]", env=environment)
+                run(*install, f"{the_wheel()}[test,interop,cli]", env=environment)
             else:  # not all of interop is there for them
                 (source,) = DIST.glob("*.tar.gz")
                 run(*install, f"{source}[test]", env=environment)

@@ -129,7 +129,7 @@ def compile_c(tmp_path: Path) -> Callable[..., Path]:
         run = [f"-Wl,-rpath,{library.parent}", "-o", str(tmp_path / name)]
         warnings = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
         source = [str(ROOT / f"tests/c/{name}.c"), f"-I{zinc.get_include()}", str(library)]
-        subprocess.run(["cc", "-O2", *warnings, *flags, *source, *run], check=True)
+        subprocess.run(["cc", "-O2", *warnings, *source, *flags, *run], check=True)
         return tmp_path / name
 
     return compile_one
