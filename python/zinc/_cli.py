@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, NoReturn
+from typing import Annotated, BinaryIO, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -21,11 +21,12 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from . import _doctor, _inspect
+from . import _doctor, _inspect, build_info
 from ._inspect import Region
 from ._region import SharedRegion, reclaim, unlink
 
 PIECE = 8 << 20  # bytes between two looks of a progress bar
+Piece = TypeVar("Piece", bytes, memoryview)
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 out = Console(highlight=False)
@@ -38,9 +39,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Sum = Annotated[bool, typer.Option("--sha256", help="Print the data's SHA-256 on standard error.")]
 
 
-@app.callback()
-def zinc() -> None:
+@app.callback(invoke_without_command=True)
+def zinc(
+    version: Annotated[bool, typer.Option("--version", help="Tell what this zinc is.")] = False,
+) -> None:
     """See, feed and clean shared memory between processes."""
+    if version:
+        print(*(f"{key} {value}" for key, value in build_info().items()), sep=", ")
+        raise typer.Exit
 
 
 def fail(message: str) -> NoReturn:
@@ -231,7 +237,10 @@ def top(
 def cat(name: Name, sha256: Sum = False) -> None:
     """Write a region's data to standard output."""
     with opened(name) as region:
-        move(f"{name} to standard output", memoryview(region), sys.stdout.buffer.write, sha256)
+        data = memoryview(region)
+        pieces = (data[start : start + PIECE] for start in range(0, len(data), PIECE))
+        for piece in passing(f"{name} to standard output", len(data), pieces, sha256):
+            sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
 
@@ -265,37 +274,33 @@ def put_all(
     """Put pieces into a region."""
     if not size:
         fail("there is nothing to put: a region has at least one byte")
-    existed = True
     try:
         region = SharedRegion.open(name)
-        if region.capacity != size:
-            capacity = region.capacity
-            region.close()
-            told = f"{capacity:,} bytes, and there are {size:,} to put"
-            fail(f"region {name!r} has {told}; zinc rm it first")
+        is_new = False
     except FileNotFoundError:
-        existed = False
         region = SharedRegion.create(name, size, persistent=persistent)
+        is_new = True
     with region:
+        if region.capacity != size:
+            told = f"{region.capacity:,} bytes, and there are {size:,} to put"
+            fail(f"region {name!r} has {told}; zinc rm it first")
         room = memoryview(region)
-        digest = hashlib.sha256()
         done = 0
-        with bar() as progress:
-            task = progress.add_task(f"to {name}", total=size)
-            for piece in pieces:
+        try:
+            for piece in passing(f"to {name}", size, pieces, sha256):
                 room[done : done + len(piece)] = piece
-                if sha256:
-                    digest.update(piece)
                 done += len(piece)
-                progress.update(task, completed=done)
-        if sha256:
-            print(digest.hexdigest(), file=sys.stderr)
+        except BaseException:
+            if is_new:  # nobody should find half of it
+                unlink(name)
+            raise
         if notify:
             region.notify()
-        if not existed and not persistent:
+        if is_new and not persistent:
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-            print(f"{name}: {size:,} bytes, until this is interrupted", file=sys.stderr, flush=True)
             try:
+                told = f"{name}: {size:,} bytes, until this is interrupted"
+                print(told, file=sys.stderr, flush=True)
                 signal.pause()
             except KeyboardInterrupt:
                 return
@@ -317,29 +322,23 @@ def pieces_of(source: BinaryIO, size: int) -> Iterator[bytes]:
     while done < size:
         piece = source.read(min(PIECE, size - done))
         if not piece:
-            fail(f"the file has become shorter: {done:,} of {size:,} bytes are in the region")
+            fail(f"the file has become shorter: it had {size:,} bytes, and has {done:,}")
         done += len(piece)
         yield piece
 
 
-def move(title: str, data: memoryview, write: Any, sha256: bool) -> None:
-    """Write all of some data, with a progress bar."""
+def passing(title: str, size: int, pieces: Iterable[Piece], sha256: bool) -> Iterator[Piece]:
+    """Return the same pieces, with a progress bar if standard error is a terminal."""
     digest = hashlib.sha256()
-    with bar() as progress:
-        task = progress.add_task(title, total=len(data))
-        for start in range(0, len(data), PIECE):
-            piece = data[start : start + PIECE]
-            write(piece)
+    with Progress(console=notes, transient=True, disable=not notes.is_terminal) as progress:
+        task = progress.add_task(title, total=size)
+        for piece in pieces:
+            yield piece
             if sha256:
                 digest.update(piece)
             progress.advance(task, len(piece))
     if sha256:
         print(digest.hexdigest(), file=sys.stderr)
-
-
-def bar() -> Progress:
-    """Return a progress bar on standard error, if that is a terminal."""
-    return Progress(console=notes, transient=True, disable=not notes.is_terminal)
 
 
 # ---- notifications ----

@@ -266,6 +266,23 @@ def test_cat_and_put_a_file(name: str, tmp_path: Path) -> None:
         zinc.unlink(name)
 
 
+def test_put_that_fails_leaves_nothing(name: str, tmp_path: Path) -> None:
+    """A file that becomes shorter while it is read: a sparse one that is cut in the middle."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+    with subprocess.Popen(
+        [*COMMAND, "put", name, str(path), "--persistent"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not (SHM / f"zinc_{name}").exists():
+            assert process.poll() is None
+        os.truncate(path, 1)
+        assert process.wait() == 1
+        assert process.stderr
+        assert process.stderr.read().startswith("zinc: the file has become shorter: ")
+    assert not (SHM / f"zinc_{name}").exists()
+
+
 def test_put_from_a_pipe_stays_until_it_is_interrupted(name: str) -> None:
     pipe = subprocess.PIPE
     for ending in signal.SIGINT, signal.SIGTERM:
@@ -451,6 +468,8 @@ def test_errors_are_one_line(arguments: tuple[str, ...], status: int, told: str)
 
 
 def test_help_of_each_command() -> None:
+    assert run("--version").stdout.startswith(f"version {zinc.__version__}, layout 3, ")
+    assert run().returncode == 2
     text = run("--help").stdout
     for command in (
         *("ls", "info", "watch", "top", "cat", "put", "notify", "wait", "rm", "gc", "doctor"),
