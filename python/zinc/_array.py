@@ -14,12 +14,7 @@ import numpy.typing
 from numpy.lib.format import descr_to_dtype, dtype_to_descr
 
 from . import _region, _zinc
-from ._region import NotARegionError, SharedRegion
-
-# The kind of a region whose metadata is a description as in a .npy file (numpy's NEP 1):
-# a Python literal with the keys descr, fortran_order and shape, and record for a dtype
-# whose elements are numpy.record.
-ARRAY = 1
+from ._region import ARRAY, NotARegionError, SharedRegion
 
 if TYPE_CHECKING:
     from ._region import _Shape

@@ -11,11 +11,11 @@ import time
 from typing import Any, Literal
 
 from . import _zinc
+from ._region import ARRAY
 
 FOLDER = "/dev/shm"
 State = Literal["attached", "unattached", "dead", "unreadable"]
 STATES: tuple[State, ...] = ("attached", "unattached", "dead")  # as in zinc.h
-ARRAY = 1
 
 Inode = tuple[int, int]  # device and number of a file
 

@@ -24,6 +24,12 @@ if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
 __all__ = ["NotARegionError", "SharedRegion", "reclaim", "unlink", "wait_all", "wait_any"]
 
 
+# The kind of a region whose metadata is a description as in a .npy file (numpy's NEP 1):
+# a Python literal with the keys descr, fortran_order and shape, and record for a dtype
+# whose elements are numpy.record.
+ARRAY = 1
+
+
 class SharedRegion(_zinc.SharedRegion):
     """A region of memory that this process shares with others.
 

@@ -297,7 +297,10 @@ def test_put_from_a_pipe_stays_until_it_is_interrupted(name: str) -> None:
             with zinc.open(name) as region:
                 assert bytes(region.as_buffer()) == b"hello"
             process.send_signal(ending)
-            assert process.wait() == 0
+            try:
+                assert process.wait(timeout=60) == 0
+            finally:
+                process.kill()  # or leaving the block would wait for ever
         assert not (SHM / f"zinc_{name}").exists()
 
 

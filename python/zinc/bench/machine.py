@@ -8,10 +8,10 @@ import platform
 import re
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import zinc
+from zinc._inspect import read
 
 COMPARED = "numpy", "grpcio", "protobuf", "redis", "pyzmq", "iceoryx2", "kickmsg", "hdrhistogram"
 
@@ -23,8 +23,8 @@ def facts() -> dict[str, Any]:
     memory = re.search(r"^MemTotal:\s*(\d+) kB", read("/proc/meminfo"), re.MULTILINE)
     chosen = re.search(r"\[(.*?)\]", read("/sys/kernel/mm/transparent_hugepage/enabled"))
     shared = re.search(r"\[(.*?)\]", read("/sys/kernel/mm/transparent_hugepage/shmem_enabled"))
-    clock = read("/sys/devices/system/clocksource/clocksource0/current_clocksource")
-    governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    clock = read("/sys/devices/system/clocksource/clocksource0/current_clocksource").strip()
+    governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip()
     return {
         "processor": model[1] if model else platform.machine(),
         "processors": f"{len(os.sched_getaffinity(0))} of {os.cpu_count()}",
@@ -63,11 +63,3 @@ def system() -> str:
     except (OSError, KeyError):
         name = platform.system()
     return f"{name}, {' '.join(platform.libc_ver())}"
-
-
-def read(path: str) -> str:
-    """Return what a file says, or nothing."""
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return ""

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -131,7 +132,9 @@ def kill(worker: subprocess.Popen[str]) -> None:
 
 def clear_away(pid: int) -> None:
     """Remove what a worker that failed, or that leaves things behind, has left."""
-    for path in glob.glob(f"/dev/shm/*zinc-bench-{pid}*") + glob.glob(f"/tmp/zinc-bench-{pid}*"):
+    for path in glob.glob(f"/dev/shm/*zinc-bench-{pid}*") + glob.glob(
+        f"{tempfile.gettempdir()}/zinc-bench-{pid}*"
+    ):
         name = os.path.basename(path)
         with contextlib.suppress(OSError):
             if os.path.isdir(path):

@@ -22,16 +22,14 @@ class Table:
 
 def tables(run: Run) -> Iterator[Table]:
     """Return a table for each point, in the order in which they were measured."""
-    for (suite, point), group in itertools.groupby(run.results, lambda r: (r.suite, r.point)):
+    for (suite, _), group in itertools.groupby(run.results, lambda r: (r.suite, r.point)):
         found = list(group)
         make: Callable[[list[Result]], Table] = by_quantity
         if suite == "access":
             make = of_access
         elif suite == "latency" and any(result.percentiles for result in found):
             make = of_percentiles
-        table = make(found)
-        table.suite, table.title = suite, point
-        yield table
+        yield make(found)
 
 
 def of_percentiles(results: Sequence[Result]) -> Table:
@@ -47,13 +45,8 @@ def of_percentiles(results: Sequence[Result]) -> Table:
             row += [value_text(result, result.percentiles[share]) for share in shares[1:]]
             row.append(f"{result.operations:,}")
         rows.append(pad([*row, *absence(result)], len(columns)))
-    return Table(
-        "",
-        "",
-        columns,
-        rows,
-        "the P50 of the best sample and of the one in the middle; percentiles of the best",
-    )
+    note = "the P50 of the best sample and of the one in the middle; percentiles of the best"
+    return Table(results[0].suite, results[0].point, columns, rows, note)
 
 
 def by_quantity(results: Sequence[Result]) -> Table:
@@ -63,11 +56,8 @@ def by_quantity(results: Sequence[Result]) -> Table:
     for quantity in quantities:
         columns += [f"{quantity}, best", "median", "x zinc"]
     rows = []
-    for name, group in itertools.groupby(
-        sorted(results, key=lambda r: contenders(results).index(r.contender)),
-        lambda r: r.contender,
-    ):
-        own = {result.quantity: result for result in group}
+    for name in dict.fromkeys(result.contender for result in results):
+        own = {result.quantity: result for result in results if result.contender == name}
         row = [name]
         if reasons := [text for result in own.values() for text in absence(result)]:
             row.append(reasons[0])
@@ -76,7 +66,7 @@ def by_quantity(results: Sequence[Result]) -> Table:
                 there = own.get(quantity)
                 row += [*pair(there), ratio(there, results)] if there else [""] * 3
         rows.append(pad(row, len(columns)))
-    return Table("", "", columns, rows)
+    return Table(results[0].suite, results[0].point, columns, rows)
 
 
 def of_access(results: Sequence[Result]) -> Table:
@@ -97,12 +87,7 @@ def of_access(results: Sequence[Result]) -> Table:
             rate = rate_text(result.size, result.best)
             rows.append([quantity, result.contender, *pair(result), rate, told])
     columns = ["", "", "best", "median", "bandwidth", "of the memory's own"]
-    return Table("", "", columns, rows)
-
-
-def contenders(results: Sequence[Result]) -> list[str]:
-    """Return who contends, in order."""
-    return list(dict.fromkeys(result.contender for result in results))
+    return Table(results[0].suite, results[0].point, columns, rows)
 
 
 def reference(result: Result, results: Sequence[Result]) -> Result | None:
