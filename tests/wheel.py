@@ -178,11 +178,11 @@ def debian(suite: str) -> None:
 
 
 def mirror() -> str:
-    """Return the mirror that this machine's apt takes Debian from."""
-    sources = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
-    text = "".join(path.read_text() for path in sources if path.exists())
-    found = re.search(r"^(?:URIs:|deb(?: \[.*?\])?) *(\S+)", text, re.MULTILINE)
-    return found[1] if found else sys.exit("apt has no sources that debootstrap could use")
+    """Return the mirror that this machine's apt takes Debian from, whatever else it knows."""
+    found = answer(
+        "apt-get", "indextargets", "--format=$(REPO_URI)", "Origin: Debian", "Label: Debian"
+    )
+    return found.split()[0] if found else sys.exit("apt knows no mirror of Debian: apt-get update")
 
 
 if __name__ == "__main__":
