@@ -86,10 +86,27 @@ struct RegionFile {
     try unsafe file.write(options.metadata, at: Header.metadataOffset)
   }
 
+  init(reading file: borrowing Descriptor, _ status: czinc_status) throws(Failure) {
+    self.init(try RegionFile.header(of: file, status))
+  }
+
+  /// What a proved header says.
+  init(_ header: czinc_header) {
+    // Both are less than the file's size, an Int64.
+    capacity = Int(header.capacity)
+    dataOffset = Int(header.data_offset)
+    flags = Header.Flags(rawValue: header.flags)
+    id = header.id
+    kind = header.kind
+    metadataLength = Int(header.metadata_length)
+  }
+
   /// What a file says of itself, proved against what the system says. It is read,
   /// not mapped: a file that was cut short would answer a look with SIGBUS.
   /// EBADMSG with the reason if the file is not a region, or a damaged one.
-  init(reading file: borrowing Descriptor, _ status: czinc_status) throws(Failure) {
+  static func header(of file: borrowing Descriptor, _ status: czinc_status) throws(Failure)
+    -> czinc_header
+  {
     guard status.mode & UInt32(S_IFMT) == UInt32(S_IFREG) else {
       throw Failure(EBADMSG, "not a region: what has its place in /dev/shm is no regular file")
     }
@@ -118,12 +135,6 @@ struct RegionFile {
         EBADMSG, "damaged: % bytes of metadata, where there is room for %",
         UInt64(header.metadata_length), UInt64(Header.metadataCapacity))
     }
-    // Both are less than the file's size, an Int64.
-    capacity = Int(header.capacity)
-    dataOffset = Int(header.data_offset)
-    flags = Header.Flags(rawValue: header.flags)
-    id = header.id
-    kind = header.kind
-    metadataLength = Int(header.metadata_length)
+    return header
   }
 }

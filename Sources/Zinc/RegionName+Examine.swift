@@ -13,10 +13,8 @@ extension RegionName {
     defer { ForkGate.leave() }
     guard let object = try open(path, orReadonly: true) else { throw notFound }
     let status = try object.status()
-    let file = try RegionFile(reading: object, status)
-    var header = czinc_header()
-    let size = UInt(MemoryLayout<czinc_header>.size)
-    try check(Int32(clamping: unsafe czinc_pread(object.raw, &header, size, 0)), "pread")
+    let header = try RegionFile.header(of: object, status)
+    let file = RegionFile(header)
     let isPersistent = file.flags.contains(.persistent)
     let isAttached = try object.isLockedElsewhere(.attached)
     let unattached = isPersistent ? ZINC_UNATTACHED : ZINC_DEAD
@@ -28,7 +26,9 @@ extension RegionName {
     unsafe info.pointee.created_at = header.created_at
     unsafe info.pointee.device = status.device
     unsafe info.pointee.inode = status.inode
-    unsafe info.pointee.flags = isPersistent ? UInt32(ZINC_PERSISTENT) : 0
+    let wakesAlways = file.flags.contains(.wakeAlways)
+    unsafe info.pointee.flags =
+      (isPersistent ? UInt32(ZINC_PERSISTENT) : 0) | (wakesAlways ? UInt32(ZINC_WAKES_ALWAYS) : 0)
     unsafe info.pointee.mode = status.mode & 0o7777
     unsafe info.pointee.owner = status.owner
     unsafe info.pointee.creator_pid = header.creator_pid

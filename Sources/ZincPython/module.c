@@ -43,6 +43,7 @@ static int module_exec(PyObject *module) {
     if (PyModule_AddStringConstant(module, "SWIFT_VERSION", ZINC_SWIFT_VERSION) < 0) return -1;
     if (PyModule_AddStringConstant(module, "EXTENSION", EXTENSION) < 0) return -1;
     if (PyModule_AddIntConstant(module, "PERSISTENT", ZINC_PERSISTENT) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "WAKES_ALWAYS", ZINC_WAKES_ALWAYS) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SPARSE", ZINC_SPARSE) < 0) return -1;
     if (PyModule_AddIntConstant(module, "READONLY", ZINC_READONLY) < 0) return -1;
     return PyModule_AddIntConstant(module, "ANY_USER", ZINC_ANY_USER);

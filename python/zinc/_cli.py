@@ -85,7 +85,8 @@ STYLES = {"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "di
 def row(region: Region) -> list[str]:
     """Return a region's line."""
     if region.problem:
-        return [region.name, "", "", "", "", "", "", f"unreadable: {region.problem}"]
+        used, told = decimal(region.memory), f"{region.owner} {region.mode:04o}: {region.problem}"
+        return [region.name, "", used, "unreadable", "", "", "", told]
     rate = "" if not region.rate else f"{region.rate:,.0f}"
     sizes = decimal(region.capacity), decimal(region.memory)
     counts = f"{region.sequence:,}", rate, age_text(region.age)
@@ -115,41 +116,51 @@ def info(
     """Tell all of a region: its header, metadata, holders, file and first bytes."""
     region = _inspect.examine(name)
     _inspect.tell_holders({name: region})
-    first = _inspect.head(region, head)
+    first = b"" if region.problem else _inspect.head(region, head)
     if as_json:
         print_json({**region.as_json(), "head": first.hex()})
-        return
+    else:
+        show(region)
+        if first:
+            print(*hex_lines(first), sep="\n")
+            if elements := typed(region, first):
+                print(elements)
+    if region.problem:
+        fail(region.problem)
+
+
+def show(region: Region) -> None:
+    """Print all that is known of a region but its data."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
     created = datetime.datetime.fromtimestamp(region.created_at).astimezone()
     holders = [f"{h.pid} {h.command} ({h.user})" for h in region.holders]
-    for what, told in (
-        ("name", region.name),
-        ("state", region.state + (", persistent" if region.persistent else "")),
-        ("size", f"{region.capacity:,} bytes"),
-        ("used", f"{region.memory:,} bytes"),
-        ("contents", region.contents),
-        ("sequence", f"{region.sequence:,}"),
-        ("waiters", f"went to sleep {region.parked:,} times, {region.woken:,} answered"),
-        ("created", f"{created:%Y-%m-%d %H:%M:%S %z}, {age_text(region.age)} ago"),
-        ("creator", f"process {region.creator_pid}"),
-        ("id", f"{region.id:016x}"),
-        ("file", f"{region.path}, data from byte {region.data_offset:,}"),
-        ("owner", f"{region.owner}, mode {region.mode:04o}"),
-        ("handles", str(region.handles)),
-        (
-            "attached",
-            "\n".join(holders) or ("others may not be seen" if region.handles else "nobody"),
-        ),
-        ("metadata", f"{len(region.metadata)} bytes {region.metadata[:200]!r}"),
-    ):
+    waking = ", woken by each notification" if region.wakes_always else ""
+    outside = {
+        "name": region.name,
+        "state": region.state + (", persistent" if region.persistent else ""),
+        "file": region.path,
+        "owner": f"{region.owner}, mode {region.mode:04o}",
+        "used": f"{region.memory:,} bytes",
+        "handles": str(region.handles),
+        "attached": "\n".join(holders)
+        or ("others may not be seen" if region.handles else "nobody"),
+    }
+    inside = {
+        "layout": f"version {build_info()['layout']}, data from byte {region.data_offset:,}",
+        "size": f"{region.capacity:,} bytes",
+        "contents": region.contents,
+        "sequence": f"{region.sequence:,}",
+        "waiters": f"went to sleep {region.parked:,} times, {region.woken:,} answered{waking}",
+        "created": f"{created:%Y-%m-%d %H:%M:%S %z}, {age_text(region.age)} ago",
+        "creator": f"process {region.creator_pid}",
+        "id": f"{region.id:016x}",
+        "metadata": f"{len(region.metadata)} bytes {region.metadata!r}",
+    }
+    for what, told in (outside if region.problem else {**outside, **inside}).items():
         table.add_row(what, Text(told))
     out.print(table)
-    if first:
-        print(*hex_lines(first), sep="\n")
-        if elements := typed(region, first):
-            print(elements)
 
 
 def hex_lines(data: bytes) -> Iterator[str]:
@@ -278,9 +289,13 @@ def put_all(
         region = SharedRegion.open(name)
         is_new = False
     except FileNotFoundError:
+        # No signal may leave half of it, neither now nor while it stays for others.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         region = SharedRegion.create(name, size, persistent=persistent)
         is_new = True
     with region:
+        if persistent and not is_new and not _inspect.examine(name).persistent:
+            fail(f"region {name!r} is there already, and not persistent")
         if region.capacity != size:
             told = f"{region.capacity:,} bytes, and there are {size:,} to put"
             fail(f"region {name!r} has {told}; zinc rm it first")
@@ -297,7 +312,6 @@ def put_all(
         if notify:
             region.notify()
         if is_new and not persistent:
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
                 told = f"{name}: {size:,} bytes, until this is interrupted"
                 print(told, file=sys.stderr, flush=True)
@@ -404,10 +418,13 @@ def rm(
     failed = False
     for name in names:
         try:
-            if not force and _inspect.examine(name).state == "attached":
-                raise FileExistsError(
-                    0, f"region {name!r} is in use; --force removes its name all the same"
-                )
+            if not force:
+                found = _inspect.examine(name)
+                if found.problem:
+                    raise OSError(0, found.problem)
+                if found.state == "attached":
+                    told = f"region {name!r} is in use; --force removes its name all the same"
+                    raise OSError(0, told)
             if not dry_run:
                 unlink(name, force=force)
             print(f"{'would remove' if dry_run else 'removed'} {name}")

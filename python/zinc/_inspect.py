@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import os
 import pwd
+import stat
 import time
 from typing import Any, Literal
 
@@ -39,6 +40,7 @@ class Region:
     capacity: int = 0
     memory: int = 0  # bytes that it really has
     persistent: bool = False
+    wakes_always: bool = False  # on each notification: some users may only read
     sequence: int = 0
     rate: float | None = None  # notifications a second, if it was looked at twice
     kind: int = 0
@@ -101,14 +103,24 @@ class Region:
 
 
 def examine(name: str) -> Region:
-    """Look at one region, but not at who holds it. Raises as `zinc.open` does."""
-    found: dict[str, Any] = _zinc.examine(name)
+    """Look at one region, but not at who holds it. FileNotFoundError if there is none.
+
+    One that can't be read has a `problem`, and what else may be seen: how large its file is,
+    and whose.
+    """
+    try:
+        found: dict[str, Any] = _zinc.examine(name)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return unreadable(name, error.strerror or str(error))
     return Region(
         name,
         STATES[int(found["state"])],
         capacity=found["capacity"],
         memory=found["memory"],
         persistent=bool(found["flags"] & _zinc.PERSISTENT),
+        wakes_always=bool(found["flags"] & _zinc.WAKES_ALWAYS),
         sequence=found["sequence"],
         kind=found["kind"],
         metadata=found["metadata"],
@@ -122,6 +134,17 @@ def examine(name: str) -> Region:
         woken=found["woken"],
         inode=(found["device"], found["inode"]),
     )
+
+
+def unreadable(name: str, problem: str) -> Region:
+    """Return what may be seen of a file that can't be read."""
+    region = Region(name, problem=problem)
+    with contextlib.suppress(FileNotFoundError):
+        status = os.lstat(region.path)
+        region.memory = status.st_blocks * 512  # stat(2)
+        region.owner, region.mode = user_name(status.st_uid), stat.S_IMODE(status.st_mode)
+        region.inode = status.st_dev, status.st_ino
+    return region
 
 
 def regions(interval: float = 0) -> list[Region]:
@@ -148,8 +171,8 @@ def look() -> dict[str, Region]:
             found[name] = examine(name)
         except FileNotFoundError:
             continue
-        except (OSError, ValueError) as error:
-            found[name] = Region(name, problem=getattr(error, "strerror", None) or str(error))
+        except ValueError as error:  # not a region's name
+            found[name] = unreadable(name, str(error))
     return found
 
 

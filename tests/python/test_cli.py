@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -146,7 +147,11 @@ def test_ls_marks_dead_persistent_and_what_is_no_region(
         text = run("ls").stdout
         assert re.search(f"{name}-dead .* dead *$", text, re.MULTILINE)
         assert re.search(f"{name}-kept .* nobody, persistent *$", text, re.MULTILINE)
-        assert re.search(f"{name}-junk .* unreadable: ", text, re.MULTILINE)
+        assert re.search(rf"{name}-junk .* unreadable .* \w+ 06\d\d: ", text, re.MULTILINE)
+        unreadable = run("info", f"{name}-junk")
+        assert unreadable.returncode == 1
+        assert re.search(r"^used +4,096 bytes *$", unreadable.stdout, re.MULTILINE)
+        assert "not a region" in unreadable.stderr
     finally:
         junk.unlink()
         (SHM / f"zinc_{name}.odd").unlink()
@@ -199,12 +204,16 @@ def test_thousand_regions_while_some_come_and_go(name: str) -> None:
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
             assert process.stdout
             process.stdout.readline()
-            start = time.monotonic()
-            found = answer("ls", "--json")
-            taken = time.monotonic() - start
+            taken, found = [time.monotonic()], answer("ls", "--json")
+            taken.append(time.monotonic())
+            one = answer("info", f"{name}-500", "--json")
+            taken.append(time.monotonic())
             dry = run("gc", "--dry-run")
+            taken.append(time.monotonic())
             process.kill()
-        print(f"zinc ls of 1000 regions: {taken:.2f} s")
+        for what, (start, end) in zip(("ls", "info", "gc"), itertools.pairwise(taken), strict=True):
+            print(f"zinc {what} beside 1000 regions: {end - start:.2f} s")
+        assert [holder["pid"] for holder in one["holders"]] == [os.getpid()]
         own = [r for r in found if re.fullmatch(rf"{name}-\d+", r["name"])]
         assert len(own) == 1000
         assert all([h["pid"] for h in r["holders"]] == [os.getpid()] for r in own)
@@ -226,17 +235,20 @@ def test_others_regions_are_shown_as_far_as_they_may_be(name: str) -> None:
             os.setgid(65534)
             os.setuid(65534)
             found = {region.name: region for region in _inspect.regions()}
-            a, b = found[f"{name}-open"], found[f"{name}-closed"]
-            seen = [a.state, a.handles, [h.pid for h in a.holders], b.state, b.problem]
-            os.write(writer, json.dumps(seen).encode())
+            os.write(writer, json.dumps({n: r.as_json() for n, r in found.items()}).encode())
             os._exit(0)
         os.close(writer)
         with os.fdopen(reader) as answers:
-            state, handles, holders, closed, problem = json.load(answers)
+            found = json.load(answers)
         os.waitpid(child, 0)
-    assert (state, handles, closed) == ("attached", 1, "unreadable")
-    assert os.getpid() not in holders
-    assert "may not" in problem
+    readable, closed = found[f"{name}-open"], found[f"{name}-closed"]
+    assert (readable["state"], readable["wakes_always"]) == ("attached", True)
+    assert (closed["state"], closed["owner"], closed["mode"]) == ("unreadable", "root", "0600")
+    assert "may not" in closed["problem"]
+    for region in readable, closed:
+        assert region["handles"] == 1  # the kernel tells everybody how many, but not who
+        assert os.getpid() not in [holder["pid"] for holder in region["holders"]]
+        assert region["memory"] == 8192
 
 
 # ---- data
@@ -248,6 +260,7 @@ def test_cat_and_put_a_file(name: str, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(data)
     done = run("put", name, tmp_path / "data", "--persistent", "--sha256", "--notify")
     assert (done.returncode, done.stderr) == (0, f"{digest}\n")
+    kept = zinc.create(f"{name}-other", len(data))
     try:
         with zinc.open(name) as region:
             assert bytes(region.as_buffer()) == data
@@ -259,11 +272,15 @@ def test_cat_and_put_a_file(name: str, tmp_path: Path) -> None:
         assert done_bytes.stderr.decode() == f"{digest}\n"
         again = run("put", name, tmp_path / "data")
         assert (again.returncode, again.stderr) == (0, "")  # into what exists, of the same size
+        other = run("put", f"{name}-other", tmp_path / "data", "--persistent")
+        assert other.returncode == 1
+        assert f"region '{name}-other' is there already, and not persistent" in other.stderr
         other = run("put", name, "-", input="short")
         assert other.returncode == 1
         assert f"has {len(data):,} bytes, and there are 5 to put" in other.stderr
     finally:
         zinc.unlink(name)
+        kept.close()
 
 
 def test_put_that_fails_leaves_nothing(name: str, tmp_path: Path) -> None:
@@ -497,47 +514,73 @@ def test_inspection_knows_attach_locks_from_others() -> None:
 # ---- top
 
 
-@pytest.mark.parametrize("size", [(24, 80), (40, 160)])
-@pytest.mark.parametrize("colour", [True, False])
-def test_top_in_a_terminal(name: str, size: tuple[int, int], colour: bool) -> None:
-    pexpect = pytest.importorskip("pexpect")
-    pyte = pytest.importorskip("pyte")
-    pytest.importorskip("textual")
-    screen = pyte.Screen(size[1], size[0])
-    stream = pyte.Stream(screen)
-    environment = {**os.environ, "TERM": "xterm-256color"}
-    environment |= {} if colour else {"NO_COLOR": "1"}
-    with zinc.create(f"{name}-small", 10), zinc.create(f"{name}-large", 1 << 20) as large:
-        child = pexpect.spawn(
+class Terminal:
+    """`zinc top` in a terminal, whose screen can be read."""
+
+    def __init__(self, rows: int, columns: int, settings: dict[str, str]) -> None:
+        pexpect = pytest.importorskip("pexpect")
+        pyte = pytest.importorskip("pyte")
+        pytest.importorskip("textual")
+        self.screen = pyte.Screen(columns, rows)
+        self.stream = pyte.Stream(self.screen)
+        self.timeout, self.end = pexpect.TIMEOUT, pexpect.EOF
+        self.child = pexpect.spawn(
             COMMAND[0], [*COMMAND[1:], "top", "--interval", "0.1"],
-            dimensions=size, env=environment, encoding="utf-8", codec_errors="replace",
+            dimensions=(rows, columns), env={**os.environ, "TERM": "xterm-256color", **settings},
+            encoding="utf-8", codec_errors="replace",
         )  # fmt: skip
 
-        def until(*texts: str) -> list[str]:
-            """Return the lines of the screen once they have these texts."""
-            end = time.monotonic() + 60
-            while True:
-                lines = [line.rstrip() for line in screen.display]
-                if all(any(text in line for line in lines) for text in texts):
-                    return lines
-                assert time.monotonic() < end, "\n".join(lines)
-                large.notify()
-                try:
-                    stream.feed(child.read_nonblocking(1 << 16, timeout=0.05))
-                except pexpect.TIMEOUT:
-                    continue
+    def until(self, *texts: str, meanwhile: Callable[[], object] = lambda: None) -> list[str]:
+        """Return the lines of the screen once they have these texts."""
+        end = time.monotonic() + 60
+        while True:
+            lines = [line.rstrip() for line in self.screen.display]
+            if all(any(text in line for line in lines) for text in texts):
+                return lines
+            assert time.monotonic() < end, "\n".join(lines)
+            meanwhile()
+            try:
+                self.stream.feed(self.child.read_nonblocking(1 << 16, timeout=0.05))
+            except self.timeout:
+                continue
+
+    def quit(self) -> None:
+        self.child.send("q")
+        self.child.expect(self.end)
+        self.child.close()
+        assert self.child.exitstatus == 0
+
+
+@pytest.mark.parametrize("size", [(24, 80), (40, 160)])
+@pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}])
+def test_top_in_a_terminal(name: str, size: tuple[int, int], settings: dict[str, str]) -> None:
+    with zinc.create(f"{name}-small", 10), zinc.create(f"{name}-large", 1 << 20) as large:
+        terminal = Terminal(*size, settings)
 
         def order(lines: list[str]) -> list[str]:
             return [m[0] for line in lines if (m := re.search(rf"{name}-\w+", line))]
 
-        lines = until(f"{name}-small", " regions, ", "/dev/shm", "by rate", "█", "quit")
+        told = f"{name}-small", " regions, ", "/dev/shm", "by rate", "█", "quit"
+        lines = terminal.until(*told, meanwhile=large.notify)
         assert all(len(line) <= size[1] for line in lines)
         assert order(lines) == [f"{name}-large", f"{name}-small"]
-        child.send("n")
-        until("by name")
-        child.send("s")
-        assert order(until("by size")) == [f"{name}-large", f"{name}-small"]
-        child.send("q")
-        child.expect(pexpect.EOF)
-        child.close()
-        assert child.exitstatus == 0
+        terminal.child.send("n")
+        terminal.until("by name")
+        terminal.child.send("s")
+        assert order(terminal.until("by size")) == [f"{name}-large", f"{name}-small"]
+        terminal.quit()
+
+
+def test_top_of_a_thousand_regions(name: str) -> None:
+    many = [zinc.create(f"{name}-{i}", 1) for i in range(1000)]
+    terminal = Terminal(24, 80, {})
+    terminal.until("1000 regions, ")
+    start = time.monotonic()
+    terminal.child.send("n")
+    terminal.until("by name", f"{name}-10 ")
+    print(f"zinc top of 1000 regions: {time.monotonic() - start:.2f} s from a key to the screen")
+    many.pop().close()
+    terminal.until("999 regions, ")
+    terminal.quit()
+    for region in many:
+        region.close()

@@ -164,11 +164,17 @@ int32_t zinc_region_unlink(const char *name, uint32_t flags);
  */
 uint64_t zinc_reclaim(void (*tell)(const char *name, uint64_t bytes, void *context), void *context);
 
-/** How a region is: what zinc_region_examine() tells. */
+/** How a region is: what zinc_region_examine() tells of its state. */
 enum {
     ZINC_ATTACHED = 0,   /* somebody uses it */
     ZINC_UNATTACHED = 1, /* persistent, and nobody uses it now */
     ZINC_DEAD = 2,       /* its last user was killed: the next call that meets it removes it */
+};
+
+/** What zinc_region_examine() tells beside ZINC_PERSISTENT. */
+enum {
+    ZINC_WAKES_ALWAYS = 16, /* some may only read, and can't say that they sleep: each
+                               notification makes the system call that wakes them */
 };
 
 typedef struct ZincRegionInfo {
@@ -180,7 +186,7 @@ typedef struct ZincRegionInfo {
     uint64_t created_at;  /* ns since 1970 */
     uint64_t device;      /* of the file, as stat(2) has it */
     uint64_t inode;
-    uint32_t flags; /* ZINC_PERSISTENT, or 0 */
+    uint32_t flags; /* ZINC_PERSISTENT, ZINC_WAKES_ALWAYS */
     uint32_t state; /* ZINC_ATTACHED, ... */
     uint32_t mode;  /* permissions */
     uint32_t owner; /* user */
