@@ -101,3 +101,18 @@ def test_every_example_is_shown_and_every_page_is_listed() -> None:
     for page in pages:
         if page.name != "index.md":
             assert str(page.relative_to(DOCS).with_suffix("")) in pages[DOCS / "index.md"]
+
+
+def test_troubleshooting_tells_of_messages_that_there_are() -> None:
+    """What stands in the table's first column, but for the values that are left out."""
+    suffixes = ".swift", ".c", ".h", ".py"
+    sources = [
+        p for f in ("Sources", "python") for p in (ROOT / f).rglob("*") if p.suffix in suffixes
+    ]
+    code = " ".join(path.read_text() for path in sources)
+    # A text may be laid out over lines, and has its values in the middle.
+    code = re.sub(r"[\"'][\s+\\]*\n\s*f?[\"']", "", code)
+    rows = re.findall(r"^\| (.+?) \|", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
+    for message in rows[1:]:
+        for part in re.split("…| / ", message):
+            assert part.strip() in code or message == "Bus error", part
