@@ -29,10 +29,10 @@ PIECE = 8 << 20  # bytes between two looks of a progress bar
 Piece = TypeVar("Piece", bytes, memoryview)
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
-out = Console(highlight=False)
+out = Console(highlight=False, markup=False, emoji=False)
 if not out.is_terminal:  # a line stays a line
     out.width = 1000
-notes = Console(highlight=False, stderr=True)
+notes = Console(highlight=False, markup=False, emoji=False, stderr=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The region's name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -82,8 +82,18 @@ def ls(as_json: Json = False) -> None:
 STYLES = {"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "dim"}
 
 
+def plain(text: str) -> str:
+    """Return a text of others' making without what could do something to a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def row(region: Region) -> list[str]:
     """Return a region's line."""
+    return [plain(cell) for cell in cells(region)]
+
+
+def cells(region: Region) -> list[str]:
+    """Return what its line tells."""
     if region.problem:
         used, told = decimal(region.memory), f"{region.owner} {region.mode:04o}: {region.problem}"
         return [region.name, "", used, "unreadable", "", "", "", told]
@@ -135,7 +145,7 @@ def show(region: Region) -> None:
     table.add_column()
     table.add_column(overflow="fold")
     created = datetime.datetime.fromtimestamp(region.created_at).astimezone()
-    holders = [f"{h.pid} {h.command} ({h.user})" for h in region.holders]
+    holders = [plain(f"{h.pid} {h.command} ({h.user})") for h in region.holders]
     waking = ", woken by each notification" if region.wakes_always else ""
     outside = {
         "name": region.name,
@@ -150,7 +160,7 @@ def show(region: Region) -> None:
     inside = {
         "layout": f"version {build_info()['layout']}, data from byte {region.data_offset:,}",
         "size": f"{region.capacity:,} bytes",
-        "contents": region.contents,
+        "contents": plain(region.contents),
         "sequence": f"{region.sequence:,}",
         "waiters": f"went to sleep {region.parked:,} times, {region.woken:,} answered{waking}",
         "created": f"{created:%Y-%m-%d %H:%M:%S %z}, {age_text(region.age)} ago",
@@ -180,7 +190,9 @@ def typed(region: Region, first: bytes) -> str | None:
         from numpy.lib.format import descr_to_dtype
 
         dtype = descr_to_dtype(region.description["descr"])
-        return f"{dtype}: {numpy.frombuffer(first, dtype, len(first) // dtype.itemsize)}"
+        return (
+            f"{plain(str(dtype))}: {numpy.frombuffer(first, dtype, len(first) // dtype.itemsize)}"
+        )
     except (ImportError, ValueError, TypeError, ZeroDivisionError):
         return None
 

@@ -159,6 +159,47 @@ def test_ls_marks_dead_persistent_and_what_is_no_region(
         zinc.reclaim()
 
 
+def test_what_others_wrote_does_nothing_to_a_terminal(name: str) -> None:
+    """Names, metadata and command lines may look like markup, or be codes."""
+    bad = "[bold]:smile:\x1b[2J"
+    shown = "[bold]:smile:\\x1b[2J"
+    code = (
+        f"import zinc; r = zinc.create({name!r}, 8, metadata=b'x' * 100)\n"
+        "print(flush=True); input()"
+    )
+    described = repr({"descr": bad, "shape": (2,), "fortran_order": False}).encode()
+    odd = os.fsencode(SHM / f"zinc_{name}{bad}") + b"\xff"
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [bad, "-c", code, bad], executable=getattr(sys, "_base_executable", sys.executable),
+        env={"PYTHONHOME": sys.base_prefix, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=pipe, stdout=pipe,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        process.stdout.readline()
+        with open(SHM / f"zinc_{name}", "r+b") as file:  # see docs/reference/layout.md
+            for offset, part in (
+                (64, (1).to_bytes(4, "little")),
+                (68, len(described).to_bytes(4, "little")),
+                (2048, described),
+            ):
+                file.seek(offset)
+                file.write(part)
+        os.close(os.open(odd, os.O_CREAT))
+        try:
+            listing, one = run("ls"), run("info", name)
+            answer("ls", "--json")
+        finally:
+            os.unlink(odd)
+        process.communicate(b"\n")
+    assert (listing.returncode, one.returncode) == (0, 0)
+    for text in listing.stdout, one.stdout:
+        assert "\x1b" not in text
+        assert f"array {shown}" in text
+        assert f"{process.pid} {shown}" in text
+    assert f"{name}{shown}\\udcff" in listing.stdout
+
+
 def test_rate_is_notifications_a_second(name: str) -> None:
     code = f"import zinc, time\nr = zinc.create({name!r}, 1); print(flush=True)\nwhile 1: r.notify(); time.sleep(0.001)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
