@@ -113,6 +113,7 @@ def test_report_stands_alone_and_says_all(run: Run, folder: Path) -> None:
 def test_row_is_run_alone_with_zinc_beside_it(tmp_path: Path) -> None:
     row = "unix-sockets/1 KiB/Unix socket"
     assert row in zinc("bench", "rows", "--quick").stdout.splitlines()
+    assert row in json.loads(zinc("bench", "rows", "--quick", "--json").stdout)
     done = zinc("bench", "unix-sockets", "--quick", "--row", row, "--output", tmp_path)
     assert done.returncode == 0
     results = json.loads((tmp_path / "results.json").read_text())["results"]

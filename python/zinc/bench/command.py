@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -111,12 +112,18 @@ for _suite in SUITES.values():
 
 
 @app.command("rows")
-def list_rows(quick: Quick = False) -> None:
+def list_rows(
+    quick: Quick = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """List all rows, as --row takes them."""
-    for suite in SUITES.values():
-        for point in suite.points(quick):
-            for contender in point.contenders:
-                print(f"{suite.name}/{point.name}/{contender}")
+    rows = [
+        f"{suite.name}/{point.name}/{contender}"
+        for suite in SUITES.values()
+        for point in suite.points(quick)
+        for contender in point.contenders
+    ]
+    print(json.dumps(rows, indent=2) if as_json else "\n".join(rows))
 
 
 @app.command("compare")
