@@ -164,7 +164,7 @@ static void looks(void) {
     EXPECT(info.id == zinc_region_id(region) && info.sequence == 1 && info.kind == 1000);
     EXPECT(info.metadata_length == 4 && memcmp(info.metadata, "told", 4) == 0);
     EXPECT(info.mode == 0640 && info.owner == geteuid() && info.creator_pid == getpid());
-    EXPECT(info.flags == 0 && info.data_offset == 4096 && info.created_at > 0);
+    EXPECT(info.flags == ZINC_WAKES_ALWAYS && info.data_offset == 4096 && info.created_at > 0);
     zinc_region_list(find, &seen);
     EXPECT(seen == 1);
     zinc_close(region);

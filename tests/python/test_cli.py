@@ -569,6 +569,7 @@ class Terminal:
             COMMAND[0], [*COMMAND[1:], "top", "--interval", "0.1"],
             dimensions=(rows, columns), env={**os.environ, "TERM": "xterm-256color", **settings},
             encoding="utf-8", codec_errors="replace",
+            use_poll=True,  # select() is of no use beside the descriptors of a thousand regions
         )  # fmt: skip
 
     def until(self, *texts: str, meanwhile: Callable[[], object] = lambda: None) -> list[str]:
