@@ -116,6 +116,7 @@ def test_row_is_run_alone_with_zinc_beside_it(tmp_path: Path) -> None:
     assert row in json.loads(zinc("bench", "rows", "--quick", "--json").stdout)
     done = zinc("bench", "unix-sockets", "--quick", "--row", row, "--output", tmp_path)
     assert done.returncode == 0
+    assert "Warning" not in done.stderr  # nor of plots that there is nothing for
     results = json.loads((tmp_path / "results.json").read_text())["results"]
     assert {result["point"] for result in results} == {"1 KiB"}
     names = ["zinc", "zinc, copied in", "Unix socket"]

@@ -52,6 +52,8 @@ def of_delivery(quantity: str, label: str) -> Callable[[Run, Any], bool]:
 
     def make(run: Run, axes: Any) -> bool:
         lines = series(run, quantity)
+        if not lines:
+            return False
         for index, (name, results) in enumerate(lines.items()):
             is_ours = name.startswith("zinc")
             axes.plot(
@@ -72,7 +74,7 @@ def of_delivery(quantity: str, label: str) -> Callable[[Run, Any], bool]:
         axes.set_xlabel("payload")
         axes.set_ylabel(label)
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
-        return bool(lines)
+        return True
 
     return make
 
@@ -87,6 +89,8 @@ def of_latency(run: Run, axes: Any) -> bool:
             ours = result.contender.startswith("zinc")
             axes.plot(nines, times, label=result.contender, linewidth=2.4 if ours else 1.2)
             has_any = True
+    if not has_any:
+        return False
     axes.set_xscale("log")
     axes.set_yscale("log")
     ticks = [2, 10, 100, 1_000, 10_000, 100_000]
@@ -96,7 +100,7 @@ def of_latency(run: Run, axes: Any) -> bool:
     axes.set_xlabel("share of round trips that took no longer")
     axes.set_ylabel("round trip")
     axes.legend(fontsize=8)
-    return has_any
+    return True
 
 
 def distribution(result: Result) -> Iterator[tuple[float, float]]:
