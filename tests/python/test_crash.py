@@ -8,8 +8,10 @@ watchdog's to notice.
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import re
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ import os, sys, zinc
 region = zinc.open_or_create(sys.argv[1], 8192)
 reader, writer = os.pipe()
 if os.fork() == 0:
+    os.write(1, b"%d" % os.getpid())
     os.close(writer)
     os.read(reader, 1)
     os._exit(0)
@@ -59,6 +62,14 @@ SCENARIOS = [
     ("fork-then-close", "nothing"),
     ("fork-then-close", "living"),
 ]
+
+
+def await_end(pid: int) -> None:
+    """Wait until a process that is no child of this one has let go of all that it had."""
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        select.select([descriptor], [], [])
+        os.close(descriptor)
 
 
 class Scenario:
@@ -92,11 +103,13 @@ class Scenario:
         strace = ["strace", "-o", str(self.log), *inject]
         reader, writer = os.pipe()
         subprocess.run(
-            [*strace, *self.command], stderr=subprocess.DEVNULL, pass_fds=[writer], check=False
+            [*strace, *self.command], stdout=writer, stderr=subprocess.DEVNULL, check=False
         )
         os.close(writer)
-        os.read(reader, 1)  # until a forked child has ended, too
-        os.close(reader)
+        with os.fdopen(reader) as output:
+            printed = output.read()
+        if self.operation == "fork-then-close" and printed:
+            await_end(int(printed))
         return self.log.read_text().splitlines()
 
     def points(self) -> Iterator[tuple[str, int]]:
@@ -152,20 +165,11 @@ class Scenario:
         if self.path.exists():
             assert self.path.stat().st_size == 4096 + CAPACITY
             assert self.path.read_bytes()[:8] == b"GER_CNIZ"
-        while self.operation == "fork-then-close" and self.is_open():
-            os.sched_yield()  # the child, on its way out, has closed the pipe but not all
         if self.operation != "create":  # else this process would do the removing
             with pytest.raises(FileNotFoundError):
                 zinc.open(self.name)
         with zinc.create(self.name, CAPACITY) as region:
             assert region.as_buffer() == bytes(CAPACITY)
-
-    def is_open(self) -> bool:
-        try:
-            zinc.open(self.name).close()
-        except FileNotFoundError:
-            return False
-        return True
 
     def tear_down(self) -> None:
         if self.region:
