@@ -61,8 +61,8 @@ def fail(message: str) -> NoReturn:
 def ls(as_json: Json = False) -> None:
     """List the regions of this machine.
 
-    Used is the memory that a region really has. The rate is what was notified while this
-    command looked. Dead ones have lost their last user by a kill: zinc gc removes them.
+    Used is the memory that a region really has. The rate is of the tenth of a second in which
+    this command looked. Dead ones have lost their last user by a kill: zinc gc removes them.
     """
     found = _inspect.regions(interval=0.1)
     if as_json:
@@ -71,12 +71,25 @@ def ls(as_json: Json = False) -> None:
     table = Table(box=None, pad_edge=False)
     for column in "name", "size", "used", "contents", "sequence", "per s", "age", "attached":
         is_text = column in ("name", "contents", "attached")
-        table.add_column(column, justify="left" if is_text else "right", overflow="fold")
+        is_long = column in ("contents", "attached")  # what gives way where there is no room
+        table.add_column(
+            column, justify="left" if is_text else "right", no_wrap=not is_long, overflow="fold"
+        )
     for region in found:
         table.add_row(*row(region), style=STYLES[region.state])
-    out.print(table)
+    print_table(table)
     if any(region.has_hidden_holders for region in found):
         notes.print("? are processes of others: who they are, only their user and root may see")
+
+
+def print_table(table: Table) -> None:
+    """Print a table; for other programs, its lines end where their text does."""
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table)
+    print(*(line.rstrip() for line in captured.get().rstrip().split("\n")), sep="\n")
 
 
 STYLES = {"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "dim"}
@@ -123,7 +136,7 @@ def info(
     head: Annotated[int, typer.Option(min=0, help="How many bytes of data to show.")] = 64,
     as_json: Json = False,
 ) -> None:
-    """Tell all of a region: its header, metadata, holders, file and first bytes."""
+    """Tell all of a region, and show its first bytes."""
     region = _inspect.examine(name)
     _inspect.tell_holders({name: region})
     first = b"" if region.problem else _inspect.head(region, head)
@@ -162,7 +175,7 @@ def show(region: Region) -> None:
         "size": f"{region.capacity:,} bytes",
         "contents": plain(region.contents),
         "sequence": f"{region.sequence:,}",
-        "waiters": f"went to sleep {region.parked:,} times, {region.woken:,} answered{waking}",
+        "waiters": f"slept {region.parked:,} times, {region.woken:,} until notified{waking}",
         "created": f"{created:%Y-%m-%d %H:%M:%S %z}, {age_text(region.age)} ago",
         "creator": f"process {region.creator_pid}",
         "id": f"{region.id:016x}",
@@ -170,7 +183,7 @@ def show(region: Region) -> None:
     }
     for what, told in (outside if region.problem else {**outside, **inside}).items():
         table.add_row(what, Text(told))
-    out.print(table)
+    print_table(table)
 
 
 def hex_lines(data: bytes) -> Iterator[str]:
@@ -204,12 +217,14 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         print_json([check._asdict() for check in found])
     else:
-        table = Table(box=None, pad_edge=False, show_header=False)
         marks = {"ok": "green", "note": "yellow", "bad": "red"}
         for check in found:
-            state = Text(check.status, style=marks[check.status])
-            table.add_row(state, check.name, Text(check.found), Text(check.meaning))
-        out.print(table)
+            told = Text.assemble(
+                (f"{check.status:6}", marks[check.status]), f"{check.name:20}{check.found}"
+            )
+            out.print(told, soft_wrap=True)
+            if check.meaning:  # on a line of its own, to be copied
+                out.print(f"{'':6}{check.meaning}", soft_wrap=True)
     if any(check.status == "bad" for check in found):
         raise typer.Exit(1)
 
@@ -220,25 +235,27 @@ def watch(
     count: Annotated[int | None, typer.Option(min=1, help="End after so many lines.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print a line for each notification that is seen: when, its number, and the rate.
+    """Print a line for each notification: when, which, and the rate.
 
-    Several that come faster than lines can be printed are seen as one. Ends when nobody
-    else is attached.
+    The rate is since the line before. Several that come faster than lines can be printed
+    are seen as one. Ends when nobody else is attached.
     """
     with opened(name) as region:
         seen = region.sequence
-        last = time.monotonic()
+        last = None
         while count is None or count > 0:
             if not wait_or_leave(region, seen):
                 return
             now, sequence = time.monotonic(), region.sequence
-            rate = (sequence - seen & 0xFFFFFFFF) / max(now - last, 1e-9)
+            count_of = sequence - seen & 0xFFFFFFFF
+            rate = None if last is None else count_of / max(now - last, 1e-9)
             at = datetime.datetime.now().astimezone()
             if as_json:
-                line = {"time": at.isoformat(), "sequence": sequence, "rate": round(rate, 3)}
+                line = {"time": at.isoformat(), "sequence": sequence, "rate": rate}
                 print(json.dumps(line), flush=True)
             else:
-                print(f"{at:%H:%M:%S.%f}  {sequence:>10,}  {rate:>12,.1f} per s", flush=True)
+                told = "" if rate is None else f"  {rate:>12,.1f} per s"
+                print(f"{at:%H:%M:%S.%f}  {sequence:>10,}{told}", flush=True)
             seen, last = sequence, now
             count = count and count - 1
 
@@ -247,7 +264,12 @@ def watch(
 def top(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds from look to look.")] = 1,
 ) -> None:
-    """Show the regions live: sort by n, s, u, r or a; q ends."""
+    """Show the regions live.
+
+    n, s, u, r and a sort by name, size, used memory, rate and age; q ends.
+    """
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        fail("top needs a terminal; zinc ls --json is for other programs")
     from ._top import Top
 
     Top(interval).run()
@@ -262,7 +284,9 @@ def cat(name: Name, sha256: Sum = False) -> None:
     with opened(name) as region:
         data = memoryview(region)
         pieces = (data[start : start + PIECE] for start in range(0, len(data), PIECE))
-        for piece in passing(f"{name} to standard output", len(data), pieces, sha256):
+        # A bar has no place between the data.
+        title = None if sys.stdout.isatty() else f"{name} to standard output"
+        for piece in passing(title, len(data), pieces, sha256):
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
@@ -271,7 +295,7 @@ def cat(name: Name, sha256: Sum = False) -> None:
 def put(
     name: Name,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="- or nothing is standard input.")
+        Path | None, typer.Argument(metavar="FILE", help="- or nothing is standard input.")
     ] = None,
     sha256: Sum = False,
     notify: Annotated[
@@ -281,10 +305,10 @@ def put(
         bool, typer.Option("--persistent", help="Keep the region when this command ends.")
     ] = False,
 ) -> None:
-    """Put a file, or standard input, into a region: into one of its size, or a new one.
+    """Put a file, or standard input, into a region.
 
-    A new region that is not persistent goes with its last user: this command stays then
-    until it is interrupted.
+    Into one that is there and has its size, or a new one. A new region that is not persistent
+    goes with its last user: this command stays then until it is interrupted.
     """
     with sys.stdin.buffer if file is None or str(file) == "-" else file.open("rb") as source:
         size, pieces = whole(source)
@@ -307,10 +331,10 @@ def put_all(
         is_new = True
     with region:
         if persistent and not is_new and not _inspect.examine(name).persistent:
-            fail(f"region {name!r} is there already, and not persistent")
+            fail(f'region "{name}" is there already, and not persistent')
         if region.capacity != size:
             told = f"{region.capacity:,} bytes, and there are {size:,} to put"
-            fail(f"region {name!r} has {told}; zinc rm it first")
+            fail(f'region "{name}" has {told}; zinc rm it first')
         room = memoryview(region)
         done = 0
         try:
@@ -353,11 +377,12 @@ def pieces_of(source: BinaryIO, size: int) -> Iterator[bytes]:
         yield piece
 
 
-def passing(title: str, size: int, pieces: Iterable[Piece], sha256: bool) -> Iterator[Piece]:
-    """Return the same pieces, with a progress bar if standard error is a terminal."""
+def passing(title: str | None, size: int, pieces: Iterable[Piece], sha256: bool) -> Iterator[Piece]:
+    """Return the same pieces, with a progress bar if it has a title and there is a terminal."""
     digest = hashlib.sha256()
-    with Progress(console=notes, transient=True, disable=not notes.is_terminal) as progress:
-        task = progress.add_task(title, total=size)
+    is_shown = title is not None and notes.is_terminal
+    with Progress(console=notes, transient=True, disable=not is_shown) as progress:
+        task = progress.add_task(title or "", total=size)
         for piece in pieces:
             yield piece
             if sha256:
@@ -382,7 +407,8 @@ def wait(
     name: Name,
     timeout: Annotated[float | None, typer.Option(min=0, help="At most so many seconds.")] = None,
     after: Annotated[
-        int | None, typer.Option(min=0, max=0xFFFFFFFF, help="Any that is past this sequence.")
+        int | None,
+        typer.Option(min=0, max=0xFFFFFFFF, help="Return once the sequence is not this."),
     ] = None,
 ) -> None:
     """Wait for the next notification, and print the sequence.
@@ -393,8 +419,9 @@ def wait(
         seen = region.sequence if after is None else after
         end = None if timeout is None else time.monotonic() + timeout
         if not wait_or_leave(region, seen, end):
-            in_time = "" if timeout is None else f" in {timeout:g} s"
-            fail(f"region {name!r}: no notification came{in_time}")
+            is_late = end is not None and time.monotonic() >= end
+            why = f"came in {timeout:g} s" if is_late else "can come: nobody else is attached"
+            fail(f'region "{name}": no notification {why}')
         print(region.sequence)
 
 
@@ -420,7 +447,7 @@ def wait_or_leave(region: SharedRegion, after: int, end: float | None = None) ->
 
 @app.command()
 def rm(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of regions.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names of regions.")],
     force: Annotated[
         bool, typer.Option("--force", help="Living ones too, and what is no region.")
     ] = False,
@@ -435,7 +462,7 @@ def rm(
                 if found.problem:
                     raise OSError(0, found.problem)
                 if found.state == "attached":
-                    told = f"region {name!r} is in use; --force removes its name all the same"
+                    told = f'region "{name}" is in use; --force removes its name all the same'
                     raise OSError(0, told)
             if not dry_run:
                 unlink(name, force=force)
@@ -452,7 +479,10 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove the dead regions, whose last users were killed, and say what each one had."""
+    """Remove the dead regions, and say what each one had.
+
+    Those are dead whose last users were killed.
+    """
     if dry_run:
         dead = (region for region in _inspect.look().values() if region.state == "dead")
         freed = {region.name: region.memory for region in dead}
@@ -464,7 +494,8 @@ def gc(
     for name, memory in sorted(freed.items()):
         print(f"{'would free' if dry_run else 'freed'} {decimal(memory)}  {name}")
     total = decimal(sum(freed.values()))
-    print(f"{len(freed)} dead regions, {total} {'to free' if dry_run else 'freed'}")
+    noun = "region" if len(freed) == 1 else "regions"
+    print(f"{len(freed)} dead {noun}, {total} {'to free' if dry_run else 'freed'}")
 
 
 # ----

@@ -37,6 +37,7 @@ class Top(App[None]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "quit"),
+        Binding("ctrl+c", "quit", show=False, priority=True),
         Binding("n", "sort('name')", "name"),
         Binding("s", "sort('size')", "size"),
         Binding("u", "sort('used')", "used"),
@@ -95,7 +96,7 @@ class Top(App[None]):
         table.clear()
         for region in sorted(self.before.values(), key=SORTED_BY[self.by]):
             name, size, used, contents, sequence, rate, age, attached = row(region)
-            line = sparkline(self.rates.get((region.name, region.id), ()))
+            line = sparkline(self.rates.get((region.name, region.id), ())).rjust(HISTORY)
             cells = name, rate, line, size, used, sequence, age, attached, contents
             table.add_row(*(Text(cell, style=STYLES[region.state]) for cell in cells))
         table.move_cursor(row=min(cursor, max(0, len(self.before) - 1)), animate=False)
