@@ -9,11 +9,8 @@ import math
 import weakref
 from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
 
-import numpy
-import numpy.typing
-from numpy.lib.format import descr_to_dtype, dtype_to_descr
-
 from . import _region, _zinc
+from ._numpy import numpy
 from ._region import ARRAY, NotARegionError, SharedRegion
 
 if TYPE_CHECKING:
@@ -260,7 +257,7 @@ def _refusal(dtype: numpy.dtype[Any]) -> str | None:
         return "addresses of Python objects mean nothing to other processes"
     if not dtype.itemsize:
         return "its elements have no bytes"
-    if descr_to_dtype(dtype_to_descr(dtype)) != dtype:
+    if numpy.lib.format.descr_to_dtype(numpy.lib.format.dtype_to_descr(dtype)) != dtype:
         return "it has no description that others understand; share it as bytes and view it"
     return None
 
@@ -270,7 +267,7 @@ def _describe(shape: tuple[int, ...], dtype: numpy.dtype[Any], order: str) -> by
         raise ValueError(f"an array's order is 'C' or 'F', not {order!r}")
     if refusal := _refusal(dtype):
         raise ValueError(f"an array of {dtype!r} can't be shared: {refusal}")
-    descr = dtype_to_descr(dtype)
+    descr = numpy.lib.format.dtype_to_descr(dtype)
     description: dict[str, Any] = {"descr": descr, "fortran_order": order == "F", "shape": shape}
     if issubclass(dtype.type, numpy.record):
         description["record"] = True
@@ -282,7 +279,7 @@ def _described(title: str, region: SharedRegion) -> SharedArray:
     description = region.metadata
     try:
         fields = ast.literal_eval(description.decode())
-        dtype = descr_to_dtype(fields["descr"])
+        dtype = numpy.lib.format.descr_to_dtype(fields["descr"])
         if refusal := _refusal(dtype):
             raise ValueError(refusal)
         if fields.get("record", False):

@@ -182,7 +182,7 @@ def huge_pages() -> Check:
     if found is None:
         return Check("huge pages", "note", "none for shared memory", "")
     if found[1] in ("never", "deny"):
-        todo = f"touching a large region for the first time is slower; as root: echo advise > {path}"
+        todo = f"the first touch of a large region is slower; as root: echo advise > {path}"
         return Check("huge pages", "note", found[1], todo)
     return Check("huge pages", "ok", found[1])
 

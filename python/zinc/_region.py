@@ -160,7 +160,7 @@ class SharedRegion(_zinc.SharedRegion):
         ...     region.as_numpy("u2", (-1, 3)).shape
         (4, 3)
         """
-        import numpy
+        from ._numpy import numpy
 
         kind = numpy.dtype(numpy.uint8 if dtype is None else dtype)
         start = operator.index(offset)

@@ -52,6 +52,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_cli.py",
         "zinc/_doctor.py",
         "zinc/_inspect.py",
+        "zinc/_numpy.py",
         "zinc/_region.py",
         "zinc/_top.py",
         "zinc/_zinc.abi3.so",
@@ -123,3 +124,11 @@ def test_source_without_swift_says_what_is_missing(tmp_path: Path) -> None:
     assert failed.returncode != 0
     lines = [line.strip() for line in (failed.stdout + failed.stderr).splitlines()]
     assert any(line.startswith("zinc: to build from source takes Swift 6.3") for line in lines)
+
+
+@pytest.mark.parametrize("call", ["zinc.array(None, 3)", "zinc.create(NAME, 1).as_numpy()"])
+def test_what_needs_numpy_says_how_to_install_it(name: str, call: str) -> None:
+    code = f"import sys; NAME = {name!r}; sys.modules['numpy'] = None; import zinc; {call}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("arrays take: pip install 'zinc-shm[numpy]'")
