@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +28,7 @@ html_title = f"zinc {release}"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_preserve_defaults = True  # 0o600, not 384
 myst_heading_anchors = 3
 
 hawkmoth_root = str(ROOT / "Sources/CZinc/include")
@@ -52,6 +55,19 @@ class CommandHelp(Directive):
         return nodes.literal_block(text, text.strip(), language="text")
 
 
+def types_of_stub(_app: Any, _what: str, name: str, thing: Any, *_: Any) -> tuple[str, str] | None:
+    """Return the signature, with its types, of a method that is written in C."""
+    if not inspect.ismethoddescriptor(thing):
+        return None
+    stub = ast.parse((ROOT / "python/zinc/_zinc.pyi").read_text())
+    for node in ast.walk(stub):
+        if isinstance(node, ast.FunctionDef) and node.name == name.rpartition(".")[2]:
+            arguments = ast.unparse(node.args).removeprefix("self").removeprefix(", ")
+            return f"({arguments})", ast.unparse(node.returns) if node.returns else ""
+    return None
+
+
 def setup(app: Any) -> None:
     """Register the directive."""
+    app.connect("autodoc-process-signature", types_of_stub)
     app.add_directive("command-help", CommandHelp)

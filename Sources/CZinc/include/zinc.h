@@ -101,15 +101,16 @@ enum {
     ZINC_ANY_USER = 8,   /* open: the region may belong to another user */
 };
 
+/** How to create, open or attach: `size`, and zeros for what does not matter. */
 typedef struct ZincOptions {
-    uintptr_t size;            /* sizeof(ZincOptions) */
-    uint32_t flags;            /* ZINC_..., or 0 */
-    uint32_t mode;             /* create: permissions, must include 0600; 0 is 0600 */
-    const void *metadata;      /* create: bytes to keep in the header, or null */
-    uintptr_t metadata_length; /* at most 2048 */
-    uint32_t kind;             /* create: what the data is; 0 raw, 1 an array of numpy's,
+    uintptr_t size;            /**< sizeof(ZincOptions) */
+    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_ANY_USER, or 0 */
+    uint32_t mode;             /**< create: permissions, must include 0600; 0 is 0600 */
+    const void *metadata;      /**< create: bytes to keep in the header, or null */
+    uintptr_t metadata_length; /**< at most 2048 */
+    uint32_t kind;             /**< create: what the data is; 0 raw, 1 an array of numpy's,
                                   whose description is the metadata; yours from 1000 */
-    uint32_t reserved;         /* 0 */
+    uint32_t reserved;         /**< 0 */
 } ZincOptions;
 
 /**
@@ -164,36 +165,37 @@ int32_t zinc_region_unlink(const char *name, uint32_t flags);
  */
 uint64_t zinc_reclaim(void (*tell)(const char *name, uint64_t bytes, void *context), void *context);
 
-/** How a region is: what zinc_region_examine() tells of its state. */
+/* How a region is: what zinc_region_examine() tells of its state. */
 enum {
     ZINC_ATTACHED = 0,   /* somebody uses it */
     ZINC_UNATTACHED = 1, /* persistent, and nobody uses it now */
     ZINC_DEAD = 2,       /* its last user was killed: the next call that meets it removes it */
 };
 
-/** What zinc_region_examine() tells beside ZINC_PERSISTENT. */
+/* What zinc_region_examine() tells beside ZINC_PERSISTENT. */
 enum {
     ZINC_WAKES_ALWAYS = 16, /* some may only read, and can't say that they sleep: each
                                notification makes the system call that wakes them */
 };
 
+/** What zinc_region_examine() tells. */
 typedef struct ZincRegionInfo {
-    uintptr_t size;       /* sizeof(ZincRegionInfo) */
-    uint64_t capacity;    /* bytes of data */
-    uint64_t data_offset; /* bytes before them in the file */
-    uint64_t memory;      /* bytes that the file really has */
-    uint64_t id;          /* as zinc_region_id() */
-    uint64_t created_at;  /* ns since 1970 */
-    uint64_t device;      /* of the file, as stat(2) has it */
+    uintptr_t size;       /**< sizeof(ZincRegionInfo) */
+    uint64_t capacity;    /**< bytes of data */
+    uint64_t data_offset; /**< bytes before them in the file */
+    uint64_t memory;      /**< bytes that the file really has */
+    uint64_t id;          /**< as zinc_region_id() */
+    uint64_t created_at;  /**< ns since 1970 */
+    uint64_t device;      /**< of the file, as stat(2) has it */
     uint64_t inode;
-    uint32_t flags; /* ZINC_PERSISTENT, ZINC_WAKES_ALWAYS */
-    uint32_t state; /* ZINC_ATTACHED, ... */
-    uint32_t mode;  /* permissions */
-    uint32_t owner; /* user */
+    uint32_t flags; /**< ZINC_PERSISTENT, ZINC_WAKES_ALWAYS */
+    uint32_t state; /**< ZINC_ATTACHED, ZINC_UNATTACHED or ZINC_DEAD */
+    uint32_t mode;  /**< permissions */
+    uint32_t owner; /**< user */
     int32_t creator_pid;
-    uint32_t sequence; /* notifications so far, modulo 2^32 */
-    uint32_t parked;   /* how often a waiter has gone to sleep, modulo 2^32 */
-    uint32_t woken;    /* of these, how many had been answered when somebody last looked */
+    uint32_t sequence; /**< notifications so far, modulo 2^32 */
+    uint32_t parked;   /**< how often a waiter has gone to sleep, modulo 2^32 */
+    uint32_t woken;    /**< of these, how many had been answered when somebody last looked */
     uint32_t kind;
     uint32_t metadata_length;
     uint8_t metadata[2048];
@@ -259,11 +261,12 @@ enum {
 /** deadline_ns for waits without end. */
 #define ZINC_FOREVER UINT64_MAX
 
+/** How long to wait, and for what. */
 typedef struct ZincWaitOptions {
-    uintptr_t size;       /* sizeof(ZincWaitOptions) */
-    uint64_t deadline_ns; /* CLOCK_MONOTONIC, ns; 0 only looks; ZINC_FOREVER */
-    uint32_t flags;       /* ZINC_WAIT_..., or 0 */
-    uint32_t after;       /* with ZINC_WAIT_AFTER: return once the sequence is not this */
+    uintptr_t size;       /**< sizeof(ZincWaitOptions) */
+    uint64_t deadline_ns; /**< CLOCK_MONOTONIC, ns; 0 only looks; ZINC_FOREVER */
+    uint32_t flags;       /**< ZINC_WAIT_AFTER, ZINC_WAIT_INTERRUPTIBLE, or 0 */
+    uint32_t after;       /**< with ZINC_WAIT_AFTER: return once the sequence is not this */
 } ZincWaitOptions;
 
 /**
@@ -275,8 +278,8 @@ int32_t zinc_region_wait(ZincHandle handle, const ZincWaitOptions *options);
 /** One of many to wait for. */
 typedef struct ZincWaitItem {
     ZincHandle handle;
-    uint32_t after;  /* with ZINC_WAIT_AFTER: there is news once the sequence is not this */
-    uint32_t is_new; /* on return: 1 if there was something new, else 0 */
+    uint32_t after;  /**< with ZINC_WAIT_AFTER: there is news once the sequence is not this */
+    uint32_t is_new; /**< on return: 1 if there was something new, else 0 */
 } ZincWaitItem;
 
 /**

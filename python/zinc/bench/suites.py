@@ -140,7 +140,7 @@ SUITES = {
                 ],
             ),
         ),
-        Suite("hot-path", "What the calls do besides: nothing", counted),
+        Suite("hot-path", "System calls and allocations on the hot path", counted),
     )
 }
 
