@@ -2,6 +2,7 @@
 
 try:
     import numpy as numpy
-except ModuleNotFoundError as error:
-    told = f"{error}; arrays take: pip install 'zinc-shm[numpy]'"
-    raise ModuleNotFoundError(told, name=error.name) from None
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "no numpy here; arrays take: pip install 'zinc-shm[numpy]'", name="numpy"
+    ) from None
