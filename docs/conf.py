@@ -55,19 +55,26 @@ class CommandHelp(Directive):
         return nodes.literal_block(text, text.strip(), language="text")
 
 
+STUB = ast.parse((ROOT / "python/zinc/_zinc.pyi").read_text())
+METHODS = {
+    node.name: node
+    for class_ in STUB.body
+    if isinstance(class_, ast.ClassDef)
+    for node in class_.body
+    if isinstance(node, ast.FunctionDef)
+}
+
+
 def types_of_stub(_app: Any, _what: str, name: str, thing: Any, *_: Any) -> tuple[str, str] | None:
     """Return the signature, with its types, of a method that is written in C."""
-    if not inspect.ismethoddescriptor(thing):
+    method = METHODS.get(name.rpartition(".")[2])
+    if method is None or method.returns is None or not inspect.ismethoddescriptor(thing):
         return None
-    stub = ast.parse((ROOT / "python/zinc/_zinc.pyi").read_text())
-    for node in ast.walk(stub):
-        if isinstance(node, ast.FunctionDef) and node.name == name.rpartition(".")[2]:
-            arguments = ast.unparse(node.args).removeprefix("self").removeprefix(", ")
-            return f"({arguments})", ast.unparse(node.returns) if node.returns else ""
-    return None
+    arguments = ast.unparse(method.args).removeprefix("self").removeprefix(", ")
+    return f"({arguments})", ast.unparse(method.returns)
 
 
 def setup(app: Any) -> None:
-    """Register the directive."""
+    """Register the directive, and what makes signatures."""
     app.connect("autodoc-process-signature", types_of_stub)
     app.add_directive("command-help", CommandHelp)

@@ -81,15 +81,13 @@ def of_delivery(quantity: str, label: str) -> Callable[[Run, Any], bool]:
 
 def of_latency(run: Run, axes: Any) -> bool:
     """Draw the whole distribution of round trips, up to the maximum."""
-    has_any = False
     for result in run.results:
         is_it = result.suite == "latency" and result.point == "back to back"
         if is_it and result.histogram and result.percentiles:
             times, nines = zip(*distribution(result), strict=True)
             ours = result.contender.startswith("zinc")
             axes.plot(nines, times, label=result.contender, linewidth=2.4 if ours else 1.2)
-            has_any = True
-    if not has_any:
+    if not axes.lines:
         return False
     axes.set_xscale("log")
     axes.set_yscale("log")
