@@ -15,7 +15,7 @@ from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
 SCRATCH = ROOT / ".build-embedded"
-HEADER = ROOT / "Sources/CZinc/include/zinc.h"
+HEADERS = ROOT / "Sources/CZinc/include"
 
 # Whose functions the library asks for; see layout.c. Other machines get those of today.
 OLDEST_GLIBC = {"x86_64": "GLIBC_2.2.5", "aarch64": "GLIBC_2.17"}.get(platform.machine())
@@ -68,7 +68,8 @@ class BuildZinc(build_ext):
         library = build_library("zinc")
         shutil.copy(library, package)
         shutil.copy(build_library("zincbench", str(library), "-rpath", "$ORIGIN"), package)
-        shutil.copy(HEADER, package / "include")
+        shutil.copy(HEADERS / "zinc.h", package / "include")
+        shutil.copytree(HEADERS / "zinc", package / "include/zinc", dirs_exist_ok=True)
         super().run()
 
     def build_extensions(self) -> None:
@@ -83,8 +84,11 @@ setup(
         Extension(
             "zinc._zinc",
             sources=["Sources/ZincPython/module.c", "Sources/ZincPython/region.c"],
-            depends=["setup.py", "Sources/ZincPython/module.h", str(HEADER.relative_to(ROOT))],
-            include_dirs=[str(HEADER.parent.relative_to(ROOT))],
+            depends=[
+                "setup.py",
+                *(str(p.relative_to(ROOT)) for p in (ROOT / "Sources").glob("*/**/*.h")),
+            ],
+            include_dirs=[str(HEADERS.relative_to(ROOT))],
             library_dirs=[str((SCRATCH / "release").relative_to(ROOT))],
             libraries=["zinc"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if IS_STABLE else [],

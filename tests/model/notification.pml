@@ -1,5 +1,5 @@
 /*
- * The notification protocol of Sources/Zinc/Attachment+Notification.swift, for spin to
+ * The notification protocol of Sources/Zinc/Notification/Notification.swift, for spin to
  * search in full: every interleaving, and every reordering that its memory orders allow.
  *
  *     spin -a -DN3_ORDER=1 notification.pml && cc -O2 -DSAFETY pan.c && ./a.out -E

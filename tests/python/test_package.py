@@ -58,6 +58,8 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_zinc.abi3.so",
         "zinc/_zinc.pyi",
         "zinc/include/zinc.h",
+        "zinc/include/zinc/notification.h",
+        "zinc/include/zinc/region.h",
         "zinc/libzinc.so",
         "zinc/libzincbench.so",
         "zinc/py.typed",
@@ -92,8 +94,8 @@ def test_build_info_tells_what_it_is() -> None:
 def test_library_exports_the_interface_and_nothing_else() -> None:
     symbols = run("nm", "--dynamic", "--defined-only", zinc.get_library())
     exported = {line.split()[-1] for line in symbols.splitlines()}
-    header = Path(zinc.get_include(), "zinc.h").read_text()
-    declared = set(re.findall(r"^\w[\w *]*?\b(zinc_\w+)\(", header, re.MULTILINE))
+    headers = [path.read_text() for path in Path(zinc.get_include()).glob("**/*.h")]
+    declared = set(re.findall(r"^\w[\w *]*?\b(zinc_\w+)\(", "".join(headers), re.MULTILINE))
     assert exported == declared
     assert len(exported) >= 9
 

@@ -48,13 +48,14 @@ import Testing
     onThreads(4) { number in
       let attachment = unsafe shared.pointer
       if number < 2 {
-        for _ in 0..<rounds { _ = unsafe attachment.pointee.notify() }
+        for _ in 0..<rounds { _ = unsafe attachment.pointee.notification.notify() }
       } else {
         // Not one by one: several notifications may be seen as one.
-        while unsafe attachment.pointee.sequence < 2 * rounds {
-          let seen = unsafe attachment.pointee.sequence
+        while unsafe attachment.pointee.notification.sequence < 2 * rounds {
+          let seen = unsafe attachment.pointee.notification.sequence
           if seen == 2 * rounds { break }
-          _ = unsafe attachment.pointee.wait(past: seen, deadline: .max, isInterruptible: false)
+          _ = unsafe attachment.pointee.notification.wait(
+            past: seen, deadline: .max, isInterruptible: false)
         }
       }
     }
@@ -70,7 +71,8 @@ import Testing
         if number == 0 {
           unsafe Zinc.Attachment.detach(shared.pointer)
         } else {
-          let result = unsafe shared.pointer.pointee.wait(deadline: .max, isInterruptible: false)
+          let result = unsafe shared.pointer.pointee.notification.wait(
+            deadline: .max, isInterruptible: false)
           #expect(result == .closed)
         }
       }
@@ -94,12 +96,14 @@ import Testing
           }
           #expect(result == .closed || result == .notified)
         case 3:
-          while unsafe attachment.pointee.wait(deadline: .max, isInterruptible: false) != .closed {}
-        case 4: for _ in 0..<100 { _ = unsafe attachment.pointee.notify() }
+          while unsafe attachment.pointee.notification.wait(deadline: .max, isInterruptible: false)
+            != .closed
+          {}
+        case 4: for _ in 0..<100 { _ = unsafe attachment.pointee.notification.notify() }
         default:
           for i in 0..<100 {
             unsafe attachment.pointee.data.storeBytes(of: UInt8(i), as: UInt8.self)
-            _ = unsafe attachment.pointee.tryWait()
+            _ = unsafe attachment.pointee.notification.tryWait()
             #expect(unsafe attachment.pointee.metadata.first == 7)
             #expect(unsafe attachment.pointee.data.load(as: UInt8.self) == i)
           }

@@ -1,5 +1,4 @@
 internal import CZinc
-internal import Synchronization
 
 /// What a handle points to: one process's hold on one region.
 ///
@@ -10,13 +9,12 @@ internal import Synchronization
 
   /// Nil for an anonymous region.
   let path: RegionPath?
-  let header: Header
   let data: UnsafeMutableRawPointer
   let file: RegionFile
   /// The data can't be written through this handle.
   let isReadonly: Bool
-  /// The header can: notify, and take tickets.
-  let canNotify: Bool
+  let notification: Notification
+  private let header: Header
   private let mapping: Mapping
 
   /// Holds the attach lock of a region with a name; is the region, without one. Nil
@@ -24,31 +22,23 @@ internal import Synchronization
   var descriptor: Descriptor?
   var links = AttachedHandles.Links()
 
-  /// The sequence that this handle saw last.
-  let seen = Atomic<UInt32>(0)
-  /// How many tickets the last notification through this handle found.
-  let ticketsFound = Atomic<UInt32>(0)
-  let waits = WaitsInFlight()
-  let spin = SpinBudget()
-
   init(
     _ path: consuming RegionPath?, _ descriptor: consuming Descriptor,
     _ mapping: consuming Mapping, _ file: RegionFile, isReadonly: Bool, canNotify: Bool
   ) {
     unsafe data = unsafe mapping.base + file.dataOffset
-    header = unsafe Header(mapping.base)
+    let header = unsafe Header(mapping.base)
+    self.header = header
+    notification = Notification(
+      header.words, canNotify: canNotify, wakesAlways: file.flags.contains(.wakeAlways))
     self.file = file
     self.path = path
     self.descriptor = consume descriptor
     self.mapping = mapping
     self.isReadonly = isReadonly
-    self.canNotify = canNotify
   }
 
   var capacity: Int { file.capacity }
-
-  /// See `Header.Flags.wakeAlways`.
-  var wakesAlways: Bool { file.flags.contains(.wakeAlways) }
 
   /// What `create` was given to keep, valid as long as the attachment. Its length is
   /// ours; its bytes are the file's, which others can scribble on.

@@ -20,7 +20,7 @@ extension Attachment {
     // else the linkat below finds out for nothing.
     if capacity >= 1 << 20 { try RegionName.claim(path) }
     let pages = try unsafe Descriptor(
-      opening: RegionPath.directory.cString, O_TMPFILE | O_RDWR, mode: 0o600)
+      opening: SharedFolder.path.cString, O_TMPFILE | O_RDWR, mode: 0o600)
     try check(czinc_fchmod(pages.raw, options.mode), "fchmod")
     let mapping = try file.lay(out: pages, inFolder: true, options)
     var lock = try pages.reopened()
@@ -158,7 +158,7 @@ extension Attachment {
 
   /// Ends the waits of other threads and gives up the name; the mapping stays.
   static func detach(_ handle: Handle) {
-    unsafe handle.pointee.endWaits()
+    unsafe handle.pointee.notification.endWaits()
     ForkGate.enter()
     defer { ForkGate.leave() }
     if unsafe AttachedHandles.remove(handle) { unsafe handle.pointee.releaseName() }

@@ -2,7 +2,6 @@ internal import CZinc
 
 /// A name that was checked, as the path of its object: `/dev/shm/zinc_NAME`.
 @safe struct RegionPath: ~Copyable {
-  static let directory: StaticString = "/dev/shm"
   static let prefix: StaticString = "/dev/shm/zinc_"
   static let longestName = 250
 
@@ -62,12 +61,5 @@ internal import CZinc
       true
     default: false
     }
-  }
-}
-
-extension StaticString {
-  /// NUL-terminated; lasts for ever.
-  var cString: UnsafePointer<CChar> {
-    unsafe UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self)
   }
 }

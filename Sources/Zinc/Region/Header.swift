@@ -3,12 +3,8 @@ internal import Synchronization
 
 /// The header page of a mapped region.
 ///
-/// All but three words are written once, before anybody else can see the region.
-/// Those three, whose protocol stands in `Attachment+Notification`:
-///
-///     sequence  how many notifications there were; the futex word
-///     parked    tickets: how often a waiter has gone to sleep
-///     woken     the tickets that a notifier has answered
+/// All but the three words of its `Notification` are written once, before anybody else
+/// can see the region.
 @safe struct Header {
   static let magic: UInt64 = 0x5A49_4E43_5F52_4547
   static let version: UInt16 = 3
@@ -30,9 +26,11 @@ internal import Synchronization
 
   init(_ base: UnsafeMutableRawPointer) { unsafe self.base = unsafe base }
 
-  var sequence: UnsafeMutablePointer<Atomic<UInt32>> { unsafe word(Header.sequenceOffset) }
-  var parked: UnsafeMutablePointer<Atomic<UInt32>> { unsafe word(Header.parkedOffset) }
-  var woken: UnsafeMutablePointer<Atomic<UInt32>> { unsafe word(Header.wokenOffset) }
+  var words: NotificationWords {
+    unsafe NotificationWords(
+      sequence: word(Header.sequenceOffset), parked: word(Header.parkedOffset),
+      woken: word(Header.wokenOffset))
+  }
 
   func metadata(count: Int) -> UnsafeRawBufferPointer {
     unsafe UnsafeRawBufferPointer(start: base + Header.metadataOffset, count: count)

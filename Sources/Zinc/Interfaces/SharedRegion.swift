@@ -175,11 +175,11 @@
     }
 
     /// The number of notifications so far, modulo 2³².
-    public var sequence: UInt32 { unsafe handle.pointee.sequence }
+    public var sequence: UInt32 { unsafe handle.pointee.notification.sequence }
 
     /// The sequence that this region value has seen last: what `tryWait` and
     /// `wait(timeout:)` compare with.
-    public var seen: UInt32 { unsafe handle.pointee.sequenceSeen }
+    public var seen: UInt32 { unsafe handle.pointee.notification.sequenceSeen }
 
     /// Says that there is something new, and wakes who waits. Returns the new sequence.
     ///
@@ -187,17 +187,17 @@
     /// it. No system call unless somebody may be asleep. No effect, and 0, where the
     /// region's mode lets this user only read.
     @discardableResult
-    public func notify() -> UInt32 { unsafe handle.pointee.notify() }
+    public func notify() -> UInt32 { unsafe handle.pointee.notification.notify() }
 
     /// Is there something that this region value has not seen yet? It has, then. Never sleeps.
-    public func tryWait() -> Bool { unsafe handle.pointee.tryWait() }
+    public func tryWait() -> Bool { unsafe handle.pointee.notification.tryWait() }
 
     /// Waits until there is something that this region value has not seen yet, and
     /// sees it; nil waits for ever. Several notifications may be seen as one, and its
     /// own count too. False if nothing came in time.
     @discardableResult
     public func wait(timeout: Duration? = nil) -> Bool {
-      unsafe handle.pointee.wait(
+      unsafe handle.pointee.notification.wait(
         deadline: SharedRegion.deadline(timeout), isInterruptible: false) == .notified
     }
 
@@ -206,7 +206,7 @@
     /// wait on one value, or two processes talk both ways over one region.
     @discardableResult
     public func wait(after sequence: UInt32, timeout: Duration? = nil) -> Bool {
-      unsafe handle.pointee.wait(
+      unsafe handle.pointee.notification.wait(
         past: sequence, deadline: SharedRegion.deadline(timeout), isInterruptible: false)
         == .notified
     }

@@ -42,7 +42,6 @@ enum ForkGate {
   fileprivate static func register() {
     _ = czinc_at_fork(
       { ForkGate.beforeFork() }, { ForkGate.afterForkInParent() }, { ForkGate.afterForkInChild() })
-    _ = czinc_at_exit { AttachedHandles.detachAll() }
   }
 
   /// Replaces the word by what `next` makes of it, once that is not nil.
@@ -57,18 +56,8 @@ enum ForkGate {
   }
 }
 
-/// Run as the library is loaded, when no other thread can be in here yet. Exit
-/// handlers run in reverse order: ours after those of the program.
+/// Run as the library is loaded, when no other thread can be in here yet.
 @section(".init_array") @used
 private let atLoad: @convention(c) () -> Void = registerHandlers
 
 @c private func registerHandlers() { ForkGate.register() }
-
-/// Calls `isDone` until it says yes, after the first tries with pauses of up to a millisecond.
-func poll(_ isDone: () -> Bool) {
-  var pause: UInt64 = 500
-  while !isDone() {
-    pause = min(pause * 2, 1_000_000)
-    if pause > 16_000 { czinc_sleep(pause) } else { czinc_pause() }
-  }
-}

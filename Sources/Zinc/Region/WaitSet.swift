@@ -1,7 +1,7 @@
 internal import CZinc
 internal import Synchronization
 
-/// Waits for news from many handles at once: the protocol of `Attachment+Notification`
+/// Waits for news from many handles at once: the protocol of `Notification`
 /// with futex_waitv(2) in the place of futex(2). A handle may stand there twice.
 @safe struct WaitSet {
   typealias Item = ZincWaitItem
@@ -19,16 +19,16 @@ internal import Synchronization
   /// `is_new`. News are what differs from `after`; `seeing` takes it from the handles
   /// first and, at the end, lets them see what is new.
   func wait(forAll: Bool, seeing: Bool, deadline: UInt64, isInterruptible: Bool)
-    -> Attachment.WaitResult
+    -> Notification.WaitResult
   {
     for i in 0..<count {
       unsafe items[i].is_new = 0
-      if seeing { unsafe items[i].after = handle(i).pointee.sequenceSeen }
+      if seeing { unsafe items[i].after = handle(i).pointee.notification.sequenceSeen }
     }
     var begun = 0
-    defer { for i in 0..<begun { unsafe handle(i).pointee.waits.end() } }
+    defer { for i in 0..<begun { unsafe handle(i).pointee.notification.waits.end() } }
     while begun < count {
-      guard unsafe handle(begun).pointee.waits.begin() else { return .closed }
+      guard unsafe handle(begun).pointee.notification.waits.begin() else { return .closed }
       begun += 1
     }
     let result = wait(forAll: forAll, deadline: deadline, isInterruptible: isInterruptible)
@@ -36,27 +36,29 @@ internal import Synchronization
     for i in 0..<count where isNew(i) { unsafe items[i].is_new = 1 }
     if seeing {
       for i in 0..<count where unsafe items[i].is_new == 1 {
-        _ = unsafe handle(i).pointee.tryWait()
+        _ = unsafe handle(i).pointee.notification.tryWait()
       }
     }
     return .notified
   }
 
   private func wait(forAll: Bool, deadline: UInt64, isInterruptible: Bool)
-    -> Attachment.WaitResult
+    -> Notification.WaitResult
   {
     if hasNews(fromAll: forAll) { return .notified }
     if deadline == 0 { return .timedOut }
-    if unsafe handle(0).pointee.spin.spin(until: deadline, { hasNews(fromAll: forAll) }) {
+    if unsafe handle(0).pointee.notification.spin.spin(
+      until: deadline, { hasNews(fromAll: forAll) })
+    {
       return .notified
     }
     while true {
-      for i in 0..<count where !isNew(i) { unsafe handle(i).pointee.takeTicket() }
+      for i in 0..<count where !isNew(i) { unsafe handle(i).pointee.notification.takeTicket() }
       if hasNews(fromAll: forAll) { return .notified }
       var nap = UInt64.max
       for i in 0..<count {
-        if unsafe handle(i).pointee.waits.isClosing { return .closed }
-        nap = min(nap, unsafe handle(i).pointee.longestNap)
+        if unsafe handle(i).pointee.notification.waits.isClosing { return .closed }
+        nap = min(nap, unsafe handle(i).pointee.notification.longestNap)
       }
       let time = czinc_clock(CLOCK_MONOTONIC)
       if time >= deadline { return .timedOut }
@@ -73,8 +75,12 @@ internal import Synchronization
     unsafe items[i].handle.unsafelyUnwrapped.assumingMemoryBound(to: Attachment.self)
   }
 
+  private func words(_ i: Int) -> NotificationWords {
+    unsafe handle(i).pointee.notification.words
+  }
+
   private func isNew(_ i: Int) -> Bool {
-    unsafe handle(i).pointee.header.sequence.pointee.load(ordering: .sequentiallyConsistent)
+    unsafe words(i).sequence.pointee.load(ordering: .sequentiallyConsistent)
       != items[i].after
   }
 
@@ -101,10 +107,9 @@ internal import Synchronization
       let first = group * Sleeper.capacity
       let start = unsafe end
       for i in first..<min(first + Sleeper.capacity, count) {
-        let header = unsafe handle(i).pointee.header
         // One that has news, while others have not, is there for the sake of its close.
-        let now = unsafe isNew(i) ? handle(i).pointee.sequence : items[i].after
-        unsafe end.initialize(to: czinc_futex_entry(header.sequence, now))
+        let now = unsafe isNew(i) ? handle(i).pointee.notification.sequence : items[i].after
+        unsafe end.initialize(to: czinc_futex_entry(words(i).sequence, now))
         unsafe end += 1
       }
       unsafe end.initialize(to: czinc_futex_entry(done, 0))

@@ -66,3 +66,10 @@ enum AttachedHandles {
 
   private static func unlock() { isLocked.store(false, ordering: .releasing) }
 }
+
+/// Run as the library is loaded: exit handlers run in reverse order, ours after those of
+/// the program.
+@section(".init_array") @used
+private let atLoad: @convention(c) () -> Void = registerAtExit
+
+@c private func registerAtExit() { _ = czinc_at_exit { AttachedHandles.detachAll() } }

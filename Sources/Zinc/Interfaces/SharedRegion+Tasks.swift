@@ -53,7 +53,7 @@
     }
 
     func outcome(at time: UInt64) -> Outcome? {
-      if unsafe handle.pointee.sequence != last { return .notified }
+      if unsafe handle.pointee.notification.sequence != last { return .notified }
       if isCancelled.load(ordering: .acquiring) { return .cancelled }
       return time >= deadline ? .timedOut : nil
     }
@@ -147,7 +147,7 @@
     }
 
     private func sleep(_ told: UInt32, _ waits: [TaskWait], until deadline: UInt64)
-      -> Attachment.WaitResult
+      -> Notification.WaitResult
     {
       var items = unsafe [ZincWaitItem(handle: changes.attachment, after: told, is_new: 0)]
       for wait in waits {

@@ -3,6 +3,9 @@ internal import CZinc
 /// Puts an error's message together in a buffer, without allocating:
 /// `create "frames": already exists, …`. Ends with a NUL, cut if it must be.
 @safe struct Message {
+  /// More of a name than this is not shown.
+  private static let longestName = 250
+
   private let buffer: UnsafeMutableBufferPointer<CChar>
   private(set) var length = 0
 
@@ -70,7 +73,7 @@ internal import CZinc
   /// shows as `?`, and the end of a long one as `...`.
   private mutating func append(name: UnsafePointer<CChar>) {
     var next = unsafe name
-    for _ in 0...RegionPath.longestName {
+    for _ in 0...Message.longestName {
       let byte = unsafe UInt8(bitPattern: next.pointee)
       if byte == 0 { return }
       append((0x20...0x7E).contains(byte) && byte != UInt8(ascii: "\"") ? byte : UInt8(ascii: "?"))

@@ -2,7 +2,7 @@ internal import CZinc
 internal import Synchronization
 
 // The protocol, which loses no notification and strands no sleeper whoever is killed
-// wherever. S, P and W are the header's words sequence, parked and woken.
+// wherever. S, P and W are the three words sequence, parked and woken.
 //
 //     notify                               wait, with `last` as what it has seen
 //     n1  p = P as n3 last found it        w1  if S != last: done
@@ -25,21 +25,52 @@ internal import Synchronization
 //
 // tests/model searches every interleaving and reordering of this, and finds what
 // breaks when any of these orders is weaker.
-extension Attachment {
+/// Three words of shared memory that tell processes of something new, wherever they lie:
+///
+///     sequence  how many notifications there were; the futex word
+///     parked    tickets: how often a waiter has gone to sleep
+///     woken     the tickets that a notifier has answered
+@safe struct NotificationWords {
+  let sequence: UnsafeMutablePointer<Atomic<UInt32>>
+  let parked: UnsafeMutablePointer<Atomic<UInt32>>
+  let woken: UnsafeMutablePointer<Atomic<UInt32>>
+}
+
+/// One party's end of the protocol: the words, and what it remembers of them.
+@safe struct Notification: ~Copyable {
+  let words: NotificationWords
+  /// May write the words: notify, and take tickets.
+  let canNotify: Bool
+  /// Some can't take tickets: each notification wakes.
+  let wakesAlways: Bool
+
+  /// The sequence that was seen last.
+  private let seen = Atomic<UInt32>(0)
+  /// How many tickets the last notification from here found.
+  private let ticketsFound = Atomic<UInt32>(0)
+  let waits = WaitsInFlight()
+  let spin = SpinBudget()
+
+  init(_ words: NotificationWords, canNotify: Bool, wakesAlways: Bool) {
+    self.words = words
+    self.canNotify = canNotify
+    self.wakesAlways = wakesAlways
+  }
+
   /// Tells everybody that there is something new. Returns the new sequence.
   ///
-  /// Sequentially consistent includes release: it pairs with the loads in `isNew`
-  /// and `wait`, so whoever sees the new sequence sees what was written before.
+  /// Sequentially consistent includes release: it pairs with the loads in `sequence`
+  /// and `sleep`, so whoever sees the new sequence sees what was written before.
   @inline(__always)
   func notify() -> UInt32 {
     guard canNotify else { return 0 }
-    let answered = ticketsFound.load(ordering: .relaxed)
-    let sequence = unsafe header.sequence.pointee.wrappingAdd(
-      1, ordering: .sequentiallyConsistent
+    let answered = ticketsFound.load(ordering: .relaxed)  // n1
+    let sequence = unsafe words.sequence.pointee.wrappingAdd(
+      1, ordering: .sequentiallyConsistent  // n2
     ).newValue
-    let tickets = unsafe header.parked.pointee.load(ordering: .sequentiallyConsistent)
+    let tickets = unsafe words.parked.pointee.load(ordering: .sequentiallyConsistent)  // n3
     ticketsFound.store(tickets, ordering: .relaxed)
-    if unsafe wakesAlways || tickets != header.woken.pointee.load(ordering: .relaxed) {
+    if unsafe wakesAlways || tickets != words.woken.pointee.load(ordering: .relaxed) {  // n3w
       wake(answering: answered)
     }
     return sequence
@@ -47,21 +78,21 @@ extension Attachment {
 
   @inline(never)
   private func wake(answering tickets: UInt32) {
-    wakeSleepers()
-    unsafe header.woken.pointee.store(tickets, ordering: .releasing)
+    wakeSleepers()  // n4
+    unsafe words.woken.pointee.store(tickets, ordering: .releasing)  // n5
   }
 
-  private func wakeSleepers() { unsafe czinc_futex_wake(header.sequence) }
+  private func wakeSleepers() { unsafe czinc_futex_wake(words.sequence) }
 
   /// Acquires: pairs with the add in `notify`.
   @inline(__always)
-  var sequence: UInt32 { unsafe header.sequence.pointee.load(ordering: .acquiring) }
+  var sequence: UInt32 { unsafe words.sequence.pointee.load(ordering: .acquiring) }  // w1
 
   /// What a wait compares with.
   @inline(__always)
   var sequenceSeen: UInt32 { seen.load(ordering: .relaxed) }
 
-  /// Is there something that this handle has not seen? It has now.
+  /// Is there something that was not seen here? It is now.
   @inline(__always)
   func tryWait() -> Bool {
     let now = sequence
@@ -77,7 +108,7 @@ extension Attachment {
     case interrupted = -4
   }
 
-  /// Waits until the sequence is not what this handle has seen, and sees it.
+  /// Waits until the sequence is not what was seen here, and sees it.
   ///
   /// `deadline` is a time of CLOCK_MONOTONIC in nanoseconds; 0 only looks, UInt64.max
   /// waits for ever.
@@ -103,13 +134,13 @@ extension Attachment {
   private func sleep(past last: UInt32, deadline: UInt64, isInterruptible: Bool) -> WaitResult {
     while true {
       takeTicket()
-      let now = unsafe header.sequence.pointee.load(ordering: .sequentiallyConsistent)
+      let now = unsafe words.sequence.pointee.load(ordering: .sequentiallyConsistent)  // w3
       if now != last { return .notified }
       if waits.isClosing { return .closed }
       let time = czinc_clock(CLOCK_MONOTONIC)
       if time >= deadline { return .timedOut }
       let wakeUp = min(deadline, time + longestNap)
-      let result = unsafe czinc_futex_wait(header.sequence, last, wakeUp)
+      let result = unsafe czinc_futex_wait(words.sequence, last, wakeUp)  // w4
       // Also at the end of a nap: a signal may have come before the system call.
       if isInterruptible && (result == -EINTR || result == -ETIMEDOUT && wakeUp != deadline) {
         return sequence != last ? .notified : .interrupted
@@ -117,10 +148,10 @@ extension Attachment {
     }
   }
 
-  /// w2. Who may not write here goes without; see `longestNap`.
+  /// Who may not write here goes without; see `longestNap`.
   func takeTicket() {
     if canNotify {
-      unsafe header.parked.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+      unsafe words.parked.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // w2
     }
   }
 
@@ -128,6 +159,6 @@ extension Attachment {
   /// between n2 and n4 and there is no next one; often, where nobody knows of it.
   var longestNap: UInt64 { canNotify || wakesAlways ? 1_000_000_000 : 5_000_000 }
 
-  /// Ends the waits of other threads on this handle with `closed`.
+  /// Ends the waits of other threads with `closed`.
   func endWaits() { waits.endAll { wakeSleepers() } }
 }

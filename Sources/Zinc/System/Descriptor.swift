@@ -87,12 +87,9 @@ struct Descriptor: ~Copyable {
 
 // MARK: - Locks
 
-/// The two bytes of a region's file that processes lock (see `RegionName`).
-enum LockByte: Int64 {
-  /// Shared by every handle for as long as it is attached.
-  case attached = 0
-  /// Shared by openers, exclusive for who wants to remove the name.
-  case edge = 1
+/// A byte of a file that processes lock; which mean what, those know who lock them.
+struct LockByte {
+  let offset: Int64
 }
 
 /// Open file description locks, which the kernel drops with the last descriptor
@@ -100,7 +97,7 @@ enum LockByte: Int64 {
 extension Descriptor {
   /// Takes the lock if nobody else's is in the way: is it taken?
   func tryLock(_ byte: LockByte, exclusive: Bool) throws(Failure) -> Bool {
-    let result = czinc_lock(raw, exclusive ? F_WRLCK : F_RDLCK, byte.rawValue)
+    let result = czinc_lock(raw, exclusive ? F_WRLCK : F_RDLCK, byte.offset)
     if result == -EAGAIN { return false }
     try check(result, "fcntl(F_OFD_SETLK)")
     return true
@@ -120,11 +117,11 @@ extension Descriptor {
     }
   }
 
-  func unlock(_ byte: LockByte) { _ = czinc_lock(raw, F_UNLCK, byte.rawValue) }
+  func unlock(_ byte: LockByte) { _ = czinc_lock(raw, F_UNLCK, byte.offset) }
 
   /// Does anybody hold this lock through another description? Works on
   /// read-only descriptors too.
   func isLockedElsewhere(_ byte: LockByte) throws(Failure) -> Bool {
-    try check(czinc_is_locked(raw, byte.rawValue), "fcntl(F_OFD_GETLK)") == 1
+    try check(czinc_is_locked(raw, byte.offset), "fcntl(F_OFD_GETLK)") == 1
   }
 }

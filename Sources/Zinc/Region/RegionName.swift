@@ -17,6 +17,13 @@ internal import CZinc
 //
 // Every descriptor that locks is opened and closed inside the `ForkGate`, which all
 // of these functions expect.
+extension LockByte {
+  /// Shared by every handle for as long as it is attached.
+  static var attached: LockByte { LockByte(offset: 0) }
+  /// Shared by openers, exclusive for who wants to remove the name.
+  static var edge: LockByte { LockByte(offset: 1) }
+}
+
 enum RegionName {
   /// What a look at a name found.
   enum Found: Equatable {
@@ -87,7 +94,7 @@ enum RegionName {
 
   /// Tells the name of each object in the folder that is called like a region.
   static func visitAll(limit: Int = .max, _ tell: (UnsafePointer<CChar>) -> Void) {
-    guard let folder = unsafe czinc_opendir(RegionPath.directory.cString) else { return }
+    guard let folder = unsafe czinc_opendir(SharedFolder.path.cString) else { return }
     defer { unsafe czinc_closedir(folder) }
     var looked = 0
     while looked < limit, let entry = unsafe czinc_readdir(folder) {

@@ -1,0 +1,72 @@
+/*
+ * Notifications: to say that there is something new, and to wait for it, from one region or
+ * many. A part of zinc.h, which includes it.
+ */
+#ifndef ZINC_NOTIFICATION_H
+#define ZINC_NOTIFICATION_H
+
+#include "../zinc.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The number of notifications so far, modulo 2^32. */
+uint32_t zinc_region_sequence(ZincHandle handle);
+
+/** The sequence that this handle has seen last: what a wait compares with. */
+uint32_t zinc_region_seen(ZincHandle handle);
+
+/**
+ * As zinc_notify(), and stores the new sequence in `*sequence` unless that is
+ * null. -1 if this user may only read the region: nobody was told.
+ */
+int32_t zinc_region_notify(ZincHandle handle, uint32_t *sequence);
+
+enum {
+    ZINC_WAIT_AFTER = 1,         /* wait past `after`, leave what the handle saw alone */
+    ZINC_WAIT_INTERRUPTIBLE = 2, /* a signal ends the wait with -4 (EINTR) */
+};
+
+/** deadline_ns for waits without end. */
+#define ZINC_FOREVER UINT64_MAX
+
+/** How long to wait, and for what. */
+typedef struct ZincWaitOptions {
+    uintptr_t size;       /**< sizeof(ZincWaitOptions) */
+    uint64_t deadline_ns; /**< CLOCK_MONOTONIC, ns; 0 only looks; ZINC_FOREVER */
+    uint32_t flags;       /**< ZINC_WAIT_AFTER, ZINC_WAIT_INTERRUPTIBLE, or 0 */
+    uint32_t after;       /**< with ZINC_WAIT_AFTER: return once the sequence is not this */
+} ZincWaitOptions;
+
+/**
+ * As zinc_wait(), with an absolute deadline, so that an interrupted wait is
+ * resumed by the same call. -22 for a null or unknown option.
+ */
+int32_t zinc_region_wait(ZincHandle handle, const ZincWaitOptions *options);
+
+/** One of many to wait for. */
+typedef struct ZincWaitItem {
+    ZincHandle handle;
+    uint32_t after;  /**< with ZINC_WAIT_AFTER: there is news once the sequence is not this */
+    uint32_t is_new; /**< on return: 1 if there was something new, else 0 */
+} ZincWaitItem;
+
+/**
+ * Waits until at least one of `count` handles has something new, and marks which:
+ * zinc_region_wait() for any number of regions, all of which it sees that it marks.
+ * `options` as there, its `after` unused; with ZINC_WAIT_AFTER each item has its own
+ * and what the handles saw is left alone. -22 for no item, or a null handle; -125 if
+ * one of them is closed, before or meanwhile; then, and with -110 and -4, none is
+ * marked or seen.
+ */
+int32_t zinc_wait_any(ZincWaitItem *items, uintptr_t count, const ZincWaitOptions *options);
+
+/** As zinc_wait_any(), until every one of them has something new. */
+int32_t zinc_wait_all(ZincWaitItem *items, uintptr_t count, const ZincWaitOptions *options);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,166 @@
+/*
+ * Regions: how to make and find them, what they are, who may remove them. A part of zinc.h,
+ * which includes it.
+ */
+#ifndef ZINC_REGION_H
+#define ZINC_REGION_H
+
+#include "../zinc.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    ZINC_PERSISTENT = 1, /* create: the region lasts until it is unlinked */
+    ZINC_SPARSE = 2,     /* create: reserve no memory; a page that can't be had
+                            later is a SIGBUS for whoever touches it */
+    ZINC_READONLY = 4,   /* open: the data can't be written through this handle */
+    ZINC_ANY_USER = 8,   /* open: the region may belong to another user */
+};
+
+/** How to create, open or attach: `size`, and zeros for what does not matter. */
+typedef struct ZincOptions {
+    uintptr_t size;            /**< sizeof(ZincOptions) */
+    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_ANY_USER, or 0 */
+    uint32_t mode;             /**< create: permissions, must include 0600; 0 is 0600 */
+    const void *metadata;      /**< create: bytes to keep in the header, or null */
+    uintptr_t metadata_length; /**< at most 2048 */
+    uint32_t kind;             /**< create: what the data is; 0 raw, 1 an array of numpy's,
+                                  whose description is the metadata; yours from 1000 */
+    uint32_t reserved;         /**< 0 */
+} ZincOptions;
+
+/**
+ * Creates a region of `capacity` bytes, any number from 1. `options` may be
+ * null. -22 for flags that create does not know.
+ */
+int32_t zinc_region_create(const char *name, uintptr_t capacity, const ZincOptions *options, ZincHandle *out);
+
+/** Attaches to a living region. `options` may be null. */
+int32_t zinc_region_open(const char *name, const ZincOptions *options, ZincHandle *out);
+
+/**
+ * Opens the region of this name, or creates it if there is none: of several
+ * processes that call this at once one creates. -17 if it exists with another
+ * capacity. `options` as for create, and ZINC_ANY_USER.
+ */
+int32_t zinc_region_open_or_create(const char *name, uintptr_t capacity, const ZincOptions *options,
+                                   ZincHandle *out);
+
+/**
+ * Creates a region without a name: no entry in /dev/shm, not bound by its size,
+ * gone with its last descriptor and handle, and nobody can shrink it. It travels as
+ * a descriptor, through fork or a Unix socket. Of the flags only ZINC_SPARSE.
+ */
+int32_t zinc_region_create_anonymous(uintptr_t capacity, const ZincOptions *options, ZincHandle *out);
+
+/**
+ * Attaches to an anonymous region by a descriptor, which stays the caller's to
+ * close. -74 if it is not one. Of the flags only ZINC_READONLY.
+ */
+int32_t zinc_region_open_descriptor(int32_t descriptor, const ZincOptions *options, ZincHandle *out);
+
+/**
+ * An anonymous region's descriptor, which stays zinc's and is closed with the
+ * handle; -22 for a region with a name.
+ */
+int32_t zinc_region_descriptor(ZincHandle handle);
+
+enum { ZINC_FORCE = 1 }; /* unlink: whatever it is that has the name */
+
+/**
+ * Removes a region's name at once, whoever is attached; they go on with what they
+ * have. -2 if there is none, -74 if what has its place is no region, unless
+ * `flags` is ZINC_FORCE.
+ */
+int32_t zinc_region_unlink(const char *name, uint32_t flags);
+
+/**
+ * Removes every dead region that this user may remove: those whose last user was
+ * killed. Living and persistent ones and other files stay. Calls `tell`, unless it
+ * is null, with each name and the bytes that it freed; returns all bytes freed.
+ */
+uint64_t zinc_reclaim(void (*tell)(const char *name, uint64_t bytes, void *context), void *context);
+
+/* How a region is: what zinc_region_examine() tells of its state. */
+enum {
+    ZINC_ATTACHED = 0,   /* somebody uses it */
+    ZINC_UNATTACHED = 1, /* persistent, and nobody uses it now */
+    ZINC_DEAD = 2,       /* its last user was killed: the next call that meets it removes it */
+};
+
+/* What zinc_region_examine() tells beside ZINC_PERSISTENT. */
+enum {
+    ZINC_WAKES_ALWAYS = 16, /* some may only read, and can't say that they sleep: each
+                               notification makes the system call that wakes them */
+};
+
+/** What zinc_region_examine() tells. */
+typedef struct ZincRegionInfo {
+    uintptr_t size;       /**< sizeof(ZincRegionInfo) */
+    uint64_t capacity;    /**< bytes of data */
+    uint64_t data_offset; /**< bytes before them in the file */
+    uint64_t memory;      /**< bytes that the file really has */
+    uint64_t id;          /**< as zinc_region_id() */
+    uint64_t created_at;  /**< ns since 1970 */
+    uint64_t device;      /**< of the file, as stat(2) has it */
+    uint64_t inode;
+    uint32_t flags; /**< ZINC_PERSISTENT, ZINC_WAKES_ALWAYS */
+    uint32_t state; /**< ZINC_ATTACHED, ZINC_UNATTACHED or ZINC_DEAD */
+    uint32_t mode;  /**< permissions */
+    uint32_t owner; /**< user */
+    int32_t creator_pid;
+    uint32_t sequence; /**< notifications so far, modulo 2^32 */
+    uint32_t parked;   /**< how often a waiter has gone to sleep, modulo 2^32 */
+    uint32_t woken;    /**< of these, how many had been answered when somebody last looked */
+    uint32_t kind;
+    uint32_t metadata_length;
+    uint8_t metadata[2048];
+} ZincRegionInfo;
+
+/**
+ * Tells all that can be told of a region without attaching to it: nothing is locked,
+ * changed or removed, and its users do not notice. `info->size` has to be set. -2 if
+ * there is none, -74 if what has its place is no region, or a damaged one, -1 if this
+ * user may not read it.
+ */
+int32_t zinc_region_examine(const char *name, ZincRegionInfo *info);
+
+/**
+ * Calls `tell` with the name of each object in /dev/shm that is called like a region:
+ * living, dead or none; zinc_region_examine() tells which.
+ */
+void zinc_region_list(void (*tell)(const char *name, void *context), void *context);
+
+/**
+ * Detaches as zinc_close() does, but leaves the mapping and the handle in
+ * place: zinc_ptr() stays valid, waits return -125, and zinc_close() frees the
+ * rest. For bindings, whose views outlive a close.
+ */
+void zinc_region_detach(ZincHandle handle);
+
+/** The region's name, "" for an anonymous one or a null handle. Valid until zinc_close(). */
+const char *zinc_region_name(ZincHandle handle);
+
+/** 1 if the data can't be written through this handle, 0 if it can. */
+int32_t zinc_region_is_readonly(ZincHandle handle);
+
+/** A random number, given at creation, that tells two regions of one name apart. */
+uint64_t zinc_region_id(ZincHandle handle);
+
+/** What the data is, as create was told: 0 raw. */
+uint32_t zinc_region_kind(ZincHandle handle);
+
+/**
+ * The bytes that create was given to keep, at most 2048 of them, and how many in
+ * `*length` unless that is null. Valid until zinc_close(). Who may write the region
+ * can change them, behind zinc's back: check what you read.
+ */
+const void *zinc_region_metadata(ZincHandle handle, uintptr_t *length);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,110 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+public import CZinc
+
+// The part of zinc.h that is about notifications: deadlines and results as numbers.
+
+@c @implementation
+public func zinc_notify(_ handle: ZincHandle?) {
+  if let handle = unsafe attachment(handle) { _ = unsafe handle.pointee.notification.notify() }
+}
+
+@c @implementation
+public func zinc_wait(_ handle: ZincHandle?, _ timeout: UInt32) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  if unsafe handle.pointee.notification.tryWait() { return 0 }
+  let deadline =
+    switch timeout {
+    case 0: 0 as UInt64
+    case .max: UInt64.max
+    default: czinc_clock(CLOCK_MONOTONIC) + UInt64(timeout) * 1_000_000
+    }
+  return unsafe handle.pointee.notification.wait(deadline: deadline, isInterruptible: false)
+    .rawValue
+}
+
+@c @implementation
+public func zinc_try_wait(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe handle.pointee.notification.tryWait() ? 0 : -EAGAIN
+}
+
+@c @implementation
+public func zinc_region_sequence(_ handle: ZincHandle?) -> UInt32 {
+  guard let handle = unsafe attachment(handle) else { return 0 }
+  return unsafe handle.pointee.notification.sequence
+}
+
+@c @implementation
+public func zinc_region_seen(_ handle: ZincHandle?) -> UInt32 {
+  guard let handle = unsafe attachment(handle) else { return 0 }
+  return unsafe handle.pointee.notification.sequenceSeen
+}
+
+@c @implementation
+public func zinc_region_notify(
+  _ handle: ZincHandle?, _ sequence: UnsafeMutablePointer<UInt32>?
+) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  guard unsafe handle.pointee.notification.canNotify else { return -EPERM }
+  let now = unsafe handle.pointee.notification.notify()
+  unsafe sequence?.pointee = now
+  return 0
+}
+
+@c @implementation
+public func zinc_region_wait(_ handle: ZincHandle?, _ options: UnsafePointer<ZincWaitOptions>?)
+  -> Int32
+{
+  guard let handle = unsafe attachment(handle), let options = unsafe valid(options) else {
+    return -EINVAL
+  }
+  let isInterruptible = options.flags & UInt32(ZINC_WAIT_INTERRUPTIBLE) != 0
+  let result =
+    options.flags & UInt32(ZINC_WAIT_AFTER) != 0
+    ? unsafe handle.pointee.notification.wait(
+      past: options.after, deadline: options.deadline_ns, isInterruptible: isInterruptible)
+    : unsafe handle.pointee.notification.wait(
+      deadline: options.deadline_ns, isInterruptible: isInterruptible)
+  return result.rawValue
+}
+
+@c @implementation
+public func zinc_wait_any(
+  _ items: UnsafeMutablePointer<ZincWaitItem>?, _ count: UInt,
+  _ options: UnsafePointer<ZincWaitOptions>?
+) -> Int32 {
+  unsafe waitForMany(items, count, options, forAll: false)
+}
+
+@c @implementation
+public func zinc_wait_all(
+  _ items: UnsafeMutablePointer<ZincWaitItem>?, _ count: UInt,
+  _ options: UnsafePointer<ZincWaitOptions>?
+) -> Int32 {
+  unsafe waitForMany(items, count, options, forAll: true)
+}
+
+private func valid(_ options: UnsafePointer<ZincWaitOptions>?) -> ZincWaitOptions? {
+  guard let options = unsafe options?.pointee,
+    options.size >= MemoryLayout<ZincWaitOptions>.size,
+    options.flags & ~UInt32(ZINC_WAIT_AFTER | ZINC_WAIT_INTERRUPTIBLE) == 0
+  else { return nil }
+  return options
+}
+
+private func waitForMany(
+  _ items: UnsafeMutablePointer<ZincWaitItem>?, _ count: UInt,
+  _ options: UnsafePointer<ZincWaitOptions>?, forAll: Bool
+) -> Int32 {
+  guard let options = unsafe valid(options), unsafe items != nil, count > 0,
+    let count = Int(exactly: count)
+  else { return -EINVAL }
+  let items = unsafe UnsafeMutableBufferPointer(start: items, count: count)
+  for i in 0..<count where unsafe items[i].handle == nil { return -EINVAL }
+  let result = unsafe WaitSet(items).wait(
+    forAll: forAll, seeing: options.flags & UInt32(ZINC_WAIT_AFTER) == 0,
+    deadline: options.deadline_ns,
+    isInterruptible: options.flags & UInt32(ZINC_WAIT_INTERRUPTIBLE) != 0)
+  return result.rawValue
+}
