@@ -22,6 +22,8 @@ AT(woken, 56);
 AT(reserved, 60);
 AT(kind, 64);
 AT(metadata_length, 68);
+AT(kept_until, 72);
+AT(tickets, 80);
 
 _Static_assert(offsetof(ZincRegionInfo, metadata) + 2048 == sizeof(ZincRegionInfo), "metadata is last");
 

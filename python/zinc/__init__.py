@@ -56,7 +56,7 @@ def build_info() -> dict[str, str | int]:
     ``extension``, whose Pythons it loads in.
 
     >>> build_info()["layout"]
-    3
+    4
     """
     return {
         "version": __version__,

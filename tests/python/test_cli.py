@@ -546,7 +546,7 @@ def test_lines_for_other_programs_end_where_their_text_does(name: str) -> None:
 
 
 def test_help_of_each_command() -> None:
-    assert run("--version").stdout.startswith(f"version {zinc.__version__}, layout 3, ")
+    assert run("--version").stdout.startswith(f"version {zinc.__version__}, layout 4, ")
     assert run().returncode == 2
     text = run("--help").stdout
     for command in (

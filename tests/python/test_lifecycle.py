@@ -514,20 +514,23 @@ def test_stopped_process_delays_nobody(name: str) -> None:
     zinc.create(name, 1).close()
 
 
-def test_process_stopped_with_the_edge_lock_is_named_and_passes(name: str) -> None:
+def test_process_stopped_while_it_removes_is_named_and_passes(name: str) -> None:
     """The mildest thing: a clear error after a second, and all is well once it goes on."""
     import fcntl
     import struct
 
-    with zinc.create(name, 1):
+    zinc.create(name, 1, persistent=True).close()
+    try:
         with place(name).open("r+b") as file:
-            lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 1, 1, 0)
+            lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
             fcntl.fcntl(file, fcntl.F_OFD_SETLK, lock)
             with pytest.raises(OSError, match="is one stopped"):
                 zinc.open(name)
             with pytest.raises(OSError, match="is one stopped"):
                 zinc.unlink(name)
         zinc.open(name).close()
+    finally:
+        zinc.unlink(name)
 
 
 @as_root

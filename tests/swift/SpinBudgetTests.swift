@@ -5,6 +5,8 @@ import Testing
 @testable import Zinc
 
 @Suite struct SpinBudgetTests {
+  init() { Processors.find() }
+
   /// How often a wait looks before it gives up, in groups of 32.
   func looks(_ budget: borrowing SpinBudget) -> Int {
     var count = 0
@@ -27,11 +29,16 @@ import Testing
     unsafe sched_setaffinity(0, MemoryLayout<cpu_set_t>.size, &before)
   }
 
-  @Test func isZeroWhereTheProcessHasOneProcessor() {
-    withAffinity(1) {
-      #expect(czinc_processors() == 1)
-      #expect(looks(SpinBudget()) == 0)
-    }
+  @Test(.enabled(if: czinc_processors() > 1)) func isNoSmallerWhereTheProcessIsPinned() {
+    withAffinity(1) { #expect((0..<10).contains { _ in looks(SpinBudget()) > 1 }) }
+  }
+
+  @Test func fallsToNothing() {
+    let budgets = (0..<4096).map { SpinBudget.budget(after: $0) }
+    #expect(budgets[..<4].elementsEqual([8_000, 4_000, 2_000, 1_000]))
+    let attempts = budgets.indices.filter { budgets[$0] == 64_000 }
+    #expect(attempts == [15, 31, 63, 127, 255, 511, 1023, 2047, 3071, 4095])
+    #expect(budgets[16...].allSatisfy { $0 == 0 || $0 == 64_000 })
   }
 
   @Test(.enabled(if: czinc_processors() > 1)) func shrinksWhileSpinningDoesNotPay() {
@@ -41,12 +48,16 @@ import Testing
     for _ in 0..<3 { _ = looks(budget) }
     let later = (3..<15).map { _ in looks(budget) }
     #expect(later.max() ?? 0 < first / 2)
-    let patient = (15..<160).filter { _ in looks(budget) > first }
-    #expect(patient.allSatisfy { $0 % 16 == 15 })
-    #expect(budget.spin(until: .max) { true })
+    #expect(looks(budget) > first)
+    #expect((16..<31).allSatisfy { _ in looks(budget) == 0 })
+    #expect(looks(budget) > first)
+    for _ in 0..<3 { #expect(looks(budget) == 0) }
     let again = (0..<100).map { _ in
-      #expect(budget.spin(until: .max) { true })
-      return looks(budget)
+      // An attempt that pays makes it what it was at first.
+      let other = SpinBudget()
+      for _ in 0..<15 { _ = looks(other) }
+      #expect(other.spin(until: .max) { true })
+      return looks(other)
     }
     #expect(again.max() ?? 0 > first / 2)
   }

@@ -55,7 +55,7 @@ import Testing
           let seen = unsafe attachment.pointee.notification.sequence
           if seen == 2 * rounds { break }
           _ = unsafe attachment.pointee.notification.wait(
-            past: seen, deadline: .max, isInterruptible: false)
+            past: seen, deadline: .max)
         }
       }
     }
@@ -71,8 +71,7 @@ import Testing
         if number == 0 {
           unsafe Zinc.Attachment.detach(shared.pointer)
         } else {
-          let result = unsafe shared.pointer.pointee.notification.wait(
-            deadline: .max, isInterruptible: false)
+          let result = unsafe shared.pointer.pointee.notification.wait { .max }
           #expect(result == .closed)
         }
       }
@@ -92,13 +91,11 @@ import Testing
           var item = unsafe ZincWaitItem(handle: attachment, after: 0, is_new: 0)
           let result = unsafe withUnsafeMutablePointer(to: &item) {
             unsafe WaitSet(UnsafeMutableBufferPointer(start: $0, count: 1)).wait(
-              forAll: false, seeing: true, deadline: .max, isInterruptible: false)
+              forAll: false, seeing: true, deadline: .max)
           }
           #expect(result == .closed || result == .notified)
         case 3:
-          while unsafe attachment.pointee.notification.wait(deadline: .max, isInterruptible: false)
-            != .closed
-          {}
+          while unsafe attachment.pointee.notification.wait(deadline: { .max }) != .closed {}
         case 4: for _ in 0..<100 { _ = unsafe attachment.pointee.notification.notify() }
         default:
           for i in 0..<100 {

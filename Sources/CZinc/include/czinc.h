@@ -23,8 +23,10 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -33,7 +35,7 @@
 
 #pragma clang assume_nonnull begin
 
-/* The start of a region's file, layout version 3. Offsets are asserted in layout.c. */
+/* The start of a region's file, layout version 4. Offsets are asserted in layout.c. */
 struct czinc_header {
     uint64_t magic;
     uint16_t version;
@@ -49,6 +51,8 @@ struct czinc_header {
     uint32_t reserved;
     uint32_t kind;
     uint32_t metadata_length;
+    uint64_t kept_until;
+    uint32_t tickets;
 };
 
 /*
@@ -75,9 +79,8 @@ struct czinc_status {
     uint64_t memory; /* bytes that the file really has */
 };
 
-static inline int32_t czinc_fstat(int32_t fd, struct czinc_status *out) {
-    struct stat s;
-    if (syscall(SYS_fstat, fd, &s) < 0) return -errno;
+static inline int32_t czinc_result_of_stat(long result, struct stat s, struct czinc_status *out) {
+    if (result < 0) return -errno;
     *out = (struct czinc_status){.device = s.st_dev,
                                  .inode = s.st_ino,
                                  .size = s.st_size,
@@ -86,6 +89,23 @@ static inline int32_t czinc_fstat(int32_t fd, struct czinc_status *out) {
                                  .links = (uint32_t)s.st_nlink,
                                  .memory = (uint64_t)s.st_blocks * 512};
     return 0;
+}
+
+static inline int32_t czinc_fstat(int32_t fd, struct czinc_status *out) {
+    struct stat s;
+    return czinc_result_of_stat(syscall(SYS_fstat, fd, &s), s, out);
+}
+
+/* Of what the path itself names, be it a link. */
+static inline int32_t czinc_lstat(const char *path, struct czinc_status *out) {
+    struct stat s;
+    return czinc_result_of_stat(syscall(SYS_newfstatat, AT_FDCWD, path, &s, AT_SYMLINK_NOFOLLOW), s, out);
+}
+
+/* How large a file of this process may be: beyond it comes SIGXFSZ. */
+static inline uint64_t czinc_file_limit(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) < 0 ? UINT64_MAX : (uint64_t)limit.rlim_cur;
 }
 
 static inline int32_t czinc_fchmod(int32_t fd, uint32_t mode) {
@@ -196,6 +216,15 @@ static inline int32_t czinc_number(const char *text, uint64_t *value) {
     return 1;
 }
 
+/* Does a number, or two as in 3-5, follow? Stores them; returns what comes after it and a comma. */
+static inline const char *_Nullable czinc_range(const char *text, uint64_t *first, uint64_t *last) {
+    if (!czinc_number(text, first)) return NULL;
+    text += strspn(text, " 0123456789");
+    *last = *first;
+    if (*text == '-' && czinc_number(text + 1, last)) text += 1 + strspn(text + 1, " 0123456789");
+    return *text == ',' ? text + 1 : text;
+}
+
 /* ---- open file description locks, one byte each (fcntl_locking(2)) ---- */
 
 /* type: F_RDLCK, F_WRLCK or F_UNLCK. -EAGAIN where somebody else's lock is in the way. */
@@ -204,11 +233,10 @@ static inline int32_t czinc_lock(int32_t fd, int32_t type, int64_t byte) {
     return fcntl(fd, F_OFD_SETLK, &l) < 0 ? (errno == EACCES ? -EAGAIN : -errno) : 0;
 }
 
-/* 1 if another description holds any lock on the byte, 0 if none does. */
-static inline int32_t czinc_is_locked(int32_t fd, int64_t byte) {
+/* F_RDLCK or F_WRLCK: a lock that another description holds on the byte; F_UNLCK where none does. */
+static inline int32_t czinc_lock_of_others(int32_t fd, int64_t byte) {
     struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-    if (fcntl(fd, F_OFD_GETLK, &l) < 0) return -errno;
-    return l.l_type != F_UNLCK;
+    return fcntl(fd, F_OFD_GETLK, &l) < 0 ? -errno : l.l_type;
 }
 
 /* ---- memory ---- */
@@ -228,6 +256,20 @@ static inline int32_t czinc_munmap(void *address, uintptr_t length) {
     return munmap(address, length) < 0 ? -errno : 0;
 }
 
+/* A forked child does not have this mapping. */
+static inline void czinc_keep_from_children(void *address, uintptr_t length) {
+    madvise(address, length, MADV_DONTFORK);
+}
+
+/* malloc(3), null where there is none left; Swift's own would not look. */
+static inline void *_Nullable czinc_allocate(uintptr_t size) { return malloc(size); }
+
+static inline void *_Nullable czinc_reallocate(void *_Nullable memory, uintptr_t size) {
+    return realloc(memory, size);
+}
+
+static inline void czinc_free(void *_Nullable memory) { free(memory); }
+
 static inline uintptr_t czinc_page_size(void) { return (uintptr_t)sysconf(_SC_PAGESIZE); }
 
 /* ---- time, processors, this process ---- */
@@ -243,11 +285,8 @@ static inline void czinc_sleep(uint64_t nanoseconds) {
     nanosleep(&t, NULL);
 }
 
-/* Processors that this thread may run on; 1 if the system won't say. */
-static inline int32_t czinc_processors(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) < 0 ? (errno == EINVAL ? 1024 : 1) : CPU_COUNT(&set);
-}
+/* Processors of this machine that are at work. */
+static inline int64_t czinc_processors(void) { return sysconf(_SC_NPROCESSORS_ONLN); }
 
 static inline void czinc_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -264,7 +303,7 @@ static inline int32_t czinc_random(void *buffer, uintptr_t count) {
     return got < 0 ? -errno : got == (long)count ? 0 : -EIO; /* up to 256 bytes come whole */
 }
 
-static inline int32_t czinc_user(void) { return (int32_t)geteuid(); }
+static inline uint32_t czinc_user(void) { return geteuid(); }
 
 static inline int32_t czinc_process(void) { return (int32_t)getpid(); }
 

@@ -12,15 +12,13 @@ public func zinc_notify(_ handle: ZincHandle?) {
 @c @implementation
 public func zinc_wait(_ handle: ZincHandle?, _ timeout: UInt32) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
-  if unsafe handle.pointee.notification.tryWait() { return 0 }
-  let deadline =
+  return unsafe handle.pointee.notification.wait {
     switch timeout {
-    case 0: 0 as UInt64
-    case .max: UInt64.max
+    case 0: 0
+    case .max: .max
     default: czinc_clock(CLOCK_MONOTONIC) + UInt64(timeout) * 1_000_000
     }
-  return unsafe handle.pointee.notification.wait(deadline: deadline, isInterruptible: false)
-    .rawValue
+  }.rawValue
 }
 
 @c @implementation
@@ -59,13 +57,12 @@ public func zinc_region_wait(_ handle: ZincHandle?, _ options: UnsafePointer<Zin
   guard let handle = unsafe attachment(handle), let options = unsafe valid(options) else {
     return -EINVAL
   }
-  let isInterruptible = options.flags & UInt32(ZINC_WAIT_INTERRUPTIBLE) != 0
+  let how = Notification.WaitOptions(rawValue: options.flags)
   let result =
     options.flags & UInt32(ZINC_WAIT_AFTER) != 0
     ? unsafe handle.pointee.notification.wait(
-      past: options.after, deadline: options.deadline_ns, isInterruptible: isInterruptible)
-    : unsafe handle.pointee.notification.wait(
-      deadline: options.deadline_ns, isInterruptible: isInterruptible)
+      past: options.after, how, deadline: options.deadline_ns)
+    : unsafe handle.pointee.notification.wait(how) { options.deadline_ns }
   return result.rawValue
 }
 
@@ -88,7 +85,7 @@ public func zinc_wait_all(
 private func valid(_ options: UnsafePointer<ZincWaitOptions>?) -> ZincWaitOptions? {
   guard let options = unsafe options?.pointee,
     options.size >= MemoryLayout<ZincWaitOptions>.size,
-    options.flags & ~UInt32(ZINC_WAIT_AFTER | ZINC_WAIT_INTERRUPTIBLE) == 0
+    options.flags & ~UInt32(ZINC_WAIT_AFTER | ZINC_WAIT_INTERRUPTIBLE | ZINC_WAIT_SLEEP) == 0
   else { return nil }
   return options
 }
@@ -104,7 +101,6 @@ private func waitForMany(
   for i in 0..<count where unsafe items[i].handle == nil { return -EINVAL }
   let result = unsafe WaitSet(items).wait(
     forAll: forAll, seeing: options.flags & UInt32(ZINC_WAIT_AFTER) == 0,
-    deadline: options.deadline_ns,
-    isInterruptible: options.flags & UInt32(ZINC_WAIT_INTERRUPTIBLE) != 0)
+    Notification.WaitOptions(rawValue: options.flags), deadline: options.deadline_ns)
   return result.rawValue
 }

@@ -91,8 +91,22 @@ public func zinc_region_open_descriptor(
 @c @implementation
 public func zinc_region_unlink(_ name: UnsafePointer<CChar>?, _ flags: UInt32) -> Int32 {
   unsafe report("unlink", name) { () throws(Failure) in
-    guard flags & ~UInt32(ZINC_FORCE) == 0 else { throw Failure(EINVAL, "an unknown flag") }
-    unsafe try RegionName.unlink(path(name), force: flags != 0)
+    let how: RegionName.Removal =
+      switch Int(flags) {
+      case 0: .always
+      case ZINC_FORCE: .force
+      case ZINC_IF_UNUSED: .unused
+      default: throw Failure(EINVAL, "no flag, or one of those that zinc.h has for it")
+      }
+    unsafe try RegionName.unlink(path(name), how)
+  }
+}
+
+@c @implementation
+public func zinc_region_remove(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe report("unlink", handle.pointee.name) { () throws(Failure) in
+    unsafe try handle.pointee.removeName()
   }
 }
 
@@ -102,7 +116,7 @@ public func zinc_reclaim(
   _ context: UnsafeMutableRawPointer?
 ) -> UInt64 {
   var freed: UInt64 = 0
-  unsafe RegionName.reclaimAllGated { name, bytes in
+  unsafe RegionName.reclaimAll { name, bytes in
     freed += bytes
     unsafe tell?(name, bytes, context)
   }
@@ -135,7 +149,7 @@ public func zinc_region_list(
   _ tell: (@convention(c) (UnsafePointer<CChar>?, UnsafeMutableRawPointer?) -> Void)?,
   _ context: UnsafeMutableRawPointer?
 ) {
-  unsafe RegionName.visitAll { unsafe tell?($0, context) }
+  unsafe RegionName.names().visit { unsafe tell?($0, context) }
 }
 
 @c @implementation

@@ -155,7 +155,7 @@
       }
       return unsafe items.withUnsafeMutableBufferPointer {
         unsafe WaitSet($0).wait(
-          forAll: false, seeing: false, deadline: deadline, isInterruptible: false)
+          forAll: false, seeing: false, deadline: deadline)
       }
     }
 

@@ -123,7 +123,19 @@
     /// - Throws: `ZincError`: `notFound`, `notARegion`, `notPermitted`, `busy`.
     public static func unlink(_ name: String, force: Bool = false) throws(ZincError) {
       try withPath("unlink", name) { path throws(Failure) in
-        try RegionName.unlink(path, force: force)
+        try RegionName.unlink(path, force ? .force : .always)
+      }
+    }
+
+    /// Removes this region's name at once, if it still leads to this region; who is attached,
+    /// this value too, goes on with what it has.
+    ///
+    /// - Throws: `ZincError`: `notFound` if the name leads elsewhere by now, or there is none.
+    public func unlink() throws(ZincError) {
+      do throws(Failure) {
+        try unsafe handle.pointee.removeName()
+      } catch {
+        throw unsafe ZincError("unlink", handle.pointee.name, error)
       }
     }
 
@@ -134,7 +146,7 @@
     @discardableResult
     public static func reclaim() -> [(name: String, bytes: Int)] {
       var freed: [(name: String, bytes: Int)] = []
-      unsafe RegionName.reclaimAllGated { name, bytes in
+      unsafe RegionName.reclaimAll { name, bytes in
         unsafe freed.append((String(cString: name), Int(clamping: bytes)))
       }
       return freed
@@ -197,8 +209,7 @@
     /// own count too. False if nothing came in time.
     @discardableResult
     public func wait(timeout: Duration? = nil) -> Bool {
-      unsafe handle.pointee.notification.wait(
-        deadline: SharedRegion.deadline(timeout), isInterruptible: false) == .notified
+      unsafe handle.pointee.notification.wait { SharedRegion.deadline(timeout) } == .notified
     }
 
     /// Waits until the sequence is not `sequence`, such as `notify` returned it, any
@@ -207,8 +218,7 @@
     @discardableResult
     public func wait(after sequence: UInt32, timeout: Duration? = nil) -> Bool {
       unsafe handle.pointee.notification.wait(
-        past: sequence, deadline: SharedRegion.deadline(timeout), isInterruptible: false)
-        == .notified
+        past: sequence, deadline: SharedRegion.deadline(timeout)) == .notified
     }
 
     /// Waits until at least one of the regions has something that it has not seen yet;
@@ -246,7 +256,7 @@
       guard unsafe !items.isEmpty else { return [] }
       let result = unsafe items.withUnsafeMutableBufferPointer {
         unsafe WaitSet($0).wait(
-          forAll: all, seeing: true, deadline: deadline(timeout), isInterruptible: false)
+          forAll: all, seeing: true, deadline: deadline(timeout))
       }
       guard result == .notified else { return nil }
       return unsafe items.indices.filter { unsafe items[$0].is_new == 1 }

@@ -108,30 +108,50 @@ internal import Synchronization
     case interrupted = -4
   }
 
+  /// What a wait may be asked for beside its deadline.
+  struct WaitOptions: OptionSet {
+    let rawValue: UInt32
+    // The values are those of zinc.h.
+    static let interruptible = WaitOptions(rawValue: 2)
+    /// Sleeps at once, and does not spin first.
+    static let sleep = WaitOptions(rawValue: 4)
+  }
+
   /// Waits until the sequence is not what was seen here, and sees it.
   ///
-  /// `deadline` is a time of CLOCK_MONOTONIC in nanoseconds; 0 only looks, UInt64.max
-  /// waits for ever.
+  /// `deadline` is a time of CLOCK_MONOTONIC in nanoseconds, asked for only if there is
+  /// nothing new yet; 0 only looks, UInt64.max waits for ever. Another thread may close
+  /// what this belongs to at any time: nothing of it is touched before `begin` says that it
+  /// is open, nor after `end`.
   @inline(__always)
-  func wait(deadline: UInt64, isInterruptible: Bool) -> WaitResult {
+  func wait(_ options: WaitOptions = [], deadline: () -> UInt64) -> WaitResult {
+    guard waits.begin() else { return .closed }
+    defer { waits.end() }
     if tryWait() { return .notified }
-    let result = wait(
-      past: sequenceSeen, deadline: deadline, isInterruptible: isInterruptible)
+    let result = lookAndSleep(past: sequenceSeen, options, deadline: deadline())
     if result == .notified { seen.store(sequence, ordering: .relaxed) }
     return result
   }
 
-  /// Waits until the sequence is not `last`.
-  func wait(past last: UInt32, deadline: UInt64, isInterruptible: Bool) -> WaitResult {
-    if sequence != last { return .notified }
+  /// Waits until the sequence is not `last`; otherwise the same.
+  func wait(past last: UInt32, _ options: WaitOptions = [], deadline: UInt64) -> WaitResult {
     guard waits.begin() else { return .closed }
     defer { waits.end() }
-    if deadline == 0 { return .timedOut }
-    if spin.spin(until: deadline, { sequence != last }) { return .notified }
-    return sleep(past: last, deadline: deadline, isInterruptible: isInterruptible)
+    if sequence != last { return .notified }
+    return lookAndSleep(past: last, options, deadline: deadline)
   }
 
-  private func sleep(past last: UInt32, deadline: UInt64, isInterruptible: Bool) -> WaitResult {
+  private func lookAndSleep(past last: UInt32, _ options: WaitOptions, deadline: UInt64)
+    -> WaitResult
+  {
+    if deadline == 0 { return .timedOut }
+    if !options.contains(.sleep) && spin.spin(until: deadline, { sequence != last }) {
+      return .notified
+    }
+    return sleep(past: last, options, deadline: deadline)
+  }
+
+  private func sleep(past last: UInt32, _ options: WaitOptions, deadline: UInt64) -> WaitResult {
     while true {
       takeTicket()
       let now = unsafe words.sequence.pointee.load(ordering: .sequentiallyConsistent)  // w3
@@ -141,11 +161,20 @@ internal import Synchronization
       if time >= deadline { return .timedOut }
       let wakeUp = min(deadline, time + longestNap)
       let result = unsafe czinc_futex_wait(words.sequence, last, wakeUp)  // w4
+      if !Notification.isExpected(result) { czinc_sleep(min(wakeUp - time, 1_000_000)) }
       // Also at the end of a nap: a signal may have come before the system call.
-      if isInterruptible && (result == -EINTR || result == -ETIMEDOUT && wakeUp != deadline) {
+      if options.contains(.interruptible)
+        && (result == -EINTR || result == -ETIMEDOUT && wakeUp != deadline)
+      {
         return sequence != last ? .notified : .interrupted
       }
     }
+  }
+
+  /// Is it what a futex says where it works? Filters of system calls refuse it with any
+  /// number, where waiters look a thousand times a second.
+  static func isExpected(_ result: Int32) -> Bool {
+    result >= 0 || result == -EAGAIN || result == -ETIMEDOUT || result == -EINTR
   }
 
   /// Who may not write here goes without; see `longestNap`.

@@ -1,51 +1,82 @@
 internal import CZinc
 
-// The life of a handle: create, open, detach, close. That of a name, and the locks
+// The life of a handle: create, open, detach, close. That of a name, and the lock
 // that it all rests on, stand in `RegionName`.
 extension Attachment {
   /// Creates a region and attaches to it.
   ///
   /// All of it happens to a file without a name. To give it the name, complete and
-  /// attached, is the last step that can fail, and the atomic answer to whether the
-  /// name is free.
+  /// attached, is the last step, and the atomic answer to whether the name is free.
   static func create(_ path: borrowing RegionPath, capacity: Int, _ options: RegionOptions)
     throws(Failure) -> Handle
   {
     try options.allow([.persistent, .sparse])
-    let file = try RegionFile(capacity: capacity, options)
-    ForkGate.enter()
-    defer { ForkGate.leave() }
-
+    Processors.find()
     // To reserve much takes long, and a dead region of this name may hold the memory;
     // else the linkat below finds out for nothing.
     if capacity >= 1 << 20 { try RegionName.claim(path) }
+    while true {
+      let handle = unsafe try reclaimingIfFull { remains throws(Failure) in
+        unsafe try makeFile(path, capacity: capacity, options, &remains)
+      }
+      if let handle = unsafe handle { return unsafe handle }
+      try RegionName.claim(path)
+    }
+  }
+
+  /// Nil if something has the name. `remains` is what may take long to free, for the caller to
+  /// do so outside the gate.
+  @inline(never)
+  private static func makeFile(
+    _ path: borrowing RegionPath, capacity: Int, _ options: RegionOptions,
+    _ remains: inout Mapping?
+  ) throws(Failure) -> Handle? {
+    var file = try RegionFile(capacity: capacity, options)
+    let memory = try HandleMemory()
+    let ownPath = try path.copy()
     let pages = try unsafe Descriptor(
       opening: SharedFolder.path.cString, O_TMPFILE | O_RDWR, mode: 0o600)
     try check(czinc_fchmod(pages.raw, options.mode), "fchmod")
-    let mapping = try file.lay(out: pages, inFolder: true, options)
+    remains = try file.lay(out: pages, inFolder: true, options)
     var lock = try pages.reopened()
     guard try lock.tryLock(.attached, exclusive: false) else {
       throw Failure(EBUSY, "another process has locked the new file")
     }
-    while true {
-      let result = unsafe czinc_link(lock.raw, path.cString)
-      if result == -EEXIST {
-        try RegionName.claim(path)
-      } else {
-        try check(result, "linkat")
-        break
-      }
-    }
+    let result = unsafe czinc_link(lock.raw, path.cString)
+    if result == -EEXIST { return nil }
+    try check(result, "linkat")
     // Without /proc the mapping's description has locked so far; the name leads to another.
     if lock.isCopy, let named = try? RegionName.open(path, orReadonly: false),
-      (try? named.status().inode) == (try? pages.status().inode),
+      file.isIn((try? named.status()) ?? czinc_status()),
       (try? named.tryLock(.attached, exclusive: false)) == true
     {
       lock.unlock(.attached)
       lock = named
     }
-    return unsafe publish(
-      Attachment(path.copy(), lock, mapping, file, isReadonly: false, canNotify: true))
+    guard let mapping = remains.take() else { return nil }
+    let handle = unsafe memory.hold(
+      Attachment(ownPath, lock, mapping, file, isReadonly: false, canNotify: true))
+    unsafe AttachedHandles.insert(handle)
+    return unsafe handle
+  }
+
+  /// Calls `body` inside the gate, and if there is no room once more, after the dead regions
+  /// that may have it were reclaimed.
+  private static func reclaimingIfFull<Value>(
+    _ body: (inout Mapping?) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    func attempt() throws(Failure) -> Value {
+      var remains: Mapping?
+      return try ForkGate.inside { () throws(Failure) in try body(&remains) }
+    }
+    do throws(Failure) {
+      return try attempt()
+    } catch  where error.code == ENOSPC {
+      var found = 0
+      unsafe RegionName.reclaimAll(limit: 10_000) { _, _ in found += 1 }
+      if found == 0 { throw error }
+      return try attempt()
+    }
   }
 
   /// Attaches to a living region.
@@ -53,45 +84,82 @@ extension Attachment {
     -> Handle
   {
     try options.allow([.readonly, .anyUser])
-    let isReadonly = options.flags.contains(.readonly)
-    ForkGate.enter()
-    defer { ForkGate.leave() }
-
+    Processors.find()
+    var patience = Patience()
     while true {
-      guard let pages = try RegionName.open(path, orReadonly: isReadonly) else {
-        throw RegionName.notFound
+      var remains: Mapping?
+      let opening = try ForkGate.inside { () throws(Failure) in
+        try attach(path, options, &remains)
       }
-      let status = try pages.status()
-      let file = try RegionFile(reading: pages, status)
-      guard options.flags.contains(.anyUser) || status.owner == czinc_user() else {
-        throw Failure(
-          EACCES, "the region belongs to user %; say that any user is fine if you expect that",
-          UInt64(status.owner))
+      switch opening {
+      case .attached(let handle): return unsafe handle
+      case .moved: continue
+      case .busy: try patience.pauseOrThrow()
+      case .missing: throw RegionName.notFound
+      case .dead:
+        switch try RegionName.reclaim(path) {
+        case .living: continue
+        case .dead(let owner):
+          throw Failure(
+            ENOENT,
+            "not found: what has the name is dead, and only its owner, user %, or root can remove it",
+            UInt64(owner))
+        case .nothing, .removed, .busy: throw RegionName.notFound
+        }
       }
-      let mapping = try Mapping(pages, size: file.size)
-      if isReadonly && pages.isWritable { try mapping.protect(from: file.dataOffset) }
-
-      guard let lock = try RegionName.open(path, orReadonly: isReadonly) else { continue }
-      try lock.lock(.edge, exclusive: false)
-      let now = try lock.status()
-      // Removed, or replaced, since we looked: look again.
-      if now.links == 0 || now.inode != status.inode || now.device != status.device { continue }
-      var isAlive = file.flags.contains(.persistent)
-      if !isAlive { isAlive = try lock.isLockedElsewhere(.attached) }
-      var isAttached = false
-      if isAlive { isAttached = try lock.tryLock(.attached, exclusive: false) }
-      lock.unlock(.edge)
-      if isAttached {
-        return unsafe publish(
-          Attachment(
-            path.copy(), lock, mapping, file, isReadonly: isReadonly,
-            canNotify: pages.isWritable))
-      }
-      // Somebody who is not zinc, or does not keep to its rules, locks this file.
-      if isAlive { throw Failure(EBUSY, "another process keeps a lock on the region's file") }
-      _ = try RegionName.reclaim(path)
-      throw RegionName.notFound
     }
+  }
+
+  /// What an attempt to open came to.
+  @safe private enum Opening {
+    case attached(Handle)
+    case missing, dead
+    /// Somebody is just removing it.
+    case busy
+    /// The name has come to lead elsewhere in the meantime.
+    case moved
+  }
+
+  @inline(never)
+  private static func attach(
+    _ path: borrowing RegionPath, _ options: RegionOptions, _ remains: inout Mapping?
+  ) throws(Failure) -> Opening {
+    let isReadonly = options.flags.contains(.readonly)
+    guard let pages = try RegionName.open(path, orReadonly: true) else { return .missing }
+    let status = try pages.status()
+    let header = try RegionFile.header(of: pages, status)
+    let file = RegionFile(header, status)
+    guard let lock = try RegionName.open(path, orReadonly: true) else { return .missing }
+    guard file.isIn(try lock.status()) else { return .moved }
+    if !file.flags.contains(.persistent) && !RegionFile.isKept(header) {
+      switch try lock.lockOfOthers(.attached) {
+      case .none: return .dead
+      case .exclusive: return .busy
+      case .shared: break
+      }
+    }
+    guard options.flags.contains(.anyUser) || status.owner == czinc_user() else {
+      throw Failure(
+        EACCES, "the region belongs to user %; say that any user is fine if you expect that",
+        UInt64(status.owner))
+    }
+    guard pages.isWritable || isReadonly else {
+      throw Failure(EACCES, "this user may only read the region: open it read-only")
+    }
+    let memory = try HandleMemory()
+    let ownPath = try path.copy()
+    let mapping = try Mapping(pages, size: file.size)
+    if isReadonly && pages.isWritable { try mapping.protect(from: file.dataOffset) }
+    let isAttached = try lock.tryLock(.attached, exclusive: false)
+    guard isAttached && RegionName.leads(path, to: status) else {
+      remains = consume mapping
+      return isAttached ? .moved : .busy
+    }
+    let handle = unsafe memory.hold(
+      Attachment(
+        ownPath, lock, mapping, file, isReadonly: isReadonly, canNotify: pages.isWritable))
+    unsafe AttachedHandles.insert(handle)
+    return unsafe .attached(handle)
   }
 
   /// Attaches to the region of this name, and creates it if there is none. Of several
@@ -118,7 +186,8 @@ extension Attachment {
       do throws(Failure) {
         return unsafe try create(path, capacity: capacity, creating)
       } catch  where error.code == EEXIST {
-        // Somebody was faster.
+        // Somebody was faster, or it is dead and stays.
+        if case .dead = try? RegionName.tryReclaim(path) { throw error }
       }
     }
     throw Failure(EBUSY, "others create and remove it faster than it can be opened")
@@ -128,69 +197,64 @@ extension Attachment {
   /// the kernel removes it with its last descriptor and mapping.
   static func createAnonymous(capacity: Int, _ options: RegionOptions) throws(Failure) -> Handle {
     try options.allow([.sparse])
-    let file = try RegionFile(capacity: capacity, options)
-    ForkGate.enter()
-    defer { ForkGate.leave() }
-    let memory = try Descriptor(unnamed: ())
-    let mapping = try file.lay(out: memory, inFolder: false, options)
-    try check(czinc_seal_size(memory.raw), "fcntl(F_ADD_SEALS)")
-    return unsafe allocate(
-      Attachment(nil, memory, mapping, file, isReadonly: false, canNotify: true))
+    Processors.find()
+    return unsafe try reclaimingIfFull { remains throws(Failure) in
+      var file = try RegionFile(capacity: capacity, options)
+      let handle = try HandleMemory()
+      let memory = try Descriptor(unnamed: ())
+      let mapping = try file.lay(out: memory, inFolder: false, options)
+      try check(czinc_seal_size(memory.raw), "fcntl(F_ADD_SEALS)")
+      return unsafe handle.hold(
+        Attachment(nil, memory, mapping, file, isReadonly: false, canNotify: true))
+    }
   }
 
   /// Attaches to an anonymous region by a descriptor, which stays the caller's.
   static func open(descriptor: Int32, _ options: RegionOptions) throws(Failure) -> Handle {
     try options.allow([.readonly])
-    ForkGate.enter()
-    defer { ForkGate.leave() }
-    let memory = try Descriptor(duplicating: descriptor)
-    guard czinc_is_size_sealed(memory.raw) == 1 else {
-      throw Failure(EBADMSG, "not an anonymous region: its size is not sealed")
+    Processors.find()
+    return unsafe try ForkGate.inside { () throws(Failure) in
+      let handle = try HandleMemory()
+      let memory = try Descriptor(duplicating: descriptor)
+      guard czinc_is_size_sealed(memory.raw) == 1 else {
+        throw Failure(EBADMSG, "not an anonymous region: its size is not sealed")
+      }
+      let file = try RegionFile(reading: memory, try memory.status())
+      let mapping = try Mapping(memory, size: file.size)
+      let isWritable = memory.isWritable
+      let isReadonly = options.flags.contains(.readonly) || !isWritable
+      if isReadonly && isWritable { try mapping.protect(from: file.dataOffset) }
+      return unsafe handle.hold(
+        Attachment(nil, memory, mapping, file, isReadonly: isReadonly, canNotify: isWritable))
     }
-    let file = try RegionFile(reading: memory, try memory.status())
-    let mapping = try Mapping(memory, size: file.size)
-    let isWritable = memory.isWritable
-    let isReadonly = options.flags.contains(.readonly) || !isWritable
-    if isReadonly && isWritable { try mapping.protect(from: file.dataOffset) }
-    return unsafe allocate(
-      Attachment(nil, memory, mapping, file, isReadonly: isReadonly, canNotify: isWritable))
   }
 
-  /// Ends the waits of other threads and gives up the name; the mapping stays.
+  /// Ends the waits of other threads and gives up the name and the descriptor; the mapping
+  /// stays. Returns when that is done, whoever does it.
   static func detach(_ handle: Handle) {
     unsafe handle.pointee.notification.endWaits()
-    ForkGate.enter()
-    defer { ForkGate.leave() }
-    if unsafe AttachedHandles.remove(handle) { unsafe handle.pointee.releaseName() }
+    if unsafe AttachedHandles.take(handle) {
+      unsafe release(handle)
+    } else {
+      poll { unsafe AttachedHandles.isFinished(handle) }
+    }
+  }
+
+  /// As the last one out, removes the name of a handle that was taken. What can't be done here
+  /// (no descriptor left, a reader that may not unlink) the next call that meets the name does.
+  @inline(never)
+  static func release(_ handle: Handle) {
+    switch unsafe handle.pointee.path {
+    case .some(let path): _ = try? unsafe RegionName.reclaim(path, own: handle.pointee.file)
+    case .none: break
+    }
+    unsafe AttachedHandles.finish(handle)
   }
 
   static func close(_ handle: Handle) {
     unsafe detach(handle)
-    unsafe handle.deinitialize(count: 1)
-    unsafe handle.deallocate()
-  }
-
-  /// Drops the attach lock and, as the last one out, the name. What can't be done
-  /// here (no descriptor left, a reader that may not unlink) the next call that
-  /// meets the name does.
-  mutating func releaseName() {
-    descriptor = nil
-    switch path {
-    case .some(let path): _ = try? RegionName.reclaim(path)
-    case .none: break
-    }
-  }
-
-  private static func publish(_ attachment: consuming Attachment) -> Handle {
-    let handle = unsafe allocate(attachment)
-    unsafe AttachedHandles.insert(handle)
-    return unsafe handle
-  }
-
-  private static func allocate(_ attachment: consuming Attachment) -> Handle {
-    let handle = Handle.allocate(capacity: 1)
-    unsafe handle.initialize(to: attachment)
-    return unsafe handle
+    unsafe handle.pointee.clear()
+    unsafe AttachedHandles.retire(handle)
   }
 }
 

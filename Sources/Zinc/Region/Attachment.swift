@@ -7,15 +7,16 @@ internal import CZinc
 @safe struct Attachment: ~Copyable {
   typealias Handle = UnsafeMutablePointer<Attachment>
 
-  /// Nil for an anonymous region.
-  let path: RegionPath?
+  /// Nil for an anonymous region, and once closed.
+  private(set) var path: RegionPath?
   let data: UnsafeMutableRawPointer
   let file: RegionFile
   /// The data can't be written through this handle.
   let isReadonly: Bool
   let notification: Notification
   private let header: Header
-  private let mapping: Mapping
+  /// Nil once closed.
+  private var mapping: Mapping?
 
   /// Holds the attach lock of a region with a name; is the region, without one. Nil
   /// once detached; `AttachedHandles` says who may do that.
@@ -34,8 +35,23 @@ internal import CZinc
     self.file = file
     self.path = path
     self.descriptor = consume descriptor
-    self.mapping = mapping
+    self.mapping = consume mapping
     self.isReadonly = isReadonly
+  }
+
+  /// Removes the region's name, if it still leads to this region.
+  func removeName() throws(Failure) {
+    switch path {
+    case .some(let path): try RegionName.unlink(path, .own(file))
+    case .none: throw Failure(EINVAL, "an anonymous region has no name to remove")
+    }
+  }
+
+  /// Frees what a closed handle need not keep; its memory stays, and its `notification` says
+  /// to latecomers that it is closed.
+  mutating func clear() {
+    mapping = nil
+    path = nil
   }
 
   var capacity: Int { file.capacity }

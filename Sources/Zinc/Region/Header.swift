@@ -7,7 +7,7 @@ internal import Synchronization
 /// can see the region.
 @safe struct Header {
   static let magic: UInt64 = 0x5A49_4E43_5F52_4547
-  static let version: UInt16 = 3
+  static let version: UInt16 = 4
   static let metadataOffset = 2048
   static let metadataCapacity = 2048
   static let sequenceOffset = 12

@@ -9,8 +9,14 @@ struct RegionFile {
   let id: UInt64
   let kind: UInt32
   let metadataLength: Int
+  /// Which file it is, once it is one.
+  private(set) var device: UInt64 = 0
+  private(set) var inode: UInt64 = 0
 
   var size: Int { dataOffset + capacity }
+
+  /// Is it the file with this status?
+  func isIn(_ status: czinc_status) -> Bool { inode == status.inode && device == status.device }
 
   /// The file of a new region. EINVAL for what no region can have.
   init(capacity: Int, _ options: RegionOptions) throws(Failure) {
@@ -41,30 +47,22 @@ struct RegionFile {
     self.flags = flags
   }
 
-  /// Makes a new, empty file this region, and maps it. Where the memory is not there,
-  /// dead regions may have it: then reclaims them and tries once more.
-  func lay(out pages: borrowing Descriptor, inFolder: Bool, _ options: RegionOptions)
+  /// Makes a new, empty file this region, and maps it. Inside the gate, but for what may
+  /// take long.
+  mutating func lay(out pages: borrowing Descriptor, inFolder: Bool, _ options: RegionOptions)
     throws(Failure) -> Mapping
   {
     let isSparse = options.flags.contains(.sparse)
-    do throws(Failure) {
-      try reserve(pages, isSparse, inFolder)
-    } catch  where error.code == ENOSPC {
-      var freed: UInt64 = 0
-      unsafe RegionName.reclaimAll(limit: 10_000) { freed += $1 }
-      if freed == 0 { throw error }
-      try reserve(pages, isSparse, inFolder)
+    try ForkGate.outside(with: pages.raw) { () throws(Failure) in
+      // Looking costs more than reserving little.
+      if !isSparse && size >= 16 << 20 { try AvailableMemory.check(size, inFolder: inFolder) }
+      try pages.allocate(size, sparse: isSparse)
     }
     try write(to: pages, options)
+    let status = try pages.status()
+    device = status.device
+    inode = status.inode
     return try Mapping(pages, size: size)
-  }
-
-  private func reserve(_ pages: borrowing Descriptor, _ isSparse: Bool, _ inFolder: Bool)
-    throws(Failure)
-  {
-    // Looking costs more than reserving little.
-    if !isSparse && size >= 16 << 20 { try AvailableMemory.check(size, inFolder: inFolder) }
-    try pages.allocate(size, sparse: isSparse)
   }
 
   /// Writes the header of a region that nobody else can see yet. The rest of its page is zero.
@@ -87,11 +85,13 @@ struct RegionFile {
   }
 
   init(reading file: borrowing Descriptor, _ status: czinc_status) throws(Failure) {
-    self.init(try RegionFile.header(of: file, status))
+    self.init(try RegionFile.header(of: file, status), status)
   }
 
-  /// What a proved header says.
-  init(_ header: czinc_header) {
+  /// What a proved header of the file with this status says.
+  init(_ header: czinc_header, _ status: czinc_status) {
+    device = status.device
+    inode = status.inode
     // Both are less than the file's size, an Int64.
     capacity = Int(header.capacity)
     dataOffset = Int(header.data_offset)
@@ -101,9 +101,16 @@ struct RegionFile {
     metadataLength = Int(header.metadata_length)
   }
 
+  /// Does it outlive its last user for now? While references are under way, or as long as
+  /// somebody asked for.
+  static func isKept(_ header: czinc_header) -> Bool {
+    header.tickets != 0 && header.kept_until > czinc_clock(CLOCK_BOOTTIME)
+  }
+
   /// What a file says of itself, proved against what the system says. It is read,
   /// not mapped: a file that was cut short would answer a look with SIGBUS.
   /// EBADMSG with the reason if the file is not a region, or a damaged one.
+  @inline(never)
   static func header(of file: borrowing Descriptor, _ status: czinc_status) throws(Failure)
     -> czinc_header
   {

@@ -14,10 +14,10 @@ extension RegionName {
     guard let object = try open(path, orReadonly: true) else { throw notFound }
     let status = try object.status()
     let header = try RegionFile.header(of: object, status)
-    let file = RegionFile(header)
+    let file = RegionFile(header, status)
     let isPersistent = file.flags.contains(.persistent)
-    let isAttached = try object.isLockedElsewhere(.attached)
-    let unattached = isPersistent ? ZINC_UNATTACHED : ZINC_DEAD
+    let isAttached = try object.lockOfOthers(.attached) == .shared
+    let unattached = isPersistent || RegionFile.isKept(header) ? ZINC_UNATTACHED : ZINC_DEAD
     unsafe info.pointee.state = UInt32(isAttached ? ZINC_ATTACHED : unattached)
     unsafe info.pointee.capacity = UInt64(file.capacity)
     unsafe info.pointee.data_offset = UInt64(file.dataOffset)

@@ -1,5 +1,10 @@
 internal import CZinc
 
+extension LockByte {
+  /// Shared by every handle for as long as it is attached, exclusive for who removes the name.
+  static var attached: LockByte { LockByte(offset: 0) }
+}
+
 // The life of a name. The rules: a name that can be seen leads to a complete
 // region; it lasts as long as somebody is attached; nobody removes a name without
 // proof, under a lock, that it is dead. A process may be killed between any two
@@ -8,117 +13,213 @@ internal import CZinc
 // * Attached means holding a shared lock on byte 0 through a description of the
 //   handle's own (`Descriptor`). The kernel drops it with the description's last
 //   descriptor, so a forked child keeps its parent's region alive. Where nobody
-//   holds it and the region is not persistent, the region is dead.
+//   holds it and the region is neither persistent nor kept, the region is dead.
 // * Mappings go through another description: they keep theirs alive, and a view
 //   that outlives close must not keep the name.
-// * Byte 1 keeps openers and removers apart. An opener holds it shared while it asks
-//   whether the region lives and attaches; a remover holds it exclusively while it
-//   proves that the region is dead and unlinks it.
+// * Who removes a name first locks byte 0 exclusively, which is the proof that nobody is
+//   attached and keeps everybody from attaching, and then looks whether the name still
+//   leads to that very file: nobody who keeps to these rules takes it away meanwhile.
+// * Who opens asks whether somebody is attached, locks byte 0 shared, and then looks whether
+//   the name still leads to that file. If the last one goes in between, the opener has
+//   attached before or the remover removed: the lock decides, and the loser looks again.
 //
-// Every descriptor that locks is opened and closed inside the `ForkGate`, which all
-// of these functions expect.
-extension LockByte {
-  /// Shared by every handle for as long as it is attached.
-  static var attached: LockByte { LockByte(offset: 0) }
-  /// Shared by openers, exclusive for who wants to remove the name.
-  static var edge: LockByte { LockByte(offset: 1) }
-}
-
+// One byte suffices, and what a stranger may do to it who can only read the file, to lock it
+// shared, is no more than to be attached. Who may write it can also lock it exclusively, and
+// is waited for until a `Patience` ends.
+//
+// Every descriptor that locks is opened and closed inside the `ForkGate`, which these
+// functions enter by themselves. Who has to wait does so outside, with nothing open.
 enum RegionName {
   /// What a look at a name found.
   enum Found: Equatable {
     case nothing, living
     /// A dead region, removed; the memory that it had, in bytes.
     case removed(UInt64)
+    /// A dead region that this user may not remove, and its owner.
+    case dead(UInt32)
+    /// Somebody is just removing it, or has locked it for another reason.
+    case busy
   }
 
-  /// Removes what the name leads to if it is a region and proved to be dead. Leaves
-  /// anything else alone; EBADMSG if it is no region.
-  static func reclaim(_ path: borrowing RegionPath) throws(Failure) -> Found {
-    guard let object = try open(path, orReadonly: false) else { return .nothing }
-    // Most names that are met are alive; ask before getting in the way of openers.
-    if try object.isLockedElsewhere(.attached) { return .living }
-    try object.lock(.edge, exclusive: true)
-    let status = try object.status()
-    if status.links == 0 { return .nothing }
-    let file = try RegionFile(reading: object, status)
-    if file.flags.contains(.persistent) { return .living }
-    // Through a description of its own: what a forked child holds counts as well.
-    guard try object.tryLock(.attached, exclusive: true) else { return .living }
-    try check(unsafe czinc_unlink(path.cString), "unlink")
-    return .removed(status.memory)
+  /// Removes what the name leads to if it is a region and proved to be dead, without
+  /// waiting for anybody. Leaves anything else alone; EBADMSG if it is no region. With `own`,
+  /// a handle's file, it is about that alone, whatever others scribbled into its header.
+  static func tryReclaim(_ path: borrowing RegionPath, own: RegionFile? = nil) throws(Failure)
+    -> Found
+  {
+    if let own, own.flags.contains(.persistent) { return .living }
+    var remains: Mapping?
+    let found = try ForkGate.inside { () throws(Failure) -> Found in
+      guard let object = try open(path, orReadonly: true) else { return .nothing }
+      let status = try object.status()
+      if let own {
+        if !own.isIn(status) { return .nothing }
+        if let now = try? RegionFile.header(of: object, status), RegionFile.isKept(now) {
+          return .living
+        }
+      } else {
+        let header = try RegionFile.header(of: object, status)
+        if RegionFile(header, status).flags.contains(.persistent) || RegionFile.isKept(header) {
+          return .living
+        }
+      }
+      var isAlone = false
+      if object.isWritable { isAlone = try object.tryLock(.attached, exclusive: true) }
+      guard isAlone else {
+        switch try object.lockOfOthers(.attached) {
+        case .shared: return .living
+        case .exclusive: return .busy
+        case .none: return object.isWritable ? .busy : .dead(status.owner)
+        }
+      }
+      guard leads(path, to: status) else { return .nothing }
+      if status.memory >= 16 << 20 { remains = try? Mapping(keeping: object) }
+      let result = unsafe czinc_unlink(path.cString)
+      if result == -EPERM || result == -EACCES || result == -EROFS { return .dead(status.owner) }
+      try check(result, "unlink")
+      return .removed(status.memory)
+    }
+    _ = consume remains  // Outside, since it may take long.
+    return found
+  }
+
+  /// The same, but waits for who is just removing it.
+  static func reclaim(_ path: borrowing RegionPath, own: RegionFile? = nil) throws(Failure)
+    -> Found
+  {
+    var patience = Patience()
+    while true {
+      let found = try tryReclaim(path, own: own)
+      guard found == .busy else { return found }
+      try patience.pauseOrThrow()
+    }
   }
 
   /// Makes way for a new region: EEXIST if a living one has the name.
   static func claim(_ path: borrowing RegionPath) throws(Failure) {
     do throws(Failure) {
-      guard try reclaim(path) == .living else { return }
+      switch try reclaim(path) {
+      case .nothing, .removed, .busy: return
+      case .living:
+        throw Failure(EEXIST, "already exists; open it, or create under another name")
+      case .dead(let owner):
+        throw Failure(
+          EEXIST,
+          "the name is taken by a dead region of user %, which only its owner or root can remove",
+          UInt64(owner))
+      }
     } catch  where error.code == EACCES || error.code == EPERM {
       throw Failure(EEXIST, "already exists, and belongs to another user")
     } catch  where error.code == EBADMSG {
       throw Failure(EEXIST, "the name is taken by a file that is not a zinc region; remove it")
     }
-    throw Failure(EEXIST, "already exists; open it, or create under another name")
   }
 
-  /// Removes the name of a region, whoever is attached; they go on. With `force` also
-  /// what is no region, a damaged one, or one that a stopped process keeps locked.
-  static func unlink(_ path: borrowing RegionPath, force: Bool) throws(Failure) {
-    if !force {
-      // Keeps out removers that have proved their case and are about to unlink: by then
-      // the name might be somebody else's. Who may only read can't lock, and with the
-      // folder's sticky bit can't unlink either.
-      guard let object = try open(path, orReadonly: true) else { throw notFound }
-      _ = try RegionFile(reading: object, try object.status())
-      if object.isWritable { try object.lock(.edge, exclusive: true) }
-      if try object.status().links == 0 { throw notFound }
-      _ = try check(unsafe czinc_unlink(path.cString), "unlink")
-      return
+  /// How to remove a name that is not known to be dead.
+  enum Removal {
+    /// Whoever is attached; they go on.
+    case always
+    /// EBUSY if somebody is.
+    case unused
+    /// Also what is no region, a damaged one, or one that a stopped process keeps locked.
+    case force
+    /// ENOENT unless it leads to this file.
+    case own(RegionFile)
+  }
+
+  /// Removes the name of a region.
+  ///
+  /// Removers that have proved their case and are about to unlink are kept out by a lock: by
+  /// then the name might be somebody else's. If nobody is attached it is the exclusive one;
+  /// else this is attached, too, for as long as it takes.
+  static func unlink(_ path: borrowing RegionPath, _ how: Removal) throws(Failure) {
+    var patience = Patience()
+    while true {
+      do throws(Failure) {
+        if try tryUnlink(path, how) { return }
+        try patience.pauseOrThrow()
+      } catch {
+        guard case .force = how, error.code != ENOENT else { throw error }
+        let result = unsafe czinc_unlink(path.cString)
+        if result == -ENOENT { throw notFound }
+        try check(result == -EISDIR ? unsafe czinc_rmdir(path.cString) : result, "unlink")
+        return
+      }
     }
-    let result = unsafe czinc_unlink(path.cString)
-    if result == -ENOENT { throw notFound }
-    try check(result == -EISDIR ? unsafe czinc_rmdir(path.cString) : result, "unlink")
   }
 
-  /// Reclaims every dead region that this user may, at most `limit` names of them
-  /// looked at, and tells each one's name and memory.
+  /// False if somebody is in the way who will soon be gone.
+  private static func tryUnlink(_ path: borrowing RegionPath, _ how: Removal) throws(Failure)
+    -> Bool
+  {
+    var remains: Mapping?
+    let isDone = try ForkGate.inside { () throws(Failure) -> Bool in
+      guard let object = try open(path, orReadonly: true) else { throw notFound }
+      let status = try object.status()
+      if case .own(let file) = how {
+        if !file.isIn(status) { throw notFound }
+      } else {
+        _ = try RegionFile.header(of: object, status)
+      }
+      var mayUnlink = false
+      if object.isWritable { mayUnlink = try object.tryLock(.attached, exclusive: true) }
+      if !mayUnlink {
+        if case .unused = how {
+          switch try object.lockOfOthers(.attached) {
+          case .shared:
+            throw Failure(EBUSY, "it is in use; its name stays as long as somebody is attached")
+          case .exclusive: return false
+          case .none: if object.isWritable { return false }
+          }
+        }
+        // With the folder's sticky bit, who may not write it can't unlink it either.
+        mayUnlink = !object.isWritable
+        if !mayUnlink { mayUnlink = try object.tryLock(.attached, exclusive: false) }
+        if !mayUnlink { return false }
+      }
+      guard leads(path, to: status) else { return false }
+      if status.memory >= 16 << 20 { remains = try? Mapping(keeping: object) }
+      try check(unsafe czinc_unlink(path.cString), "unlink")
+      return true
+    }
+    _ = consume remains
+    return isDone
+  }
+
+  /// Reclaims every dead region that this user may, of at most `limit` names, and tells each
+  /// one's name and memory. Waits for nobody.
   static func reclaimAll(
     limit: Int = .max, _ tell: (UnsafePointer<CChar>, UInt64) -> Void
   ) {
-    unsafe visitAll(limit: limit) { name in
+    unsafe names(limit: limit).visit { name in
       // Others' files, junk, and what is busy or gone by now: no reason to stop.
       guard let path = try? unsafe RegionPath(name) else { return }
-      if case .removed(let bytes) = (try? reclaim(path)) ?? .nothing { unsafe tell(name, bytes) }
+      if case .removed(let bytes) = (try? tryReclaim(path)) ?? .nothing { unsafe tell(name, bytes) }
     }
   }
 
-  /// Tells the name of each object in the folder that is called like a region.
-  static func visitAll(limit: Int = .max, _ tell: (UnsafePointer<CChar>) -> Void) {
-    guard let folder = unsafe czinc_opendir(SharedFolder.path.cString) else { return }
-    defer { unsafe czinc_closedir(folder) }
-    var looked = 0
-    while looked < limit, let entry = unsafe czinc_readdir(folder) {
-      guard let name = unsafe RegionPath.name(ofEntry: entry) else { continue }
-      looked += 1
-      unsafe tell(name)
-    }
+  /// The name of each object in the folder that is called like a region.
+  static func names(limit: Int = .max) -> NameList {
+    SharedFolder.names(after: RegionPath.entryPrefix, limit: limit)
   }
 
-  /// The same, for callers outside the gate.
-  static func reclaimAllGated(_ tell: (UnsafePointer<CChar>, UInt64) -> Void) {
-    ForkGate.enter()
-    defer { ForkGate.leave() }
-    unsafe reclaimAll(tell)
+  /// Does the name lead to the file with this status?
+  @inline(never)
+  static func leads(_ path: borrowing RegionPath, to status: czinc_status) -> Bool {
+    var now = czinc_status()
+    return unsafe czinc_lstat(path.cString, &now) == 0 && now.inode == status.inode
+      && now.device == status.device
   }
 
   /// Opens what the name leads to, for writing if that is allowed: locks to remove
   /// the name and notifications need it. Nil if there is nothing. Never blocks, on a
   /// FIFO say, and never follows a link.
+  @inline(never)
   static func open(_ path: borrowing RegionPath, orReadonly: Bool) throws(Failure) -> Descriptor? {
     let flags = O_NOFOLLOW | O_NONBLOCK
     do throws(Failure) {
       return try unsafe Descriptor(opening: path.cString, O_RDWR | flags)
-    } catch  where error.code == EACCES && orReadonly {
+    } catch  where (error.code == EACCES || error.code == EROFS) && orReadonly {
       return try unsafe Descriptor(opening: path.cString, O_RDONLY | flags)
     } catch  where error.code == ENOENT {
       return nil

@@ -3,6 +3,7 @@ internal import CZinc
 /// A name that was checked, as the path of its object: `/dev/shm/zinc_NAME`.
 @safe struct RegionPath: ~Copyable {
   static let prefix: StaticString = "/dev/shm/zinc_"
+  static let entryPrefix: StaticString = "zinc_"
   static let longestName = 250
 
   private let path: UnsafeMutablePointer<CChar>
@@ -21,27 +22,24 @@ internal import CZinc
     guard length > 0 else { throw RegionPath.invalidName }
 
     let prefixLength = RegionPath.prefix.utf8CodeUnitCount
-    unsafe path = .allocate(capacity: prefixLength + length + 1)
+    unsafe path = try RegionPath.memory(prefixLength + length + 1)
     unsafe memcpy(path, RegionPath.prefix.utf8Start, prefixLength)
     unsafe memcpy(path + prefixLength, name, length + 1)
   }
 
-  private init(copying other: UnsafePointer<CChar>) {
+  private init(copying other: UnsafePointer<CChar>) throws(Failure) {
     let size = unsafe strlen(other) + 1
-    unsafe path = .allocate(capacity: size)
+    unsafe path = try RegionPath.memory(size)
     unsafe memcpy(path, other, size)
   }
 
-  deinit { unsafe path.deallocate() }
+  deinit { unsafe czinc_free(path) }
 
   /// The same path, in memory of its own.
-  func copy() -> RegionPath { unsafe RegionPath(copying: cString) }
+  func copy() throws(Failure) -> RegionPath { unsafe try RegionPath(copying: cString) }
 
-  /// The name of a region whose object is called `entry` in the folder; nil for others'.
-  static func name(ofEntry entry: UnsafePointer<CChar>) -> UnsafePointer<CChar>? {
-    let entryPrefix: StaticString = "zinc_"
-    let length = entryPrefix.utf8CodeUnitCount
-    return unsafe strncmp(entry, entryPrefix.cString, length) == 0 ? entry + length : nil
+  private static func memory(_ size: Int) throws(Failure) -> UnsafeMutablePointer<CChar> {
+    unsafe try allocate(UInt(size)).assumingMemoryBound(to: CChar.self)
   }
 
   /// NUL-terminated, valid as long as this path.

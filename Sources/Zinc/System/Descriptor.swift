@@ -33,6 +33,7 @@ struct Descriptor: ~Copyable {
 
   /// The same file through a description of its own; without /proc, which that takes,
   /// a copy.
+  @inline(never)
   func reopened() throws(Failure) -> Descriptor {
     let result = czinc_reopen(raw, O_RDWR | O_CLOEXEC)
     if result == -ENOENT {
@@ -44,6 +45,7 @@ struct Descriptor: ~Copyable {
   deinit { _ = czinc_close(raw) }
 
   /// fstat(2).
+  @inline(never)
   func status() throws(Failure) -> czinc_status {
     var status = czinc_status()
     try check(unsafe czinc_fstat(raw, &status), "fstat")
@@ -58,12 +60,18 @@ struct Descriptor: ~Copyable {
     if count != bytes.count { throw Failure(system: "pwrite", EIO) }
   }
 
-  /// Gives the file its size and, unless it is to be sparse, its memory.
+  /// Gives an empty file that is not mapped its size and, unless it is to be sparse, its memory.
   ///
   /// fallocate(2) on a tmpfs gives up with EINTR whenever a signal is pending and
   /// undoes what it did, so a large file under a fast profiling timer would never
   /// be done. In pieces that shrink with each interruption it is.
   func allocate(_ size: Int, sparse: Bool) throws(Failure) {
+    let limit = czinc_file_limit()
+    if UInt64(size) > limit {
+      throw Failure(
+        EFBIG, "% bytes do not fit: a file of this process may have % bytes; raise ulimit -f",
+        UInt64(size), limit)
+    }
     if sparse {
       try check(czinc_ftruncate(raw, Int64(size)), "ftruncate")
       return
@@ -75,10 +83,12 @@ struct Descriptor: ~Copyable {
       let result = czinc_fallocate(raw, Int64(done), Int64(length))
       if result == -EINTR {
         piece = max(piece / 4, 64 << 10)
-      } else if result == -ENOSPC {
-        throw AvailableMemory.folderIsFull(size)
-      } else {
+      } else if result < 0 {
+        // Gives back what it got, which takes long, here and not when the file is closed.
+        _ = czinc_ftruncate(raw, 0)
+        if result == -ENOSPC { throw AvailableMemory.folderIsFull(size) }
         try check(result, "fallocate")
+      } else {
         done += length
       }
     }
@@ -92,10 +102,16 @@ struct LockByte {
   let offset: Int64
 }
 
+/// A lock that another description holds.
+enum ForeignLock {
+  case none, shared, exclusive
+}
+
 /// Open file description locks, which the kernel drops with the last descriptor
 /// of the description, however its process ended.
 extension Descriptor {
   /// Takes the lock if nobody else's is in the way: is it taken?
+  @inline(never)
   func tryLock(_ byte: LockByte, exclusive: Bool) throws(Failure) -> Bool {
     let result = czinc_lock(raw, exclusive ? F_WRLCK : F_RDLCK, byte.offset)
     if result == -EAGAIN { return false }
@@ -103,25 +119,12 @@ extension Descriptor {
     return true
   }
 
-  /// Takes the lock, giving up after about a second: whoever holds it does so for
-  /// microseconds, unless it was stopped there, and a stopped process must not stop us.
-  func lock(_ byte: LockByte, exclusive: Bool) throws(Failure) {
-    var pause: UInt64 = 1_000
-    while try !tryLock(byte, exclusive: exclusive) {
-      if pause > 512_000_000 {
-        throw Failure(
-          EBUSY, "another process holds the region's lock and does not go on; is one stopped?")
-      }
-      czinc_sleep(pause)
-      pause *= 2
-    }
-  }
-
   func unlock(_ byte: LockByte) { _ = czinc_lock(raw, F_UNLCK, byte.offset) }
 
-  /// Does anybody hold this lock through another description? Works on
-  /// read-only descriptors too.
-  func isLockedElsewhere(_ byte: LockByte) throws(Failure) -> Bool {
-    try check(czinc_is_locked(raw, byte.offset), "fcntl(F_OFD_GETLK)") == 1
+  /// Who else holds this lock? Works on read-only descriptors too.
+  @inline(never)
+  func lockOfOthers(_ byte: LockByte) throws(Failure) -> ForeignLock {
+    let type = try check(czinc_lock_of_others(raw, byte.offset), "fcntl(F_OFD_GETLK)")
+    return type == F_RDLCK ? .shared : type == F_WRLCK ? .exclusive : .none
   }
 }

@@ -33,6 +33,7 @@ struct Failure: Error {
   private static func explanation(of code: Int32) -> StaticString {
     switch code {
     case EACCES, EPERM: "this user may not do that; look at the region's owner and mode"
+    case EROFS: "/dev/shm can only be read here; open the region read-only"
     case ENOENT: "not found; are /dev/shm and /proc mounted?"
     case EMFILE: "this process has no descriptor left; close some, or raise ulimit -n"
     case ENFILE: "the system has no descriptor left"
@@ -43,8 +44,15 @@ struct Failure: Error {
   }
 }
 
+/// malloc(3), or ENOMEM; to be given to `czinc_free`.
+func allocate(_ size: UInt) throws(Failure) -> UnsafeMutableRawPointer {
+  guard let memory = unsafe czinc_allocate(size) else { throw Failure(system: "malloc", ENOMEM) }
+  return unsafe memory
+}
+
 /// A C function's result: the number, or what its negative errno says.
 @discardableResult
+@inline(__always)
 func check(_ result: Int32, _ call: StaticString) throws(Failure) -> Int32 {
   if result < 0 { throw Failure(system: call, -result) }
   return result

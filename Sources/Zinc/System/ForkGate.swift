@@ -3,11 +3,13 @@ internal import Synchronization
 
 /// Keeps fork out of the middle of a transition.
 ///
-/// A forked child inherits every descriptor, so one that is just being set up or
-/// taken down would live on in a child that knows nothing of it, and with it the
-/// locks. Creates, opens and closes therefore pass this gate, any number at a time,
-/// and a fork waits until none is inside. Both ways to wait are rare and short, so
-/// they poll. The word:
+/// A forked child inherits every descriptor, so one that is just being set up or taken down
+/// would live on in a child that knows nothing of it, and with it its locks and memory.
+/// Whatever opens and closes descriptors therefore passes this gate, any number of threads at
+/// a time, and a fork waits until none is inside. So nothing that may take long stays inside:
+/// no waiting for others, no code of a caller's, and what a system call needs long for happens
+/// `outside`, with its descriptors noted down for the child to close. Both ways to wait here
+/// are rare and short, so they poll. The word:
 ///
 ///     bit 31     a fork is under way: nobody may enter
 ///     bits 0-30  how many threads are inside
@@ -16,10 +18,73 @@ enum ForkGate {
   private static let word = Atomic<UInt32>(0)
   private static let forks = Atomic<UInt32>(0)
 
+  /// Descriptors that are not a child's: a list through the stacks of the threads that are
+  /// `outside` with them, which changes inside the gate alone.
+  @safe private struct Note {
+    let descriptor: Int32
+    var next: UnsafeMutablePointer<Note>?
+  }
+  private static let isListLocked = Atomic<Bool>(false)
+  // Guarded by `isListLocked`.
+  private nonisolated(unsafe) static var notes: UnsafeMutablePointer<Note>?
+
   /// How often this process's memory was inherited by a fork: tells what belongs
   /// to threads that a child does not have.
   static var generation: UInt32 { forks.load(ordering: .relaxed) }
 
+  static func inside<Value: ~Copyable>(_ body: () throws(Failure) -> Value) throws(Failure)
+    -> Value
+  {
+    enter()
+    defer { leave() }
+    return try body()
+  }
+
+  /// Called inside, runs `body` outside: a child that is forked meanwhile closes `descriptor`,
+  /// which must stay open here.
+  static func outside<Value: ~Copyable>(
+    with descriptor: Int32, _ body: () throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    var note = unsafe Note(descriptor: descriptor, next: nil)
+    return try unsafe withUnsafeMutablePointer(to: &note) { (note) throws(Failure) -> Value in
+      lockList()
+      unsafe note.pointee.next = unsafe notes
+      unsafe notes = unsafe note
+      unlockList()
+      leave()
+      defer {
+        enter()
+        lockList()
+        unsafe strike(note)
+        unlockList()
+      }
+      return try body()
+    }
+  }
+
+  private static func strike(_ note: UnsafeMutablePointer<Note>) {
+    if unsafe notes == note {
+      unsafe notes = unsafe note.pointee.next
+      return
+    }
+    var previous = unsafe notes
+    while let other = unsafe previous {
+      if unsafe other.pointee.next == note {
+        unsafe other.pointee.next = unsafe note.pointee.next
+        return
+      }
+      unsafe previous = unsafe other.pointee.next
+    }
+  }
+
+  @inline(never)
+  private static func lockList() {
+    poll { !isListLocked.exchange(true, ordering: .acquiring) }
+  }
+
+  private static func unlockList() { isListLocked.store(false, ordering: .releasing) }
+
+  @inline(never)  // None of these is hot, and inlined everywhere they are a third of the library.
   static func enter() {
     change { $0 & forking == 0 ? $0 + 1 : nil }
   }
@@ -36,6 +101,10 @@ enum ForkGate {
   private static func afterForkInParent() { word.store(0, ordering: .releasing) }
   private static func afterForkInChild() {
     forks.wrappingAdd(1, ordering: .relaxed)
+    while let note = unsafe notes {
+      _ = unsafe czinc_close(note.pointee.descriptor)
+      unsafe notes = unsafe note.pointee.next
+    }
     word.store(0, ordering: .releasing)
   }
 

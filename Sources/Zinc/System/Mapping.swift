@@ -18,6 +18,13 @@ internal import CZinc
     length = size
   }
 
+  /// Keeps a file's memory for a moment, so that who closes the last descriptor of a large file,
+  /// inside the `ForkGate`, need not wait until its memory is given back. No child has it.
+  init(keeping file: borrowing Descriptor) throws(Failure) {
+    try self.init(file, size: 1)
+    unsafe czinc_keep_from_children(base, 1)
+  }
+
   deinit { _ = unsafe czinc_munmap(base, UInt(length)) }
 
   /// Forbids writes from byte `offset`, a multiple of the page size, to the end.

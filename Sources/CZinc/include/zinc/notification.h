@@ -26,6 +26,8 @@ int32_t zinc_region_notify(ZincHandle handle, uint32_t *sequence);
 enum {
     ZINC_WAIT_AFTER = 1,         /* wait past `after`, leave what the handle saw alone */
     ZINC_WAIT_INTERRUPTIBLE = 2, /* a signal ends the wait with -4 (EINTR) */
+    ZINC_WAIT_SLEEP = 4,         /* sleep at once: for who shares a processor with the notifier, or
+                                    would rather save power than microseconds */
 };
 
 /** deadline_ns for waits without end. */
@@ -35,7 +37,7 @@ enum {
 typedef struct ZincWaitOptions {
     uintptr_t size;       /**< sizeof(ZincWaitOptions) */
     uint64_t deadline_ns; /**< CLOCK_MONOTONIC, ns; 0 only looks; ZINC_FOREVER */
-    uint32_t flags;       /**< ZINC_WAIT_AFTER, ZINC_WAIT_INTERRUPTIBLE, or 0 */
+    uint32_t flags;       /**< of ZINC_WAIT_AFTER to ZINC_WAIT_SLEEP, or 0 */
     uint32_t after;       /**< with ZINC_WAIT_AFTER: return once the sequence is not this */
 } ZincWaitOptions;
 

@@ -67,19 +67,32 @@ int32_t zinc_region_open_descriptor(int32_t descriptor, const ZincOptions *optio
  */
 int32_t zinc_region_descriptor(ZincHandle handle);
 
-enum { ZINC_FORCE = 1 }; /* unlink: whatever it is that has the name */
+enum {
+    ZINC_FORCE = 1,     /* unlink: whatever it is that has the name */
+    ZINC_IF_UNUSED = 2, /* unlink: only if nobody is attached */
+};
 
 /**
  * Removes a region's name at once, whoever is attached; they go on with what they
- * have. -2 if there is none, -74 if what has its place is no region, unless
- * `flags` is ZINC_FORCE.
+ * have. -2 if there is none, -74 if what has its place is no region, unless `flags` is
+ * ZINC_FORCE. With ZINC_IF_UNUSED -16 if somebody is attached: nobody can attach between
+ * the look and the removal.
  */
 int32_t zinc_region_unlink(const char *name, uint32_t flags);
 
 /**
+ * Removes the name of this handle's region, if it still leads to this region; who is
+ * attached goes on with what they have. -2 if it leads elsewhere by now, or nowhere; -22 for
+ * an anonymous region.
+ */
+int32_t zinc_region_remove(ZincHandle handle);
+
+/**
  * Removes every dead region that this user may remove: those whose last user was
- * killed. Living and persistent ones and other files stay. Calls `tell`, unless it
- * is null, with each name and the bytes that it freed; returns all bytes freed.
+ * killed. Living and persistent ones and other files stay, and so does, this time, what
+ * another process is just at work on: it waits for nobody. Calls `tell`, unless it is null,
+ * with each name and the bytes that it freed; returns all bytes freed. `tell` may do what
+ * it likes.
  */
 uint64_t zinc_reclaim(void (*tell)(const char *name, uint64_t bytes, void *context), void *context);
 
@@ -129,14 +142,14 @@ int32_t zinc_region_examine(const char *name, ZincRegionInfo *info);
 
 /**
  * Calls `tell` with the name of each object in /dev/shm that is called like a region:
- * living, dead or none; zinc_region_examine() tells which.
+ * living, dead or none; zinc_region_examine() tells which. `tell` may do what it likes.
  */
 void zinc_region_list(void (*tell)(const char *name, void *context), void *context);
 
 /**
  * Detaches as zinc_close() does, but leaves the mapping and the handle in
- * place: zinc_ptr() stays valid, waits return -125, and zinc_close() frees the
- * rest. For bindings, whose views outlive a close.
+ * place: zinc_ptr() stays valid, waits return -125, an anonymous region's descriptor is
+ * closed, and zinc_close() frees the rest. For bindings, whose views outlive a close.
  */
 void zinc_region_detach(ZincHandle handle);
 
