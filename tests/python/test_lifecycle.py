@@ -17,7 +17,7 @@ import pytest
 
 import zinc
 
-from .conftest import SHM
+from .conftest import SHM, may_unshare, whole_folder
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -104,7 +104,7 @@ def test_persistent_region_is_never_dead(name: str) -> None:
     Child(create(name, more=", persistent=True")).end()
     with pytest.raises(FileExistsError):
         zinc.create(name, 1)
-    assert zinc.reclaim() == {}
+    assert name not in zinc.reclaim()
     with zinc.open(name) as region:
         assert region.as_buffer()[0] == 9
     assert place(name).exists()
@@ -145,6 +145,7 @@ def test_unlink_leaves_junk_unless_forced(name: str) -> None:
         zinc.unlink(name, force=True)
 
 
+@whole_folder
 def test_reclaim_takes_the_dead_and_tells_what_it_freed(name: str) -> None:
     Child(create(f"{name}-dead", 1 << 20)).kill()
     junk = place(f"{name}-junk")
@@ -153,7 +154,8 @@ def test_reclaim_takes_the_dead_and_tells_what_it_freed(name: str) -> None:
     with zinc.create(f"{name}-mine", 1), zinc.create(f"{name}-kept", 1, persistent=True):
         pass
     Child(create(f"{name}-2", 1, ", persistent=True")).kill()
-    assert zinc.reclaim() == {f"{name}-dead": (1 << 20) + 4096}
+    freed = {found: size for found, size in zinc.reclaim().items() if found.startswith(name)}
+    assert freed == {f"{name}-dead": (1 << 20) + 4096}
     assert junk.exists()
     alive.end()
     junk.unlink()
@@ -533,7 +535,7 @@ def test_process_stopped_while_it_removes_is_named_and_passes(name: str) -> None
         zinc.unlink(name)
 
 
-@as_root
+@may_unshare
 def test_equal_pids_in_pid_namespaces_do_not_matter(name: str) -> None:
     # Both are pid 1 (or 2) where they live.
     prefix = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")

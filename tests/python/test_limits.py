@@ -14,7 +14,7 @@ import pytest
 
 import zinc
 
-from .conftest import ROOT, SHM
+from .conftest import ROOT, SHM, may_unshare
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -143,20 +143,23 @@ assert os.listdir("/dev/shm") == []
 
 
 def run_mounted(command: str, code: str) -> None:
-    """Run Python in a mount namespace of its own, after a command that mounts something."""
+    """Run Python in namespaces of its own, after a command that mounts something.
+
+    That of IPC is for mqueue, which shows the message queues of everybody in it.
+    """
+    inside = ("sh", "-c", f'{command} && exec "$0" -c "$1"', sys.executable, code)
     result = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", f'{command} && exec "$0" -c "$1"', sys.executable, code],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        ["unshare", "--mount", "--ipc", *inside], capture_output=True, text=True, check=False
+    )
     assert (result.returncode, result.stderr) == (0, "")
 
 
-@as_root
+@may_unshare
 def test_small_shared_memory_folder() -> None:
     run_mounted("mount -t tmpfs -o size=64m tmpfs /dev/shm", SMALL)
 
 
-@as_root
+@may_unshare
 @pytest.mark.parametrize(
     ("mount", "number", "message"),
     [
@@ -181,10 +184,12 @@ with zinc.SharedRegion.anonymous(5000) as region:   # needs no folder
     assert zinc.SharedRegion.from_fd(region.fileno()).capacity == 5000
 assert not os.path.isdir("/dev/shm") or os.listdir("/dev/shm") == []
 """
+    if " mqueue " in mount and "\tmqueue\n" not in Path("/proc/filesystems").read_text():
+        pytest.skip("this kernel has no mqueue")
     run_mounted(mount, code)
 
 
-@as_root
+@may_unshare
 def test_without_proc() -> None:
     code = """
 import os, signal, zinc
@@ -245,7 +250,7 @@ def test_memory_cgroup_refuses_before_it_kills(name: str) -> None:
 NOBODY = str(ROOT / "tests/unprivileged")
 
 
-@as_root
+@may_unshare
 @pytest.mark.parametrize("mode", [0o644, 0o666])
 def test_two_users_share_a_region(name: str, mode: int) -> None:
     with zinc.create(name, 100, mode=mode) as region:
@@ -267,7 +272,7 @@ try: zinc.create("{name}", 1); raise SystemExit("created")
 except FileExistsError: pass
 try: zinc.unlink("{name}"); raise SystemExit("unlinked")
 except PermissionError: pass
-assert zinc.reclaim() == {{}}
+assert "{name}" not in zinc.reclaim()
 """
         result = subprocess.run(
             [NOBODY, sys.executable, "-c", f"import zinc\n{code}"],
@@ -278,7 +283,7 @@ assert zinc.reclaim() == {{}}
         zinc.open(name).close()
 
 
-@as_root
+@may_unshare
 def test_reader_of_another_user_is_woken(name: str) -> None:
     with zinc.create(name, 1, mode=0o644) as region:
         code = f"""
@@ -299,7 +304,7 @@ except PermissionError: pass
         assert reader.returncode == 0
 
 
-@as_root
+@may_unshare
 def test_reader_that_is_last_leaves_the_name_to_its_owner(name: str) -> None:
     region = zinc.create(name, 1, mode=0o644)
     code = f"import sys, zinc; r = zinc.open('{name}', readonly=True, any_user=True); print('ready', flush=True); sys.stdin.read(); r.close()"

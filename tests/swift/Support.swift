@@ -9,8 +9,8 @@ func uniqueName(_ label: String = "swift") -> String {
 /// Where a name's object is.
 func file(of name: String) -> String { "/dev/shm/zinc_\(name)" }
 
-/// What a failing call must leave as it was: descriptors that lead to /dev/shm, and the
-/// names of this test.
+/// What a failing call must leave as it was: descriptors and mappings of
+/// a name, and whether there is one.
 struct Traces: Equatable {
   var descriptors = 0
   var mappings = 0
