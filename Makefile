@@ -3,6 +3,7 @@
 # make check      formatting, lints, types, headers, binaries
 # make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand
 # make soak       a storm of random operations and kills, MINUTES=… (10)
+# make fuzz       what reads others' headers and descriptions, with input that nobody would write
 # make size       how large, how fast to load and to create
 # make docs       the documentation as a site, in .build-docs/site
 # make bench      everything, beside whatever else there is: tables, plots, a report
@@ -13,6 +14,7 @@
 PYTHON ?= python3
 FILE ?=
 MINUTES ?= 10
+SECONDS ?= 60
 SUITES ?= bookworm trixie
 
 VENV := .venv
@@ -21,7 +23,7 @@ PROGRAMS := swift build -c release --package-path tests/programs
 NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 	$(shell find Sources -name '*.swift' -o -name '*.[ch]')
 
-.PHONY: build test check docs demo soak size bench bench-python wheel clean
+.PHONY: build test check docs demo soak fuzz size bench bench-python wheel clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -63,6 +65,9 @@ demo: build
 
 soak: build
 	$(BIN)/python tests/storm.py $$(($(MINUTES) * 60))
+
+fuzz: build
+	tests/fuzz/header $(SECONDS)
 
 size: build
 	$(BIN)/python tests/size.py
