@@ -83,7 +83,9 @@ setup(
     ext_modules=[
         Extension(
             "zinc._zinc",
-            sources=["Sources/ZincPython/module.c", "Sources/ZincPython/region.c"],
+            sources=sorted(
+                str(p.relative_to(ROOT)) for p in (ROOT / "Sources/ZincPython").glob("*.c")
+            ),
             depends=[
                 "setup.py",
                 *(str(p.relative_to(ROOT)) for p in (ROOT / "Sources").glob("*/**/*.h")),

@@ -1,6 +1,6 @@
 /* What the files of the extension share. */
-#ifndef ZINC_MODULE_H
-#define ZINC_MODULE_H
+#ifndef ZINCPYTHON_MODULE_H
+#define ZINCPYTHON_MODULE_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -15,7 +15,7 @@ typedef struct {
 /* SharedRegion; its instances come from the first four functions below alone. */
 extern PyType_Spec zinc_region_spec;
 
-/* The module's functions; zinc_module_methods has their arguments. Flags are those of zinc.h. */
+/* The module's functions; module_methods has their arguments. Flags are those of zinc.h. */
 PyObject *zinc_module_create(PyObject *module, PyObject *args);
 PyObject *zinc_module_anonymous(PyObject *module, PyObject *args);
 PyObject *zinc_module_open(PyObject *module, PyObject *args);
@@ -25,6 +25,26 @@ PyObject *zinc_module_reclaim(PyObject *module, PyObject *unused);
 PyObject *zinc_module_names(PyObject *module, PyObject *unused);
 PyObject *zinc_module_examine(PyObject *module, PyObject *args);
 PyObject *zinc_module_wait_many(PyObject *module, PyObject *args);
+
+/* ---- arguments: 0 or NULL with an exception for what can't be ---- */
+
+/* The name as UTF-8. */
+const char *zinc_name_argument(PyObject *name);
+
+/*
+ * For PyArg_ParseTuple. A number that doesn't fit becomes one that no region can have, 0 for
+ * those too small and the largest for those too large; the core says what is wrong.
+ */
+int zinc_convert_capacity(PyObject *number, void *capacity);
+
+/* As a capacity; too small and too large are both UINT32_MAX, which is no mode. */
+int zinc_convert_mode(PyObject *number, void *mode);
+
+/* Milliseconds from now, or None for ever, as a deadline for zinc_region_wait. */
+int zinc_convert_timeout(PyObject *timeout, uint64_t *deadline);
+
+/* A sequence for wait's `after`. */
+int zinc_convert_after(PyObject *number, uint32_t *after);
 
 /*
  * Raises what a failing create, open or unlink left behind: ValueError for what

@@ -1,0 +1,107 @@
+/* The ways to attach: create, open, a region without a name, and by a descriptor. */
+#include "region.h"
+
+/* Owns the handle, also when it fails. */
+static PyObject *region_from_handle(PyObject *type, ZincHandle handle, PyObject *name) {
+    allocfunc allocate = (allocfunc)PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
+    Region *self = (Region *)allocate((PyTypeObject *)type, 0);
+    if (!self) {
+        zinc_close(handle);
+        return NULL;
+    }
+    self->handle = handle;
+    self->name = Py_NewRef(name);
+    self->capacity = (Py_ssize_t)zinc_capacity(handle);
+    self->id = zinc_region_id(handle);
+    self->kind = zinc_region_kind(handle);
+    self->is_readonly = (char)zinc_region_is_readonly(handle);
+    return (PyObject *)self;
+}
+
+/* Is `type` one that region_from_handle can make? */
+static int check_type(PyObject *module, PyObject *type) {
+    ModuleState *state = PyModule_GetState(module);
+    if (PyType_Check(type) && PyType_IsSubtype((PyTypeObject *)type, (PyTypeObject *)state->region_type))
+        return 1;
+    PyErr_Format(PyExc_TypeError, "a subclass of SharedRegion is needed, not %R", type);
+    return 0;
+}
+
+/* The object for a handle, or the exception for a status: the end of all the ways to attach. */
+static PyObject *attached(PyObject *module, PyObject *type, PyObject *name, ZincHandle handle,
+                          int32_t status) {
+    if (status < 0) return zinc_raise(PyModule_GetState(module), status);
+    return region_from_handle(type, handle, name);
+}
+
+PyObject *zinc_module_create(PyObject *module, PyObject *args) {
+    PyObject *type, *name;
+    uintptr_t capacity;
+    int may_exist;
+    ZincOptions options = {.size = sizeof options};
+    Py_buffer metadata;
+    if (!PyArg_ParseTuple(args, "OUO&IO&py*I:create", &type, &name, zinc_convert_capacity, &capacity,
+                          &options.flags, zinc_convert_mode, &options.mode, &may_exist, &metadata,
+                          &options.kind))
+        return NULL;
+    options.metadata = metadata.buf;
+    options.metadata_length = (uintptr_t)metadata.len;
+    const char *text = zinc_name_argument(name);
+    PyObject *result = NULL;
+    if (text && check_type(module, type)) {
+        ZincHandle handle;
+        int32_t status;
+        Py_BEGIN_ALLOW_THREADS status = may_exist
+                                            ? zinc_region_open_or_create(text, capacity, &options, &handle)
+                                            : zinc_region_create(text, capacity, &options, &handle);
+        Py_END_ALLOW_THREADS result = attached(module, type, name, handle, status);
+    }
+    PyBuffer_Release(&metadata);
+    return result;
+}
+
+PyObject *zinc_module_anonymous(PyObject *module, PyObject *args) {
+    PyObject *type;
+    uintptr_t capacity;
+    ZincOptions options = {.size = sizeof options};
+    Py_buffer metadata;
+    if (!PyArg_ParseTuple(args, "OO&Iy*I:anonymous", &type, zinc_convert_capacity, &capacity, &options.flags,
+                          &metadata, &options.kind))
+        return NULL;
+    options.metadata = metadata.buf;
+    options.metadata_length = (uintptr_t)metadata.len;
+    PyObject *result = NULL;
+    if (check_type(module, type)) {
+        ZincHandle handle;
+        int32_t status;
+        Py_BEGIN_ALLOW_THREADS status = zinc_region_create_anonymous(capacity, &options, &handle);
+        Py_END_ALLOW_THREADS result = attached(module, type, Py_None, handle, status);
+    }
+    PyBuffer_Release(&metadata);
+    return result;
+}
+
+PyObject *zinc_module_open(PyObject *module, PyObject *args) {
+    PyObject *type, *name;
+    unsigned flags;
+    if (!PyArg_ParseTuple(args, "OUI:open", &type, &name, &flags)) return NULL;
+    const char *text = zinc_name_argument(name);
+    if (!text || !check_type(module, type)) return NULL;
+    ZincOptions options = {.size = sizeof options, .flags = flags};
+    ZincHandle handle;
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_region_open(text, &options, &handle);
+    Py_END_ALLOW_THREADS return attached(module, type, name, handle, status);
+}
+
+PyObject *zinc_module_from_fd(PyObject *module, PyObject *args) {
+    PyObject *type, *file;
+    unsigned flags;
+    if (!PyArg_ParseTuple(args, "OOI:from_fd", &type, &file, &flags)) return NULL;
+    int descriptor = PyObject_AsFileDescriptor(file);
+    if (descriptor < 0 || !check_type(module, type)) return NULL;
+    ZincOptions options = {.size = sizeof options, .flags = flags};
+    ZincHandle handle;
+    int32_t status = zinc_region_open_descriptor(descriptor, &options, &handle);
+    return attached(module, type, Py_None, handle, status);
+}

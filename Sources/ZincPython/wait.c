@@ -1,0 +1,119 @@
+/* Notification: saying that there is something new, and waiting for it. */
+#include "region.h"
+
+#include <errno.h>
+
+const char region_notify_doc[] =
+    PyDoc_STR("notify($self)\n--\n\n"
+              "Say that there is something new, wake who waits, and return the new sequence.\n\n"
+              "What was written before is seen by whoever returns from a wait because of this.\n"
+              "Raises PermissionError if this user may only read the region, ValueError if it is\n"
+              "closed.");
+
+PyObject *region_notify(Region *self, PyObject *unused) {
+    (void)unused;
+    ZincHandle handle = region_begin(self);
+    if (!handle) return NULL;
+    uint32_t sequence;
+    int32_t status = zinc_region_notify(handle, &sequence);
+    region_end(self);
+    if (status < 0) {
+        PyErr_Format(PyExc_PermissionError, "notify %R: this user may only read the region", self->name);
+        return NULL;
+    }
+    return PyLong_FromUnsignedLong(sequence);
+}
+
+const char region_try_wait_doc[] =
+    PyDoc_STR("try_wait($self)\n--\n\n"
+              "True if there was a notification that this object had not seen, which is now seen.\n"
+              "Never waits. Raises ValueError if the region is closed.");
+
+PyObject *region_try_wait(Region *self, PyObject *unused) {
+    (void)unused;
+    ZincHandle handle = region_begin(self);
+    return handle ? region_ended(self, PyBool_FromLong(zinc_try_wait(handle) == 0)) : NULL;
+}
+
+/* Puts wait's arguments, by position or name, into `values`; defaults are NULL. */
+static int parse_wait(PyObject *const *args, Py_ssize_t count, PyObject *keywords, PyObject *values[2]) {
+    static const char *const names[2] = {"timeout_ms", "after"};
+    if (count > 2) {
+        PyErr_Format(PyExc_TypeError, "wait() takes at most 2 arguments (%zd given)", count);
+        return 0;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) values[i] = args[i];
+    Py_ssize_t named = keywords ? PyTuple_Size(keywords) : 0;
+    for (Py_ssize_t i = 0; i < named; i++) {
+        PyObject *keyword = PyTuple_GetItem(keywords, i);
+        int which = PyUnicode_CompareWithASCIIString(keyword, names[0]) == 0   ? 0
+                    : PyUnicode_CompareWithASCIIString(keyword, names[1]) == 0 ? 1
+                                                                               : -1;
+        if (which < 0 || values[which]) {
+            PyErr_Format(PyExc_TypeError, "wait() got %s argument %R",
+                         which < 0 ? "an unexpected" : "two values for the", keyword);
+            return 0;
+        }
+        values[which] = args[count + i];
+    }
+    return 1;
+}
+
+const char region_wait_doc[] =
+    PyDoc_STR("wait($self, timeout_ms=1000, after=None)\n--\n\n"
+              "Wait until there is a notification that this object has not seen, and see it.\n\n"
+              "True if there was one, False if none came within `timeout_ms` milliseconds (a\n"
+              "float, too; 0 only looks, None waits for ever). Several notifications may be seen\n"
+              "as one. With `after`, a number that notify() or `sequence` gave: wait until the\n"
+              "sequence is that no longer, and leave alone what this object has seen; so several\n"
+              "threads wait on one object, or two processes talk both ways over one region.\n\n"
+              "Other threads run meanwhile. Signal handlers run at once; the wait goes on after\n"
+              "one that returns. Raises ValueError for a timeout that is negative or no number,\n"
+              "an `after` outside 0 to 2**32 - 1, and if the region is closed, meanwhile too.");
+
+PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
+    PyObject *values[2] = {NULL, NULL};
+    if (!parse_wait(args, count, keywords, values)) return NULL;
+    ZincWaitOptions options = {.size = sizeof options, .flags = ZINC_WAIT_INTERRUPTIBLE};
+    if (values[1] && values[1] != Py_None) {
+        if (!zinc_convert_after(values[1], &options.after)) return NULL;
+        options.flags |= ZINC_WAIT_AFTER;
+    }
+    PyObject *thousand = NULL;
+    if (!values[0]) values[0] = thousand = PyLong_FromLong(1000);
+    int is_valid = values[0] && zinc_convert_timeout(values[0], &options.deadline_ns);
+    Py_XDECREF(thousand);
+    ZincHandle handle = is_valid ? region_begin(self) : NULL;
+    if (!handle) return NULL;
+
+    /* News that are there already cost no GIL, which might take long to come back. */
+    uint64_t deadline = options.deadline_ns;
+    options.deadline_ns = 0;
+    int32_t status = zinc_region_wait(handle, &options);
+    options.deadline_ns = deadline;
+    if (deadline == 0 || status != -ETIMEDOUT) return region_ended(self, PyBool_FromLong(status == 0));
+    int is_interrupted = 0;
+    do {
+        Py_BEGIN_ALLOW_THREADS status = zinc_region_wait(handle, &options);
+        Py_END_ALLOW_THREADS if (status == -EINTR) is_interrupted = PyErr_CheckSignals() < 0;
+    } while (status == -EINTR && !is_interrupted);
+    region_end(self);
+    if (is_interrupted) return NULL;
+    if (status == -ECANCELED) {
+        PyErr_Format(PyExc_ValueError, "region %R was closed during the wait", self->name);
+        return NULL;
+    }
+    return PyBool_FromLong(status == 0);
+}
+
+PyObject *region_sequence(Region *self, void *unused) {
+    (void)unused;
+    ZincHandle handle = region_begin(self);
+    return handle ? region_ended(self, PyLong_FromUnsignedLong(zinc_region_sequence(handle))) : NULL;
+}
+
+PyObject *region_seen(Region *self, void *unused) {
+    (void)unused;
+    ZincHandle handle = region_begin(self);
+    return handle ? region_ended(self, PyLong_FromUnsignedLong(zinc_region_seen(handle))) : NULL;
+}
