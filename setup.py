@@ -102,6 +102,10 @@ setup(
                 "-fvisibility=hidden",
                 "-Wall",
                 "-Wextra",
+                # Newer compilers refuse these of themselves.
+                "-Werror=incompatible-pointer-types",
+                "-Werror=int-conversion",
+                "-Werror=implicit-function-declaration",
             ],
             extra_link_args=["-Wl,-rpath,$ORIGIN", "-Wl,-s"],
         )

@@ -7,7 +7,7 @@
 #include <structmember.h>
 
 static void region_dealloc(Region *self) {
-    PyTypeObject *type = Py_TYPE(self);
+    PyTypeObject *type = Py_TYPE((PyObject *)self);
     freefunc deallocate = (freefunc)PyType_GetSlot(type, Py_tp_free);
     /* Nobody else has a reference: no calls, no buffers. Detaches if that was not done. */
     zinc_close(self->handle);
