@@ -2,14 +2,16 @@
 #include "region.h"
 
 /* Owns the handle, also when it fails. */
-static PyObject *region_from_handle(PyObject *type, ZincHandle handle, PyObject *name) {
+static PyObject *region_from_handle(PyObject *module, PyObject *type, ZincHandle handle, PyObject *name) {
     allocfunc allocate = (allocfunc)PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
     Region *self = (Region *)allocate((PyTypeObject *)type, 0);
     if (!self) {
         zinc_close(handle);
         return NULL;
     }
+    ModuleState *state = PyModule_GetState(module);
     self->handle = handle;
+    self->export_type = (PyTypeObject *)Py_NewRef(state->export_type);
     self->name = Py_NewRef(name);
     self->capacity = (Py_ssize_t)zinc_capacity(handle);
     self->id = zinc_region_id(handle);
@@ -31,7 +33,7 @@ static int check_type(PyObject *module, PyObject *type) {
 static PyObject *attached(PyObject *module, PyObject *type, PyObject *name, ZincHandle handle,
                           int32_t status) {
     if (status < 0) return zinc_raise(PyModule_GetState(module), status);
-    return region_from_handle(type, handle, name);
+    return region_from_handle(module, type, handle, name);
 }
 
 PyObject *zinc_module_create(PyObject *module, PyObject *args) {

@@ -30,6 +30,9 @@ static int module_exec(PyObject *module) {
     state->region_type = PyType_FromModuleAndSpec(module, &zinc_region_spec, NULL);
     if (!state->region_type) return -1;
     if (PyModule_AddType(module, (PyTypeObject *)state->region_type) < 0) return -1;
+    state->export_type = PyType_FromModuleAndSpec(module, &zinc_export_spec, NULL);
+    if (!state->export_type) return -1;
+    if (PyModule_AddType(module, (PyTypeObject *)state->export_type) < 0) return -1;
 
     state->not_a_region_error = PyErr_NewExceptionWithDoc(
         "zinc.NotARegionError",
@@ -52,6 +55,7 @@ static int module_exec(PyObject *module) {
 static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     ModuleState *state = PyModule_GetState(module);
     Py_VISIT(state->region_type);
+    Py_VISIT(state->export_type);
     Py_VISIT(state->not_a_region_error);
     return 0;
 }
@@ -59,6 +63,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
 static int module_clear(PyObject *module) {
     ModuleState *state = PyModule_GetState(module);
     Py_CLEAR(state->region_type);
+    Py_CLEAR(state->export_type);
     Py_CLEAR(state->not_a_region_error);
     return 0;
 }

@@ -9,11 +9,15 @@
 
 typedef struct {
     PyObject *region_type;
+    PyObject *export_type;
     PyObject *not_a_region_error;
 } ModuleState;
 
 /* SharedRegion; its instances come from the first four functions below alone. */
 extern PyType_Spec zinc_region_spec;
+
+/* What views of regions hold; see export.c. */
+extern PyType_Spec zinc_export_spec;
 
 /* The module's functions; module_methods has their arguments. Flags are those of zinc.h. */
 PyObject *zinc_module_create(PyObject *module, PyObject *args);

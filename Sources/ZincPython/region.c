@@ -6,11 +6,21 @@
 
 #include <structmember.h>
 
+/* It may take long: a second for some gigabytes. Others run meanwhile. */
+void region_free(Region *self) {
+    ZincHandle handle = EXCHANGE(self->handle, NULL);
+    if (!handle) return;
+    Py_BEGIN_ALLOW_THREADS zinc_close(handle);
+    Py_END_ALLOW_THREADS
+}
+
 static void region_dealloc(Region *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     freefunc deallocate = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    /* Nobody else has a reference: no calls, no buffers. Detaches if that was not done. */
-    zinc_close(self->handle);
+    /* Nobody else has a reference: no calls, no exports. Detaches if that was not done. */
+    region_free(self);
+    if (self->spare_export) PyObject_GC_Del(self->spare_export);
+    Py_XDECREF((PyObject *)self->export_type);
     Py_XDECREF(self->name);
     deallocate(self);
     Py_DECREF(type);
@@ -19,8 +29,10 @@ static void region_dealloc(Region *self) {
 PyDoc_STRVAR(close_doc, "close($self)\n--\n\n"
                         "Detach from the region. Never raises; a second time does nothing.\n\n"
                         "The last one out takes the name and the memory along. Arrays and memoryviews that\n"
-                        "were taken stay valid: the memory is unmapped when the last of them goes. Waits of\n"
-                        "other threads on this object end with ValueError.");
+                        "were taken stay valid: the memory is unmapped when the last of them goes, or with\n"
+                        "this object if it was itself handed to something that takes a buffer (readinto,\n"
+                        "numpy.ndarray(buffer=region)) and not as a memoryview. Waits of other threads on\n"
+                        "this object end with ValueError.");
 
 static PyObject *region_close(Region *self, PyObject *unused) {
     (void)unused;
@@ -60,16 +72,26 @@ static PyObject *region_exit(Region *self, PyObject *args) {
 
 /* ---- bytes ---- */
 
+/*
+ * Some give the buffer back at once and keep the object alone, since that was the way before
+ * there were views: numpy.ndarray(buffer=region), torch.frombuffer, and whoever uses Python's
+ * old buffer functions. Their requests look like those of file.readinto(region), which keeps
+ * nothing. So the object keeps the memory to its own end after any but memoryview's.
+ */
 static int region_getbuffer(Region *self, Py_buffer *view, int flags) {
     view->obj = NULL;
     ZincHandle handle = region_begin(self);
     if (!handle) return -1;
+    if (flags == PyBUF_FULL_RO) return region_export(self, view);
     int status =
         PyBuffer_FillInfo(view, (PyObject *)self, zinc_ptr(handle), self->capacity, self->is_readonly, flags);
-    if (status == 0) self->has_views = 1;
+    if (status == 0) self->keeps = 1;
     region_end(self);
     return status;
 }
+
+/* An export ends by itself. But numpy.frombuffer takes a view of those alone that have this. */
+static void region_releasebuffer(Region *self, Py_buffer *view) { (void)self, (void)view; }
 
 PyDoc_STRVAR(as_buffer_doc, "as_buffer($self)\n--\n\n"
                             "A memoryview of the data: `capacity` bytes, format 'B', no copy. The same as\n"
@@ -175,6 +197,7 @@ static PyType_Slot region_slots[] = {
     {Py_tp_getset, region_properties},
     {Py_mp_length, region_length},
     {Py_bf_getbuffer, region_getbuffer},
+    {Py_bf_releasebuffer, region_releasebuffer},
     {Py_tp_doc, (void *)"What zinc.SharedRegion is made of."},
     {0, NULL},
 };

@@ -5,10 +5,9 @@
 #include "module.h"
 
 /*
- * A region's handle outlives close() for as long as something needs the memory: a
- * call in progress, which may have dropped the GIL, or a buffer, which may be handed
- * on to who knows where (so one taken once keeps it to the end; a buffer's owner
- * holds a reference to us).
+ * A region's handle outlives close() for as long as something needs the memory: a call in
+ * progress, which may have dropped the GIL, or an export, which is what views hold. The last
+ * of the open object, the calls and the exports frees it.
  */
 #ifdef Py_GIL_DISABLED
 #include <stdatomic.h>
@@ -17,37 +16,39 @@
 #else
 #define SHARED
 #define EXCHANGE(field, value) exchange(&(field), value)
-static inline ZincHandle exchange(ZincHandle *field, ZincHandle value) {
-    ZincHandle old = *field;
-    *field = value;
+static inline void *exchange(void *field, void *value) {
+    void *old = *(void **)field;
+    *(void **)field = value;
     return old;
 }
 #endif
 
-enum { CLOSED = 1, ONE_CALL = 2 };
+enum { CLOSED = 1, ONE_USE = 2 };
 
 typedef struct {
     PyObject_HEAD SHARED ZincHandle handle; /* null once freed */
     PyObject *name;
+    PyTypeObject *export_type;
+    void *SHARED spare_export; /* memory for the next one, or null */
     Py_ssize_t capacity;
     unsigned long long id;
     unsigned kind;
-    SHARED uint32_t uses; /* CLOSED, and ONE_CALL for each in progress */
-    SHARED char has_views;
+    SHARED size_t uses; /* CLOSED, and ONE_USE for each call in progress and each export */
+    SHARED char keeps;  /* the memory, to the object's own end; see region_getbuffer() */
     char is_readonly;
 } Region;
 
-/* Ends a call: the last one of a closed region frees what nobody needs. */
+/* Closes, unmaps and frees what the handle has, if it was not done. */
+void region_free(Region *self);
+
+/* Ends a use: the last one of a closed region frees what nobody needs. */
 static inline void region_end(Region *self) {
-    if ((self->uses -= ONE_CALL) != CLOSED || self->has_views) return;
-    ZincHandle handle = EXCHANGE(self->handle, NULL);
-    Py_BEGIN_ALLOW_THREADS zinc_close(handle);
-    Py_END_ALLOW_THREADS
+    if ((self->uses -= ONE_USE) == CLOSED && !self->keeps) region_free(self);
 }
 
 /* Begins a call, unless the region is closed: then 0. */
 static inline int region_begin_if_open(Region *self) {
-    if (!((self->uses += ONE_CALL) & CLOSED)) return 1;
+    if (!((self->uses += ONE_USE) & CLOSED)) return 1;
     region_end(self);
     return 0;
 }
@@ -63,6 +64,12 @@ static inline PyObject *region_ended(Region *self, PyObject *result) {
     region_end(self);
     return result;
 }
+
+/*
+ * Fills a view with an object that holds the memory, as PyBUF_FULL_RO asks for it. A call has
+ * begun and is ended with that object. 0, or -1 with an exception.
+ */
+int region_export(Region *region, Py_buffer *view);
 
 /* What wait.c has for the type's tables. */
 PyObject *region_notify(Region *self, PyObject *unused);

@@ -1,6 +1,6 @@
 from collections.abc import Buffer, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, final
 
 from _typeshed import FileDescriptorLike
 from typing_extensions import disjoint_base
@@ -45,6 +45,12 @@ def wait_many(
 ) -> list[_Region]: ...
 
 class NotARegionError(OSError): ...
+
+@final
+class Export:
+    @property
+    def base(self) -> SharedRegion: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @disjoint_base
 class SharedRegion:

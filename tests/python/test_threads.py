@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 import random
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +18,8 @@ import numpy
 import pytest
 
 import zinc
+
+from .test_views import is_mapped
 
 
 def look(region: zinc.SharedRegion, kept: list[Any]) -> None:
@@ -47,6 +51,7 @@ USES: list[Callable[[zinc.SharedRegion, list[Any]], Any]] = [
     lambda region, kept: zinc.wait_all([region], 0.01),
     lambda region, kept: region.__enter__(),
     lambda region, kept: kept.append(pickle.dumps(region)),
+    lambda region, kept: memoryview(region).release(),
 ]
 
 
@@ -75,6 +80,8 @@ def test_storm_on_one_object(name: str) -> None:
     for i in range(rounds):
         region = zinc.create(f"{name}-{i}", 4096, metadata=b"m")
         region.as_buffer()[:4] = b"data"
+        address = region.address
+        assert is_mapped(address)
         start = threading.Barrier(len(USES) + 3)
         threads = [
             threading.Thread(target=use, args=(which, region, start)) for which in range(len(USES))
@@ -93,8 +100,80 @@ def test_storm_on_one_object(name: str) -> None:
             thread.join(60)
             assert not thread.is_alive()
         assert region.closed
+        assert not is_mapped(address)
     assert errors == []
     assert all(finished), finished
+
+
+def others_run_during(action: Callable[[], object]) -> bool:
+    """Did another thread run meanwhile, which waits for nothing but the GIL?"""
+    go = threading.Lock()
+    ran: list[bool] = []
+
+    def run() -> None:
+        with go:
+            ran.append(True)
+
+    go.acquire()
+    thread = threading.Thread(target=run)
+    thread.start()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # nobody has to give the GIL away
+    try:
+        go.release()
+        action()
+        return bool(ran)
+    finally:
+        sys.setswitchinterval(interval)
+        thread.join()
+
+
+def region_with_memory() -> zinc.SharedRegion:
+    return zinc.SharedRegion.anonymous(8 << 20)
+
+
+def close() -> Callable[[], object]:
+    return region_with_memory().close
+
+
+def drop() -> Callable[[], object]:
+    return [region_with_memory()].clear
+
+
+def drop_a_closed_one_that_keeps() -> Callable[[], object]:
+    region = region_with_memory()
+    struct.unpack_from("B", region)
+    region.close()
+    return [region].clear
+
+
+def release_the_last_view() -> Callable[[], object]:
+    region = region_with_memory()
+    view = memoryview(region)
+    region.close()
+    return view.release
+
+
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="nobody waits for a GIL here"
+)
+@pytest.mark.parametrize(
+    "prepare",
+    [close, drop, drop_a_closed_one_that_keeps, release_the_last_view],
+    ids=lambda prepare: prepare.__name__,
+)
+def test_others_run_during_system_calls(prepare: Callable[[], Callable[[], object]]) -> None:
+    assert not any(others_run_during([object()].clear) for _ in range(100))
+    # They get the GIL if they are quick to wake up.
+    assert any(others_run_during(prepare()) for _ in range(2000))
+
+
+def test_exception_survives_what_is_dropped_meanwhile() -> None:
+    for _ in range(100):
+        with pytest.raises(TypeError, match="interpreted as an integer"):
+            operator.index(zinc.SharedRegion.anonymous(1))  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="interpreted as an integer"):
+            operator.index(memoryview(zinc.SharedRegion.anonymous(1)))  # type: ignore[arg-type]
 
 
 INTERPRETERS = """

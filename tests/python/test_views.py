@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import io
+import pickle
 import socket
 import struct
 import subprocess
@@ -29,7 +32,7 @@ def of_torch(function: str) -> View:
     return view
 
 
-def of_arrow(region: zinc.SharedRegion) -> Any:
+def of_arrow(region: zinc.SharedRegion | memoryview) -> Any:
     return pytest.importorskip("pyarrow").py_buffer(region)
 
 
@@ -43,11 +46,24 @@ VIEWS: dict[str, View] = {
     "as_numpy of a shape": lambda region: region.as_numpy("u1", (2, 8)).ravel(),
     "numpy.frombuffer": lambda region: numpy.frombuffer(region, "u1"),
     "numpy.ndarray": lambda region: numpy.ndarray(16, "u1", region),
+    "numpy.ndarray of a view": lambda region: numpy.ndarray(16, "u1", memoryview(region)),
     "numpy.asarray": lambda region: numpy.asarray(region),
+    "PickleBuffer": pickle.PickleBuffer,
+    "numpy.ndarray of a PickleBuffer": lambda region: numpy.ndarray(
+        16, "u1", pickle.PickleBuffer(region)
+    ),
+    "numpy.frombuffer of a PickleBuffer": lambda region: numpy.frombuffer(
+        pickle.PickleBuffer(region), "u1"
+    ),
+    "what a view is of": lambda region: memoryview(region).obj,
     "pyarrow.py_buffer": of_arrow,
+    "pyarrow.py_buffer of a view": lambda region: of_arrow(memoryview(region)),
     "torch.frombuffer": of_torch("frombuffer"),
     "torch.from_numpy": of_torch("from_numpy"),
 }
+
+# What is done with the object itself, and not with a memoryview of it, may keep that alone.
+KEEPS_THE_OBJECT = {"numpy.ndarray", "pyarrow.py_buffer", "torch.frombuffer"}
 
 every_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 
@@ -69,6 +85,100 @@ def test_view_is_the_memory_and_outlives_the_region(name: str, view: View) -> No
     with pytest.raises(FileNotFoundError):
         zinc.open(name)
     assert bytes(seen)[3] == 99
+
+
+def is_mapped(address: int) -> bool:
+    """Is shared memory there, in this process?"""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        first, end, permissions = line.replace("-", " ", 1).split()[:3]
+        if int(first, 16) <= address < int(end, 16):
+            return permissions.endswith("s")
+    return False
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_memory_goes_with_the_last_view_of_a_closed_region(name: str, view: str) -> None:
+    region = zinc.create(name, 16)
+    address = region.address
+    views = [VIEWS[view](region) for _ in range(3)]
+    views.append(numpy.asarray(views[0])[3:])
+    region.close()
+    while views:
+        assert is_mapped(address)
+        assert bytes(views.pop()) in (bytes(16), bytes(13))
+    assert is_mapped(address) == (view in KEEPS_THE_OBJECT)
+    assert region.closed
+    del region
+    assert not is_mapped(address)
+
+
+def test_memory_goes_at_once_if_no_view_is_left(name: str) -> None:
+    with zinc.create(name, 16) as region:
+        address = region.address
+        memoryview(region).release()
+        bytes(region.as_numpy())
+        assert is_mapped(address)
+        region.close()
+        assert not is_mapped(address)
+
+
+def test_descriptor_goes_with_the_last_view_of_a_closed_region() -> None:
+    region = zinc.SharedRegion.anonymous(16)
+    place = Path(f"/proc/self/fd/{region.fileno()}")
+    view = memoryview(region)
+    inode = place.stat().st_ino
+    region.close()
+    assert bytes(view) == bytes(16)
+    view.release()
+    assert not place.exists() or place.stat().st_ino != inode
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_view_keeps_the_region_attached(name: str, view: str) -> None:
+    seen = VIEWS[view](zinc.create(name, 16))
+    zinc.open(name).close()
+    assert bytes(seen) == bytes(16)
+    del seen
+    with pytest.raises(FileNotFoundError):
+        zinc.open(name)
+
+
+def test_array_knows_its_region_through_any_view(name: str) -> None:
+    with zinc.create(name, 16) as region:
+        for view in VIEWS:
+            if view.startswith(("numpy", "memoryview", "as_")) and "Pickle" not in view:
+                array = numpy.asarray(VIEWS[view](region))
+                assert zinc.region_of(array[1:]) is region, view
+        assert memoryview(region).obj.base is region  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_view_in_the_regions_own_attribute_is_collected(name: str, is_closed: bool) -> None:
+    class Own(zinc.SharedRegion):
+        view: memoryview
+
+    region = Own.create(name, 16)
+    address = region.address
+    region.view = memoryview(region)[1:]
+    if is_closed:
+        region.close()
+    gc.collect()
+    assert is_mapped(address)
+    del region
+    gc.collect()
+    assert not is_mapped(address)
+
+
+def test_what_reads_the_object_itself_keeps_it_valid(name: str) -> None:
+    """It can't be told from what goes on reading the memory later."""
+    region = zinc.create(name, 16)
+    address = region.address
+    assert hashlib.sha256(region).digest() == hashlib.sha256(bytes(16)).digest()
+    assert struct.unpack_from("<Q", region, 8) == (0,)
+    region.close()
+    assert is_mapped(address)
+    del region
+    assert not is_mapped(address)
 
 
 @every_view
