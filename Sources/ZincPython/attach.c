@@ -104,6 +104,7 @@ PyObject *zinc_module_from_fd(PyObject *module, PyObject *args) {
     if (descriptor < 0 || !check_type(module, type)) return NULL;
     ZincOptions options = {.size = sizeof options, .flags = flags};
     ZincHandle handle;
-    int32_t status = zinc_region_open_descriptor(descriptor, &options, &handle);
-    return attached(module, type, Py_None, handle, status);
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_region_open_descriptor(descriptor, &options, &handle);
+    Py_END_ALLOW_THREADS return attached(module, type, Py_None, handle, status);
 }

@@ -1,6 +1,9 @@
 /* Regions seen from outside, by their names: nothing here attaches to one. */
 #include "module.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 PyObject *zinc_module_unlink(PyObject *module, PyObject *args) {
     PyObject *name;
     int force;
@@ -13,38 +16,89 @@ PyObject *zinc_module_unlink(PyObject *module, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-static void note_reclaimed(const char *name, uint64_t bytes, void *result) {
-    if (PyErr_Occurred()) return;
-    PyObject *number = PyLong_FromUnsignedLongLong(bytes);
-    if (number) PyDict_SetItemString(result, name, number);
-    Py_XDECREF(number);
+/*
+ * The core tells of each name without the GIL, so they are kept as C has them until it is back:
+ * each as eight bytes of a number, the name and a NUL.
+ */
+typedef struct {
+    char *bytes;
+    size_t length, capacity;
+    int is_incomplete; /* there was no memory for one */
+} Names;
+
+static void note(const char *name, uint64_t number, void *context) {
+    Names *names = context;
+    size_t size = strlen(name) + 1;
+    size_t needed = names->length + sizeof number + size;
+    if (needed > names->capacity) {
+        char *bytes = realloc(names->bytes, needed * 2);
+        if (!bytes) {
+            names->is_incomplete = 1;
+            return;
+        }
+        names->bytes = bytes;
+        names->capacity = needed * 2;
+    }
+    memcpy(names->bytes + names->length, &number, sizeof number);
+    memcpy(names->bytes + names->length + sizeof number, name, size);
+    names->length = needed;
 }
 
-/* Holds the GIL: it is short, and tells Python of each name. */
-PyObject *zinc_module_reclaim(PyObject *module, PyObject *unused) {
-    (void)module, (void)unused;
-    PyObject *result = PyDict_New();
-    if (!result) return NULL;
-    zinc_reclaim(note_reclaimed, result);
-    if (PyErr_Occurred()) Py_CLEAR(result);
+/* The next name and its number, from `*at` on; NULL after the last. */
+static const char *next(const Names *names, size_t *at, uint64_t *number) {
+    if (*at == names->length) return NULL;
+    memcpy(number, names->bytes + *at, sizeof *number);
+    const char *name = names->bytes + *at + sizeof *number;
+    *at += sizeof *number + strlen(name) + 1;
+    return name;
+}
+
+static int add_reclaimed(PyObject *result, const char *name, uint64_t bytes) {
+    PyObject *number = PyLong_FromUnsignedLongLong(bytes);
+    int status = number ? PyDict_SetItemString(result, name, number) : -1;
+    Py_XDECREF(number);
+    return status;
+}
+
+static int add_name(PyObject *result, const char *name, uint64_t unused) {
+    (void)unused;
+    /* Whatever else is in the folder has names of any bytes. */
+    PyObject *text = PyUnicode_DecodeFSDefault(name);
+    int status = text ? PyList_Append(result, text) : -1;
+    Py_XDECREF(text);
+    return status;
+}
+
+/* Adds all that was noted to the result, which it owns, as the names. NULL with an exception. */
+static PyObject *told(Names *names, PyObject *result,
+                      int (*add)(PyObject *result, const char *name, uint64_t number)) {
+    if (result && names->is_incomplete) {
+        PyErr_NoMemory();
+        Py_CLEAR(result);
+    }
+    const char *name;
+    uint64_t number;
+    size_t at = 0;
+    while (result && (name = next(names, &at, &number)))
+        if (add(result, name, number) < 0) Py_CLEAR(result);
+    free(names->bytes);
     return result;
 }
 
-static void note_name(const char *name, void *result) {
-    if (PyErr_Occurred()) return;
-    /* Whatever else is in the folder has names of any bytes. */
-    PyObject *text = PyUnicode_DecodeFSDefault(name);
-    if (text) PyList_Append(result, text);
-    Py_XDECREF(text);
+PyObject *zinc_module_reclaim(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    Names names = {0};
+    Py_BEGIN_ALLOW_THREADS zinc_reclaim(note, &names);
+    Py_END_ALLOW_THREADS return told(&names, PyDict_New(), add_reclaimed);
 }
+
+static void note_name(const char *name, void *context) { note(name, 0, context); }
 
 PyObject *zinc_module_names(PyObject *module, PyObject *unused) {
     (void)module, (void)unused;
-    PyObject *result = PyList_New(0);
-    if (!result) return NULL;
-    zinc_region_list(note_name, result);
-    if (PyErr_Occurred()) Py_CLEAR(result);
-    return result;
+    Names names = {0};
+    Py_BEGIN_ALLOW_THREADS zinc_region_list(note_name, &names);
+    Py_END_ALLOW_THREADS return told(&names, PyList_New(0), add_name);
 }
 
 PyObject *zinc_module_examine(PyObject *module, PyObject *args) {

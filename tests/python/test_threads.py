@@ -11,13 +11,15 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
 
 import zinc
+from zinc import _zinc
 
 from .test_views import is_mapped
 
@@ -154,12 +156,38 @@ def release_the_last_view() -> Callable[[], object]:
     return view.release
 
 
+def attach() -> Callable[[], object]:
+    region = region_with_memory()
+    attached: list[zinc.SharedRegion] = []
+    return lambda: attached.append(zinc.SharedRegion.from_fd(region))
+
+
+def reclaim() -> Callable[[], object]:
+    return zinc.reclaim
+
+
+def names() -> Callable[[], object]:
+    return _zinc.names
+
+
+@pytest.fixture
+def many_files(name: str) -> Iterator[None]:
+    """Have files that are called like regions, and take a while to look through."""
+    files = [Path(f"/dev/shm/zinc_{name}-{i}") for i in range(1000)]
+    for file in files:
+        file.touch()
+    yield
+    for file in files:
+        file.unlink()
+
+
 @pytest.mark.skipif(
     bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="nobody waits for a GIL here"
 )
+@pytest.mark.usefixtures("many_files")
 @pytest.mark.parametrize(
     "prepare",
-    [close, drop, drop_a_closed_one_that_keeps, release_the_last_view],
+    [close, drop, drop_a_closed_one_that_keeps, release_the_last_view, attach, reclaim, names],
     ids=lambda prepare: prepare.__name__,
 )
 def test_others_run_during_system_calls(prepare: Callable[[], Callable[[], object]]) -> None:
