@@ -52,10 +52,13 @@ int zinc_convert_timeout(PyObject *timeout, uint64_t *deadline) {
 }
 
 int zinc_convert_after(PyObject *number, uint32_t *after) {
-    unsigned long value = PyLong_AsUnsignedLong(number);
-    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_OverflowError)) return 0;
+    PyObject *index = PyNumber_Index(number);
+    if (!index) return 0;
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(index, &overflow);
+    Py_DECREF(index);
     *after = (uint32_t)value;
-    if (!PyErr_Occurred() && value <= UINT32_MAX) return 1;
+    if (!overflow && value >= 0 && value <= UINT32_MAX) return 1;
     PyErr_Format(PyExc_ValueError, "after must be 0 to 2**32 - 1, not %R", number);
     return 0;
 }

@@ -67,7 +67,11 @@ static PyObject *region_enter(Region *self, PyObject *unused) {
 
 static PyObject *region_exit(Region *self, PyObject *args) {
     (void)args;
-    return region_close(self, NULL);
+    /* That of a subclass, where it has one. */
+    PyObject *result = PyObject_CallMethod((PyObject *)self, "close", NULL);
+    if (!result) return NULL;
+    Py_DECREF(result);
+    Py_RETURN_NONE;
 }
 
 /* ---- bytes ---- */
@@ -157,7 +161,7 @@ static PyMethodDef region_methods[] = {
     {"wait", (PyCFunction)(void (*)(void))region_wait, METH_FASTCALL | METH_KEYWORDS, region_wait_doc},
     {"__enter__", (PyCFunction)region_enter, METH_NOARGS,
      "__enter__($self)\n--\n\nThe region itself. Raises ValueError if it is closed."},
-    {"__exit__", (PyCFunction)region_exit, METH_VARARGS, "Close the region; see close()."},
+    {"__exit__", (PyCFunction)region_exit, METH_VARARGS, "Close the region, by close()."},
     {NULL, NULL, 0, NULL},
 };
 

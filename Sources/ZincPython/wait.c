@@ -87,11 +87,10 @@ PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t count, PyO
     if (!handle) return NULL;
 
     /* News that are there already cost no GIL, which might take long to come back. */
-    uint64_t deadline = options.deadline_ns;
-    options.deadline_ns = 0;
-    int32_t status = zinc_region_wait(handle, &options);
-    options.deadline_ns = deadline;
-    if (deadline == 0 || status != -ETIMEDOUT) return region_ended(self, PyBool_FromLong(status == 0));
+    int is_new = options.flags & ZINC_WAIT_AFTER ? zinc_region_sequence(handle) != options.after
+                                                 : zinc_try_wait(handle) == 0;
+    if (is_new || options.deadline_ns == 0) return region_ended(self, PyBool_FromLong(is_new));
+    int32_t status;
     int is_interrupted = 0;
     do {
         Py_BEGIN_ALLOW_THREADS status = zinc_region_wait(handle, &options);

@@ -10,13 +10,17 @@ import os
 import random
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import zinc
+from zinc import _zinc
 
 from .conftest import SHM
 
@@ -248,6 +252,27 @@ def test_impossible_after(name: str, bad: int) -> None:
         region.wait(after=bad)
 
 
+@pytest.mark.parametrize("kind", [numpy.uint32, numpy.int64, numpy.uint64, bool])
+def test_after_is_any_whole_number(name: str, kind: Callable[[int], Any]) -> None:
+    with zinc.create(name, 1) as region:
+        region.notify()
+        assert region.wait(0, after=kind(0))
+        assert not region.wait(0, after=kind(1))
+        assert not region.wait(0.01, after=kind(1))
+        assert _zinc.wait_many([region], 0, False, (kind(0),)) == [region]
+        assert _zinc.wait_many([region], 0, False, (kind(1),)) == []
+        for wrong in (
+            numpy.float64(1),
+            numpy.array([1, 2]),
+            numpy.int64(-1),
+            numpy.uint64(1 << 32),
+        ):
+            with pytest.raises((TypeError, ValueError)):
+                region.wait(0, after=wrong)  # type: ignore[arg-type]
+            with pytest.raises((TypeError, ValueError)):
+                _zinc.wait_many([region], 0, False, (wrong,))  # type: ignore[arg-type]
+
+
 def test_wrong_arguments_of_wait(name: str) -> None:
     calls: list[Callable[[Any], Any]] = [
         lambda r: r.wait("1"),
@@ -262,3 +287,96 @@ def test_wrong_arguments_of_wait(name: str) -> None:
         for call in calls:
             with pytest.raises(TypeError):
                 call(region)
+
+
+# Lets each single allocation of an action fail, one after the other.
+NO_MEMORY = """
+import sys
+import _testcapi, zinc
+from zinc import _zinc
+
+name, Region = sys.argv[1], zinc.SharedRegion
+new = f"{name}-new"
+region = zinc.create(name, 8, metadata=b"m")
+unnamed, closed = Region.anonymous(8), Region.anonymous(8)
+closed.close()
+regions, wrong = (region, unnamed), (region, closed)
+for action in (
+    lambda: _zinc.create(Region, new, 8, 0, 0o600, False, b"m", 0).close(),
+    lambda: _zinc.create(Region, name, 8, 0, 0o600, False, b"m", 0),
+    lambda: _zinc.create(int, name, 8, 0, 0o600, False, b"m", 0),
+    lambda: _zinc.create(Region, "", 8, 0, 0o600, False, b"m", 0),
+    lambda: _zinc.open(Region, name, 0).close(),
+    lambda: _zinc.open(Region, new, 0),
+    lambda: _zinc.anonymous(Region, 8, 0, b"", 0),
+    lambda: _zinc.from_fd(Region, unnamed, 0),
+    lambda: _zinc.unlink(new, False),
+    lambda: _zinc.names(),
+    lambda: _zinc.reclaim(),
+    lambda: _zinc.examine(name),
+    lambda: memoryview(region),
+    lambda: memoryview(_zinc.anonymous(Region, 8, 0, b"", 0)),
+    lambda: region.as_buffer(),
+    lambda: (repr(region), repr(closed)),
+    lambda: (region.metadata, region.address, region.sequence, region.seen, region.closed),
+    lambda: region.notify(),
+    lambda: region.wait(0.01, after=10**9),
+    lambda: region.wait(timeout_ms=0.01),
+    lambda: region.wait(after=1 << 40),
+    lambda: region.wait(-1),
+    lambda: closed.wait(),
+    lambda: _zinc.wait_many(list(regions), 0.01, False, ()),
+    lambda: _zinc.wait_many(regions, 0.01, True, (10**9, 10**9)),
+    lambda: _zinc.wait_many(wrong, 0.01, True, ()),
+    lambda: region.__enter__(),
+    lambda: closed.__exit__(None, None, None),
+):
+    try:
+        action()
+        expected = None
+    except Exception as error:
+        expected = type(error)
+    for before in range(40):
+        raised = None
+        _testcapi.set_nomemory(before, before + 1)
+        try:
+            action()
+            _testcapi.remove_mem_hooks()
+        except BaseException as error:
+            _testcapi.remove_mem_hooks()
+            raised = type(error)
+        assert raised in (MemoryError, expected), raised
+        assert new not in _zinc.names()
+    assert raised == expected, raised
+print("fine")
+"""
+
+
+def test_no_memory_for_a_python_object(name: str) -> None:
+    pytest.importorskip("_testcapi")
+    done = subprocess.run(
+        [sys.executable, "-c", NO_MEMORY, name], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("fine\n", "", 0)
+
+
+def test_with_closes_as_a_subclass_does(name: str) -> None:
+    class Own(zinc.SharedRegion):
+        def close(self) -> None:
+            closed.append(self.closed)
+            super().close()
+
+    closed: list[bool] = []
+    with Own.create(name, 1) as region:
+        pass
+    assert region.closed
+    assert closed == [False]
+
+    class Failing(zinc.SharedRegion):
+        def close(self) -> None:
+            super().close()
+            raise RuntimeError("of its own")
+
+    with pytest.raises(RuntimeError, match="of its own"), Failing.create(name, 1) as other:
+        pass
+    assert other.closed
