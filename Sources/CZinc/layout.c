@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "zinc.h"
 
@@ -52,5 +53,16 @@ int32_t czinc_thread_start(pthread_t *thread, void *(*run)(void *), void *argume
 }
 
 void czinc_thread_join(pthread_t thread) { pthread_join(thread, NULL); }
+
+void *czinc_allocate(uintptr_t size) { return malloc(size); }
+
+void *czinc_reallocate(void *memory, uintptr_t size) { return realloc(memory, size); }
+
+void czinc_free(void *memory) { free(memory); }
+
+uint64_t czinc_file_limit(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) < 0 ? UINT64_MAX : (uint64_t)limit.rlim_cur;
+}
 
 int32_t czinc_at_exit(void (*function)(void)) { return atexit(function) ? -ENOMEM : 0; }

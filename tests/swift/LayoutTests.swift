@@ -31,7 +31,7 @@ import Testing
         .assumingMemoryBound(to: czinc_header.self).pointee
     }
     #expect(header.magic == 0x5A49_4E43_5F52_4547)
-    #expect(header.version == 3)
+    #expect(header.version == 4)
     #expect(header.flags == 2)  // wake always: 0644 lets others only read
     #expect(header.sequence == 1)
     #expect(header.capacity == 5000)

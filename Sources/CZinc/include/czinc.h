@@ -23,10 +23,8 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -100,12 +98,6 @@ static inline int32_t czinc_fstat(int32_t fd, struct czinc_status *out) {
 static inline int32_t czinc_lstat(const char *path, struct czinc_status *out) {
     struct stat s;
     return czinc_result_of_stat(syscall(SYS_newfstatat, AT_FDCWD, path, &s, AT_SYMLINK_NOFOLLOW), s, out);
-}
-
-/* How large a file of this process may be: beyond it comes SIGXFSZ. */
-static inline uint64_t czinc_file_limit(void) {
-    struct rlimit limit;
-    return getrlimit(RLIMIT_FSIZE, &limit) < 0 ? UINT64_MAX : (uint64_t)limit.rlim_cur;
 }
 
 static inline int32_t czinc_fchmod(int32_t fd, uint32_t mode) {
@@ -261,15 +253,6 @@ static inline void czinc_keep_from_children(void *address, uintptr_t length) {
     madvise(address, length, MADV_DONTFORK);
 }
 
-/* malloc(3), null where there is none left; Swift's own would not look. */
-static inline void *_Nullable czinc_allocate(uintptr_t size) { return malloc(size); }
-
-static inline void *_Nullable czinc_reallocate(void *_Nullable memory, uintptr_t size) {
-    return realloc(memory, size);
-}
-
-static inline void czinc_free(void *_Nullable memory) { free(memory); }
-
 static inline uintptr_t czinc_page_size(void) { return (uintptr_t)sysconf(_SC_PAGESIZE); }
 
 /* ---- time, processors, this process ---- */
@@ -352,6 +335,14 @@ static inline void czinc_futex_wake_private(const void *word) {
 }
 
 /* ---- what needs an object file of its own: layout.c ---- */
+
+/* malloc(3), realloc(3), free(3): null where there is no memory, which Swift's own would not see. */
+void *_Nullable czinc_allocate(uintptr_t size);
+void *_Nullable czinc_reallocate(void *_Nullable memory, uintptr_t size);
+void czinc_free(void *_Nullable memory);
+
+/* How large a file of this process may be: beyond it comes SIGXFSZ. */
+uint64_t czinc_file_limit(void);
 
 /* atexit(3). */
 int32_t czinc_at_exit(void (*function)(void));
