@@ -62,20 +62,21 @@ extension Attachment {
 
   /// Calls `body` inside the gate, and if there is no room once more, after the dead regions
   /// that may have it were reclaimed.
-  private static func reclaimingIfFull<Value>(
-    _ body: (inout Mapping?) throws(Failure) -> Value
-  ) throws(Failure) -> Value {
-    func attempt() throws(Failure) -> Value {
+  @inline(never)
+  private static func reclaimingIfFull(
+    _ body: (inout Mapping?) throws(Failure) -> Handle?
+  ) throws(Failure) -> Handle? {
+    func attempt() throws(Failure) -> Handle? {
       var remains: Mapping?
-      return try ForkGate.inside { () throws(Failure) in try body(&remains) }
+      return unsafe try ForkGate.inside { () throws(Failure) in unsafe try body(&remains) }
     }
     do throws(Failure) {
-      return try attempt()
+      return unsafe try attempt()
     } catch  where error.code == ENOSPC {
       var found = 0
       unsafe RegionName.reclaimAll(limit: 10_000) { _, _ in found += 1 }
       if found == 0 { throw error }
-      return try attempt()
+      return unsafe try attempt()
     }
   }
 
@@ -198,7 +199,7 @@ extension Attachment {
   static func createAnonymous(capacity: Int, _ options: RegionOptions) throws(Failure) -> Handle {
     try options.allow([.sparse])
     Processors.find()
-    return unsafe try reclaimingIfFull { remains throws(Failure) in
+    let handle = unsafe try reclaimingIfFull { _ throws(Failure) in
       var file = try RegionFile(capacity: capacity, options)
       let handle = try HandleMemory()
       let memory = try Descriptor(unnamed: ())
@@ -207,6 +208,7 @@ extension Attachment {
       return unsafe handle.hold(
         Attachment(nil, memory, mapping, file, isReadonly: false, canNotify: true))
     }
+    return unsafe handle.unsafelyUnwrapped  // Nil says that a name is taken.
   }
 
   /// Attaches to an anonymous region by a descriptor, which stays the caller's.

@@ -44,6 +44,7 @@ enum RegionName {
   /// Removes what the name leads to if it is a region and proved to be dead, without
   /// waiting for anybody. Leaves anything else alone; EBADMSG if it is no region. With `own`,
   /// a handle's file, it is about that alone, whatever others scribbled into its header.
+  @inline(never)
   static func tryReclaim(_ path: borrowing RegionPath, own: RegionFile? = nil) throws(Failure)
     -> Found
   {
@@ -51,15 +52,9 @@ enum RegionName {
     var remains: Mapping?
     let found = try ForkGate.inside { () throws(Failure) -> Found in
       guard let object = try open(path, orReadonly: true) else { return .nothing }
-      let status = try object.status()
-      if let own {
-        if !own.isIn(status) { return .nothing }
-        if let now = try? RegionFile.header(of: object, status), RegionFile.isKept(now) {
-          return .living
-        }
-      } else {
-        let header = try RegionFile.header(of: object, status)
-        if RegionFile(header, status).flags.contains(.persistent) || RegionFile.isKept(header) {
+      if own == nil {
+        let header = try RegionFile.header(of: object, try object.status())
+        if Header.Flags(rawValue: header.flags).contains(.persistent) || RegionFile.isKept(header) {
           return .living
         }
       }
@@ -69,7 +64,14 @@ enum RegionName {
         switch try object.lockOfOthers(.attached) {
         case .shared: return .living
         case .exclusive: return .busy
-        case .none: return object.isWritable ? .busy : .dead(status.owner)
+        case .none: return object.isWritable ? .busy : .dead(try object.status().owner)
+        }
+      }
+      let status = try object.status()
+      if let own {
+        if !own.isIn(status) { return .nothing }
+        if let header = try? RegionFile.header(of: object, status), RegionFile.isKept(header) {
+          return .living
         }
       }
       guard leads(path, to: status) else { return .nothing }
@@ -84,6 +86,7 @@ enum RegionName {
   }
 
   /// The same, but waits for who is just removing it.
+  @inline(never)
   static func reclaim(_ path: borrowing RegionPath, own: RegionFile? = nil) throws(Failure)
     -> Found
   {
@@ -96,6 +99,7 @@ enum RegionName {
   }
 
   /// Makes way for a new region: EEXIST if a living one has the name.
+  @inline(never)
   static func claim(_ path: borrowing RegionPath) throws(Failure) {
     do throws(Failure) {
       switch try reclaim(path) {

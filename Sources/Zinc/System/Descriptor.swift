@@ -54,7 +54,7 @@ struct Descriptor: ~Copyable {
 
   /// Writes all of it, at byte `offset`, into a file on a tmpfs, which does it at once.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(Failure) {
-    guard let start = bytes.baseAddress else { return }
+    guard let start = bytes.baseAddress, bytes.count > 0 else { return }
     let count = unsafe czinc_pwrite(raw, start, UInt(bytes.count), Int64(offset))
     try check(Int32(clamping: count), "pwrite")
     if count != bytes.count { throw Failure(system: "pwrite", EIO) }

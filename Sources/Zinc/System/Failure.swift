@@ -35,7 +35,8 @@ struct Failure: Error {
     case EACCES, EPERM: "this user may not do that; look at the region's owner and mode"
     case EROFS: "/dev/shm can only be read here; open the region read-only"
     case ENOENT: "not found; are /dev/shm and /proc mounted?"
-    case ENOSPC: "no room in /dev/shm; free some, or enlarge it (mount -o remount,size=...,nr_inodes=...)"
+    case ENOSPC:
+      "no room in /dev/shm; free some, or enlarge it (mount -o remount,size=...,nr_inodes=...)"
     case EMFILE: "this process has no descriptor left; close some, or raise ulimit -n"
     case ENFILE: "the system has no descriptor left"
     case ENOMEM: "no address space or memory left; see ulimit -v and vm.max_map_count"
