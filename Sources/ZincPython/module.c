@@ -49,7 +49,9 @@ static int module_exec(PyObject *module) {
     if (PyModule_AddIntConstant(module, "WAKES_ALWAYS", ZINC_WAKES_ALWAYS) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SPARSE", ZINC_SPARSE) < 0) return -1;
     if (PyModule_AddIntConstant(module, "READONLY", ZINC_READONLY) < 0) return -1;
-    return PyModule_AddIntConstant(module, "ANY_USER", ZINC_ANY_USER);
+    if (PyModule_AddIntConstant(module, "ANY_USER", ZINC_ANY_USER) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "FORCE", ZINC_FORCE) < 0) return -1;
+    return PyModule_AddIntConstant(module, "IF_UNUSED", ZINC_IF_UNUSED);
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg) {
@@ -74,7 +76,7 @@ static PyMethodDef module_methods[] = {
     {"anonymous", zinc_module_anonymous, METH_VARARGS, "anonymous(cls, capacity, flags, metadata, kind)"},
     {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags)"},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
-    {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, force)"},
+    {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},
     {"reclaim", zinc_module_reclaim, METH_NOARGS, "reclaim() -> {name: bytes}"},
     {"names", zinc_module_names, METH_NOARGS, "names() -> [name]"},
     {"examine", zinc_module_examine, METH_VARARGS, "examine(name) -> {field: value}"},

@@ -6,12 +6,12 @@
 
 PyObject *zinc_module_unlink(PyObject *module, PyObject *args) {
     PyObject *name;
-    int force;
-    if (!PyArg_ParseTuple(args, "Up:unlink", &name, &force)) return NULL;
+    unsigned flags;
+    if (!PyArg_ParseTuple(args, "UI:unlink", &name, &flags)) return NULL;
     const char *text = zinc_name_argument(name);
     if (!text) return NULL;
     int32_t status;
-    Py_BEGIN_ALLOW_THREADS status = zinc_region_unlink(text, force ? ZINC_FORCE : 0);
+    Py_BEGIN_ALLOW_THREADS status = zinc_region_unlink(text, flags);
     Py_END_ALLOW_THREADS if (status < 0) return zinc_raise(PyModule_GetState(module), status);
     Py_RETURN_NONE;
 }

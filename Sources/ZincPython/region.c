@@ -43,6 +43,25 @@ static PyObject *region_close(Region *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(unlink_doc,
+             "unlink($self)\n--\n\n"
+             "Remove the region's name now; who is attached goes on, this object too.\n\n"
+             "Only this region's own name: raises FileNotFoundError if there is none or it is\n"
+             "another region's by now. Raises ValueError for a region without a name and if it is\n"
+             "closed, PermissionError and other OSErrors as the system says. zinc.unlink(name)\n"
+             "does it for whatever region has a name, and needs no object.");
+
+static PyObject *region_unlink(Region *self, PyObject *unused) {
+    (void)unused;
+    ZincHandle handle = region_begin(self);
+    if (!handle) return NULL;
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_region_remove(handle);
+    Py_END_ALLOW_THREADS region_end(self);
+    if (status < 0) return zinc_raise(PyType_GetModuleState(self->export_type), status);
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(fileno_doc,
              "fileno($self)\n--\n\n"
              "The descriptor (int) of an anonymous region, to send over a Unix socket or to pass\n"
@@ -154,6 +173,7 @@ static PyObject *region_refuse(PyTypeObject *type, PyObject *args, PyObject *key
 
 static PyMethodDef region_methods[] = {
     {"close", (PyCFunction)region_close, METH_NOARGS, close_doc},
+    {"unlink", (PyCFunction)region_unlink, METH_NOARGS, unlink_doc},
     {"fileno", (PyCFunction)region_fileno, METH_NOARGS, fileno_doc},
     {"as_buffer", (PyCFunction)region_as_buffer, METH_NOARGS, as_buffer_doc},
     {"notify", (PyCFunction)region_notify, METH_NOARGS, region_notify_doc},

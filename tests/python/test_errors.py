@@ -291,6 +291,44 @@ def test_wrong_arguments_of_wait(name: str) -> None:
                 call(region)
 
 
+def test_unlink_of_an_object_is_of_its_own_name(name: str) -> None:
+    first = zinc.create(name, 8, persistent=True)
+    first.unlink()
+    assert not place(name).exists()
+    first.as_buffer()[0] = 1  # it goes on
+    with pytest.raises(FileNotFoundError, match=f'unlink "{name}"') as caught:
+        first.unlink()
+    assert caught.value.errno == errno.ENOENT
+    with zinc.create(name, 8) as second:
+        with pytest.raises(FileNotFoundError, match=f'unlink "{name}"'):
+            first.unlink()
+        with zinc.open(name) as third:
+            assert third.id == second.id
+            third.unlink()
+        assert not place(name).exists()
+    first.close()
+    with pytest.raises(ValueError, match="closed"):
+        first.unlink()
+    with zinc.SharedRegion.anonymous(8) as unnamed, pytest.raises(ValueError, match="unlink"):
+        unnamed.unlink()
+
+
+def test_unlink_of_what_nobody_uses(name: str) -> None:
+    region = zinc.create(name, 8, persistent=True)
+    with pytest.raises(OSError, match=f'unlink "{name}"') as caught:
+        _zinc.unlink(name, _zinc.IF_UNUSED)
+    assert caught.value.errno == errno.EBUSY
+    with zinc.open(name):
+        region.close()
+        with pytest.raises(OSError, match=f'unlink "{name}"'):
+            _zinc.unlink(name, _zinc.IF_UNUSED)
+    _zinc.unlink(name, _zinc.IF_UNUSED)
+    with pytest.raises(FileNotFoundError):
+        _zinc.unlink(name, _zinc.IF_UNUSED)
+    with pytest.raises(ValueError, match="flag"):
+        _zinc.unlink(name, 1 << 20)
+
+
 # Lets each single allocation of an action fail, one after the other.
 NO_MEMORY = """
 import sys

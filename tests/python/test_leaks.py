@@ -13,9 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import zinc
+from zinc import _zinc
 
 REPEATS = 1000
 
@@ -42,13 +44,15 @@ class Place:
         self.unnamed = zinc.SharedRegion.anonymous(4096)
         self.closed = zinc.SharedRegion.anonymous(1)
         self.closed.close()
+        self.nameless = zinc.create(f"{name}-nameless", 1, persistent=True)
+        self.nameless.unlink()
         self.pickle = pickle.dumps(self.region)
         self.unnamed_pickle = pickle.dumps(self.unnamed)
         self.wrong = Path(f"/dev/shm/zinc_{name}-wrong")
         self.wrong.write_bytes(b"no region")
 
     def close(self) -> None:
-        for region in self.region, self.reader, self.unnamed:
+        for region in self.region, self.reader, self.unnamed, self.nameless:
             region.close()
         self.wrong.unlink()
 
@@ -66,6 +70,26 @@ def arrays(place: Place) -> None:
     assert zinc.region_of(array[1:]) is array.region
     assert type(array["x"] + 1)
     assert pickle.loads(pickle.dumps(array[1:]))["x"].sum() == 24
+
+
+def view_of_closed(place: Place) -> None:
+    """Let several views outlive the close, each in another way."""
+    region = zinc.create(f"{place.name}-2", 64)
+    views = [memoryview(region), memoryview(memoryview(region).obj), memoryview(region)[3:]]
+    array = numpy.ndarray(3, "u1", memoryview(region))
+    region.close()
+    assert array.sum() == sum(map(sum, views)) == 0
+
+
+class Failing(zinc.SharedRegion):
+    def close(self) -> None:
+        super().close()
+        raise RuntimeError
+
+
+def fail_to_close(place: Place) -> None:
+    with Failing.create(f"{place.name}-2", 1):
+        pass
 
 
 def kill_one(place: Place) -> None:
@@ -100,6 +124,12 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "anonymous": (lambda p: zinc.SharedRegion.anonymous(1, metadata=b"m"), None),
     "from_fd": (lambda p: zinc.SharedRegion.from_fd(p.unnamed), None),
     "view that outlives": (lambda p: memoryview(zinc.create(f"{p.name}-2", 1)), None),
+    "view that outlives close": (view_of_closed, None),
+    "unlink of the object": (
+        lambda p: zinc.create(f"{p.name}-2", 1, persistent=True).unlink(),
+        None,
+    ),
+    "names": (lambda p: _zinc.names(), None),
     "unlink": (
         lambda p: zinc.unlink(zinc.create(f"{p.name}-2", 1, persistent=True).name or ""),
         None,
@@ -120,7 +150,7 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "create a surrogate": (lambda p: zinc.create("\ud800", 1), UnicodeEncodeError),
     "create nothing": (lambda p: zinc.create(p.name, 0), ValueError),
     "create too much": (lambda p: zinc.create(f"{p.name}-2", 1 << 50), OSError),
-    "create far too much": (lambda p: zinc.create(p.name, 1 << 100), ValueError),
+    "create far too much": (lambda p: zinc.create(f"{p.name}-2", 1 << 100), ValueError),
     "create a text": (lambda p: zinc.create(p.name, "1"), TypeError),  # type: ignore[arg-type]
     "create with a mode": (lambda p: zinc.create(p.name, 1, mode=0o1), ValueError),
     "create with a huge mode": (lambda p: zinc.create(p.name, 1, mode=1 << 70), ValueError),
@@ -136,6 +166,10 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "from no descriptor": (lambda p: zinc.SharedRegion.from_fd(9999), OSError),
     "from a file": (lambda p: zinc.SharedRegion.from_fd(0), zinc.NotARegionError),
     "from nothing": (lambda p: zinc.SharedRegion.from_fd("0"), TypeError),  # type: ignore[arg-type]
+    "unlink of a name that is gone": (lambda p: p.nameless.unlink(), FileNotFoundError),
+    "unlink of no name": (lambda p: p.unnamed.unlink(), ValueError),
+    "unlink of what is used": (lambda p: _zinc.unlink(p.name, _zinc.IF_UNUSED), OSError),
+    "a with that fails at its end": (fail_to_close, RuntimeError),
     "unlink nothing": (lambda p: zinc.unlink(f"{p.name}-none"), FileNotFoundError),
     "unlink no region": (lambda p: zinc.unlink(f"{p.name}-wrong"), zinc.NotARegionError),
     "descriptor of a named one": (lambda p: p.region.fileno(), ValueError),

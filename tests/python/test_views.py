@@ -122,15 +122,18 @@ def test_memory_goes_at_once_if_no_view_is_left(name: str) -> None:
         assert not is_mapped(address)
 
 
-def test_descriptor_goes_with_the_last_view_of_a_closed_region() -> None:
+def test_descriptor_goes_with_close_and_the_view_stays_valid() -> None:
     region = zinc.SharedRegion.anonymous(16)
     place = Path(f"/proc/self/fd/{region.fileno()}")
-    view = memoryview(region)
     inode = place.stat().st_ino
+    address = region.address
+    view = memoryview(region)
     region.close()
-    assert bytes(view) == bytes(16)
-    view.release()
     assert not place.exists() or place.stat().st_ino != inode
+    view[3] = 3
+    assert bytes(view) == bytes((0, 0, 0, 3)) + bytes(12)
+    view.release()
+    assert not is_mapped(address)
 
 
 @pytest.mark.parametrize("view", VIEWS)
