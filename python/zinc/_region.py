@@ -293,19 +293,22 @@ def _flags(persistent: bool, reserve: bool) -> int:
     return (_zinc.PERSISTENT if persistent else 0) | (0 if reserve else _zinc.SPARSE)
 
 
-def unlink(name: str, *, force: bool = False) -> None:
+def unlink(name: str, *, force: bool = False, if_unused: bool = False) -> None:
     """Remove a region's name at once, whoever is attached; they go on with what they have.
 
-    With `force` also what has the region's place but is none, or a damaged one.
+    With `force` also what has the region's place but is none, or a damaged one. With
+    `if_unused` only if nobody is attached, and nobody can attach in between.
 
     Raises FileNotFoundError if there is nothing, `NotARegionError` if it is no region,
+    OSError (EBUSY) with `if_unused` if somebody is attached, ValueError for both at once,
     PermissionError and other OSErrors as the system says.
 
     >>> region = SharedRegion.create("docs-kept", 8, persistent=True)
     >>> region.close()
     >>> unlink("docs-kept")
     """
-    _zinc.unlink(name, force)
+    flags = (_zinc.FORCE if force else 0) | (_zinc.IF_UNUSED if if_unused else 0)
+    _zinc.unlink(name, flags)
 
 
 def reclaim() -> dict[str, int]:

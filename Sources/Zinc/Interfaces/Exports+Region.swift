@@ -96,7 +96,7 @@ public func zinc_region_unlink(_ name: UnsafePointer<CChar>?, _ flags: UInt32) -
       case 0: .always
       case ZINC_FORCE: .force
       case ZINC_IF_UNUSED: .unused
-      default: throw Failure(EINVAL, "no flag, or one of those that zinc.h has for it")
+      default: throw RegionName.contradiction
       }
     unsafe try RegionName.unlink(path(name), how)
   }

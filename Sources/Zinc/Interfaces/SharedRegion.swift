@@ -118,12 +118,17 @@
     }
 
     /// Removes a region's name at once, whoever is attached; they go on with what they
-    /// have. With `force` also what is not a region, or a damaged one.
+    /// have. With `force` also what is not a region, or a damaged one; with `ifUnused` only if
+    /// nobody is attached, and nobody can attach in between.
     ///
-    /// - Throws: `ZincError`: `notFound`, `notARegion`, `notPermitted`, `busy`.
-    public static func unlink(_ name: String, force: Bool = false) throws(ZincError) {
+    /// - Throws: `ZincError`: `notFound`, `notARegion`, `notPermitted`, `busy` (also if somebody
+    ///   is attached, with `ifUnused`), `invalidArgument` for both at once.
+    public static func unlink(_ name: String, force: Bool = false, ifUnused: Bool = false)
+      throws(ZincError)
+    {
       try withPath("unlink", name) { path throws(Failure) in
-        try RegionName.unlink(path, force ? .force : .always)
+        guard !force || !ifUnused else { throw RegionName.contradiction }
+        try RegionName.unlink(path, force ? .force : ifUnused ? .unused : .always)
       }
     }
 

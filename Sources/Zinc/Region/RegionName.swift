@@ -232,6 +232,10 @@ enum RegionName {
     }
   }
 
+  static var contradiction: Failure {
+    Failure(EINVAL, "the flags contradict each other, or one of them is unknown")
+  }
+
   static var notFound: Failure {
     Failure(ENOENT, "not found; nobody who lives has created it, or its last user has gone")
   }
