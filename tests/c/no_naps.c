@@ -19,5 +19,6 @@ long syscall(long number, ...) {
     for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
     va_end(list);
     if (number == SYS_futex && a[1] == FUTEX_WAIT_BITSET) a[3] = 0;
+    if (number == 449) a[3] = 0; /* futex_waitv, which older headers lack */
     return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

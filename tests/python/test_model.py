@@ -1,7 +1,13 @@
-"""The notification protocol, searched by spin: it holds, and with anything weaker it does not."""
+"""The protocols, searched by spin: as the source has them they hold, and with less they do not.
+
+What is searched is read out of the source: the lines that are a step of the protocol say so in
+a comment at their end, and their orders, their sequence, and what they store become definitions
+for the model.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,14 +16,21 @@ import pytest
 
 from .conftest import ROOT
 
-MODEL = ROOT / "tests/model/notification.pml"
+MODELS = ROOT / "tests/model"
+SOURCES = ROOT / "Sources/Zinc"
+NOTIFICATION = (SOURCES / "Notification/Notification.swift").read_text()
+MANY = (SOURCES / "Region/WaitSet.swift").read_text()
+SLEEPERS = (SOURCES / "Notification/Sleepers.swift").read_text()
 
 pytestmark = pytest.mark.skipif(not shutil.which("spin"), reason="needs spin")
 
+ORDERS = {"relaxed": 0, "acquiring": 1, "releasing": 1, "acquiringAndReleasing": 1}
+ORDERS["sequentiallyConsistent"] = 2
 
-def holds(folder: Path, *definitions: str) -> bool:
+
+def holds(folder: Path, model: str, *definitions: str) -> bool:
     """Search the model with these definitions in full: is no assertion violated?"""
-    spin = ["spin", "-a", *(f"-D{one}" for one in definitions), str(MODEL)]
+    spin = ["spin", "-a", *(f"-D{one}" for one in definitions), str(MODELS / model)]
     subprocess.run(spin, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     compiler = ["cc", "-O1", "-w", "-DSAFETY", "-DMEMLIM=8000", "-o", "pan", "pan.c"]
     subprocess.run(compiler, cwd=folder, check=True)
@@ -27,6 +40,80 @@ def holds(folder: Path, *definitions: str) -> bool:
     assert "max search depth too small" not in result
     return "errors: 0" in result
 
+
+# ---- what the source says
+
+
+def steps(source: str) -> list[tuple[str, str]]:
+    """Return the steps that a source has, in its order: each one's name and its line."""
+    found = re.findall(r"^(.*\S)  // (n[1-5]w?|w[1-4]|done)$", source, re.MULTILINE)
+    return [(step, line) for line, step in found]
+
+
+def orders(source: str, *names: str) -> list[str]:
+    """Return definitions of the memory orders of these steps."""
+    definitions = []
+    for name in names:
+        found = [
+            re.search(r"ordering: \.(\w+)", line) for step, line in steps(source) if step == name
+        ]
+        (order,) = [match[1] for match in found if match]
+        definitions.append(f"{NAMES.get(name, name.upper())}_ORDER={ORDERS[order]}")
+    return definitions
+
+
+NAMES = {"n3w": "N3_WOKEN"}
+
+
+def of_one(source: str) -> list[str]:
+    """Return what a source of Notification defines for notification.pml."""
+    named = [step for step, line in steps(source)]
+    # w2 is a function of its own, and where that is called.
+    assert sorted(named) == ["n1", "n2", "n3", "n3w", "n4", "n5", "w1", "w2", "w2", "w3", "w4"], (
+        named
+    )
+    definitions = orders(source, "n2", "n3", "n3w", "n5", "w1", "w2", "w3")
+    place = {step: named.index(step) for step in named}
+    place["w2"] = next(
+        i for i, (step, line) in enumerate(steps(source)) if step == "w2" and "ordering" not in line
+    )
+    for first, second in ("n2", "n3"), ("n4", "n5"), ("w2", "w3"):
+        if place[first] > place[second]:
+            definitions.append(f"SWAP_{first}_{second}".upper())
+    assert place["n1"] < place["n2"]
+    assert place["n3"] < place["n3w"]
+    assert place["w3"] < place["w4"]
+    (loaded,) = [re.search(r"let (\w+) =", line) for step, line in steps(source) if step == "n1"]
+    (answered,) = re.findall(r"wake\(answering: (\w+)\)", source)
+    (stored,) = [re.search(r"store\((\w+)", line) for step, line in steps(source) if step == "n5"]
+    (parameter,) = re.findall(r"func wake\(answering (\w+):", source)
+    assert loaded
+    assert stored
+    if (answered, stored[1]) != (loaded[1], parameter):
+        definitions.append("ANSWER_WHAT_CAME_AFTER")
+    return definitions
+
+
+def of_many(source: str, sleepers: str = SLEEPERS) -> list[str]:
+    """Return what sources of WaitSet and Sleepers define for many.pml."""
+    named = [step for step, line in steps(source)]
+    assert sorted(named) == ["w2", "w3", "w4"], named
+    definitions = [*orders(NOTIFICATION, "w2"), *orders(source, "w3")]
+    if named.index("w3") < named.index("w2"):
+        definitions.append("TICKET_AFTER_READ")
+    (read,) = [re.search(r"let (\w+) =", line) for step, line in steps(source) if step == "w3"]
+    assert read
+    if not re.search(rf"sleepers\.set\(\w+, \w+, {read[1]}\)", source):
+        definitions.append("REREAD_AT_SLEEP")
+    done = [line for step, line in steps(sleepers) if step == "done"]
+    if not any("store(1" in line for line in done):
+        definitions.append("FORGET_DONE")
+    if not any("futex_wake(done)" in line for line in done):
+        definitions.append("WAKE_NO_OTHERS")
+    return definitions
+
+
+# ---- for one region
 
 ONE_OF_EACH = ("NOTIFIERS=1", "WAITERS=1", "DATA=1", "ROUNDS=3")
 TWO_ROUNDS = ("NOTIFIERS=2", "WAITERS=1", "ROUNDS=2")
@@ -44,23 +131,111 @@ TWO_ROUNDS = ("NOTIFIERS=2", "WAITERS=1", "ROUNDS=2")
     ids=" ".join,
 )
 def test_protocol_holds(tmp_path: Path, configuration: tuple[str, ...]) -> None:
-    assert holds(tmp_path, *configuration)
+    assert holds(tmp_path, "notification.pml", *of_one(NOTIFICATION), *configuration)
+
+
+def reordered(source: str, step: str, order: str) -> str:
+    """Return a source with another memory order of a step."""
+    changed, count = re.subn(rf"\.\w+(\S*  // {step})$", rf".{order}\1", source, flags=re.MULTILINE)
+    if count != 1:  # the order stands further in front
+        pattern = rf"ordering: \.\w+(.*  // {step})$"
+        changed, count = re.subn(pattern, rf"ordering: .{order}\1", source, flags=re.MULTILINE)
+    assert count == 1
+    return changed
+
+
+def swapped(source: str, first: str, second: str) -> str:
+    """Return a source with the lines of two steps in each other's place."""
+    lines = source.split("\n")
+    here, there = (
+        next(
+            i for i, line in enumerate(lines) if line.endswith(f"// {step}") and is_step(step, line)
+        )
+        for step in (first, second)
+    )
+    lines[here], lines[there] = lines[there], lines[here]
+    return "\n".join(lines)
+
+
+def is_step(step: str, line: str) -> bool:
+    """Is it where the step is done, and not where what it does is told?"""
+    return step != "w2" or "ordering" not in line
+
+
+WEAKER = {
+    "n2": reordered(NOTIFICATION, "n2", "acquiringAndReleasing"),
+    "n3": reordered(NOTIFICATION, "n3", "acquiring"),
+    "n3 relaxed": reordered(NOTIFICATION, "n3", "relaxed"),
+    "n5": reordered(NOTIFICATION, "n5", "relaxed"),
+    "w1": reordered(NOTIFICATION, "w1", "relaxed"),
+    "w2": reordered(NOTIFICATION, "w2", "acquiringAndReleasing"),
+    "w3": reordered(NOTIFICATION, "w3", "acquiring"),
+    "n5 of now": NOTIFICATION.replace("wake(answering: answered)", "wake(answering: tickets)"),
+    "n3 before n2": swapped(NOTIFICATION, "n2", "n3"),
+    "n5 before n4": swapped(NOTIFICATION, "n4", "n5"),
+    "w3 before w2": swapped(NOTIFICATION, "w2", "w3"),
+}
+
+
+@pytest.mark.parametrize("weaker", WEAKER)
+def test_nothing_weaker_holds(tmp_path: Path, weaker: str) -> None:
+    assert WEAKER[weaker] != NOTIFICATION
+    definitions = of_one(WEAKER[weaker])
+    ways = ONE_OF_EACH, TWO_ROUNDS
+    assert not all(holds(tmp_path, "notification.pml", *definitions, *way) for way in ways)
+
+
+# ---- for many
 
 
 @pytest.mark.parametrize(
-    "weaker",
+    "configuration",
     [
-        "N2_ORDER=1",
-        "N3_ORDER=1",
-        "N5_ORDER=0",
-        "W1_ORDER=0",
-        "W2_ORDER=1",
-        "W3_ORDER=1",
-        "ANSWER_WHAT_CAME_AFTER",
-        "SWAP_N2_N3",
-        "SWAP_N4_N5",
-        "SWAP_W2_W3",
+        (),
+        ("FOR_ALL=1",),
+        ("GROUPS=1", "WAITS=1"),
+        ("GROUPS=1", "FOR_ALL=1", "WAITS=1"),
+        ("KILLS=1", "WAITS=1"),
+        ("KILLS=1", "FOR_ALL=1", "WAITS=1"),
     ],
+    ids=" ".join,
 )
-def test_nothing_weaker_holds(tmp_path: Path, weaker: str) -> None:
-    assert not all(holds(tmp_path, weaker, *which) for which in (ONE_OF_EACH, TWO_ROUNDS))
+def test_waiting_for_many_holds(tmp_path: Path, configuration: tuple[str, ...]) -> None:
+    assert holds(tmp_path, "many.pml", *of_many(MANY), *configuration)
+
+
+def without(source: str, text: str) -> str:
+    """Return a source without the one line that has this text."""
+    lines = [line for line in source.split("\n") if text not in line]
+    assert len(lines) == source.count("\n")
+    return "\n".join(lines)
+
+
+REREAD = "unsafe sleepers.set(i, word, now)"
+WEAKER_FOR_MANY = {
+    "w3": of_many(reordered(MANY, "w3", "acquiring")),
+    "w3 before w2": of_many(swapped(MANY, "w2", "w3")),
+    "read anew": of_many(MANY.replace(REREAD, REREAD.replace("now", "again"))),
+    "done not set": ["GROUPS=1", *of_many(MANY, without(SLEEPERS, "store(1"))],
+    "others not woken": ["GROUPS=1", *of_many(MANY, without(SLEEPERS, "futex_wake(done)"))],
+}
+
+
+@pytest.mark.parametrize("weaker", WEAKER_FOR_MANY)
+def test_nothing_weaker_holds_for_many(tmp_path: Path, weaker: str) -> None:
+    assert set(of_many(MANY)) != set(WEAKER_FOR_MANY[weaker])
+    assert not holds(tmp_path, "many.pml", *WEAKER_FOR_MANY[weaker])
+
+
+# ---- closing
+
+
+def test_closing_holds(tmp_path: Path) -> None:
+    assert holds(tmp_path, "closing.pml")
+
+
+@pytest.mark.parametrize(
+    "weaker", ["TOUCH_BEFORE_BEGIN", "TOUCH_AFTER_END", "WAKE_ONCE", "FREE_AT_ONCE"]
+)
+def test_nothing_weaker_holds_of_closing(tmp_path: Path, weaker: str) -> None:
+    assert not holds(tmp_path, "closing.pml", weaker)

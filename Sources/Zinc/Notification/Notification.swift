@@ -23,8 +23,8 @@ internal import Synchronization
 // needed. But a load from this line before the add would fetch the line twice, once to
 // read and once to own it: 1.4 instead of 1.0 times the bare traffic.
 //
-// tests/model searches every interleaving and reordering of this, and finds what
-// breaks when any of these orders is weaker.
+// tests/model searches every interleaving and reordering of this, and finds what breaks when
+// any of these orders is weaker. It is read out of here: each line that is a step says which.
 /// Three words of shared memory that tell processes of something new, wherever they lie:
 ///
 ///     sequence  how many notifications there were; the futex word
@@ -153,7 +153,7 @@ internal import Synchronization
 
   private func sleep(past last: UInt32, _ options: WaitOptions, deadline: UInt64) -> WaitResult {
     while true {
-      takeTicket()
+      takeTicket()  // w2
       let now = unsafe words.sequence.pointee.load(ordering: .sequentiallyConsistent)  // w3
       if now != last { return .notified }
       if waits.isClosing { return .closed }

@@ -87,8 +87,8 @@ internal import Synchronization
   /// Whoever wakes first, or can't sleep, wakes the others.
   func sleep() -> Int32 {
     let result = unsafe czinc_futex_wait_many(entries, count, wakeUp)
-    unsafe done.pointee.store(1, ordering: .sequentiallyConsistent)
-    unsafe czinc_futex_wake(done)
+    unsafe done.pointee.store(1, ordering: .sequentiallyConsistent)  // done
+    unsafe czinc_futex_wake(done)  // done
     return result
   }
 }

@@ -67,7 +67,9 @@ internal import Synchronization
     }
     let sleepers = Sleepers(count)
     while true {
-      for i in 0..<count where !isNew(i) { unsafe handle(i).pointee.notification.takeTicket() }
+      for i in 0..<count where !isNew(i) {
+        unsafe handle(i).pointee.notification.takeTicket()  // w2
+      }
       var news = 0
       for i in 0..<count {
         let word = unsafe words(i).sequence
