@@ -261,7 +261,7 @@ int main(void) {
     snprintf(name, sizeof name, "c-%d-", (int)getpid());
     snprintf(too_large, sizeof too_large, "%slarge", name);
     snprintf(path, sizeof path, "/dev/shm/zinc_%s", name);
-    EXPECT(zinc_version() >> 16 == 3);
+    EXPECT(zinc_version() >> 16 == 4);
     long before = traces();
     nulls();
     arguments();

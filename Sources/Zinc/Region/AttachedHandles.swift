@@ -13,7 +13,8 @@ internal import Synchronization
 /// The lock is taken inside the `ForkGate` alone, so no child inherits it taken.
 enum AttachedHandles {
   @safe struct Links {
-    enum State { case attached, taken, detached, closed }
+    // With raw values, since else Swift derives hashing, and its random seed, into the library.
+    enum State: UInt32 { case attached, taken, detached, closed }
     var state = State.attached
     /// The `ForkGate.generation` in which it was taken: by a thread that a child does not have.
     var generation: UInt32 = 0
@@ -70,7 +71,8 @@ enum AttachedHandles {
   static func isFinished(_ handle: Attachment.Handle) -> Bool {
     locked {
       let links = unsafe handle.pointee.links
-      return links.state != .taken || links.generation != ForkGate.generation
+      if case .taken = links.state { return links.generation != ForkGate.generation }
+      return true
     }
   }
 
@@ -116,7 +118,7 @@ enum AttachedHandles {
   @inline(never)
   private static func takeLocked(_ handle: Attachment.Handle) -> Bool {
     let links = unsafe handle.pointee.links
-    guard links.state == .attached else { return false }
+    guard case .attached = links.state else { return false }
     if let next = unsafe links.next { unsafe next.pointee.links.previous = unsafe links.previous }
     if let previous = unsafe links.previous {
       unsafe previous.pointee.links.next = unsafe links.next

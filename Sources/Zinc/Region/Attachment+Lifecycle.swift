@@ -12,12 +12,13 @@ extension Attachment {
   {
     try options.allow([.persistent, .sparse])
     Processors.find()
+    let file = try RegionFile(capacity: capacity, options)
     // To reserve much takes long, and a dead region of this name may hold the memory;
     // else the linkat below finds out for nothing.
     if capacity >= 1 << 20 { try RegionName.claim(path) }
     while true {
       let handle = unsafe try reclaimingIfFull { remains throws(Failure) in
-        unsafe try makeFile(path, capacity: capacity, options, &remains)
+        unsafe try makeFile(path, file, options, &remains)
       }
       if let handle = unsafe handle { return unsafe handle }
       try RegionName.claim(path)
@@ -28,10 +29,10 @@ extension Attachment {
   /// do so outside the gate.
   @inline(never)
   private static func makeFile(
-    _ path: borrowing RegionPath, capacity: Int, _ options: RegionOptions,
+    _ path: borrowing RegionPath, _ planned: RegionFile, _ options: RegionOptions,
     _ remains: inout Mapping?
   ) throws(Failure) -> Handle? {
-    var file = try RegionFile(capacity: capacity, options)
+    var file = planned
     let memory = try HandleMemory()
     let ownPath = try path.copy()
     let pages = try unsafe Descriptor(

@@ -16,7 +16,8 @@ extension RegionName {
     let header = try RegionFile.header(of: object, status)
     let file = RegionFile(header, status)
     let isPersistent = file.flags.contains(.persistent)
-    let isAttached = try object.lockOfOthers(.attached) == .shared
+    var isAttached = false
+    if case .shared = try object.lockOfOthers(.attached) { isAttached = true }
     let unattached = isPersistent || RegionFile.isKept(header) ? ZINC_UNATTACHED : ZINC_DEAD
     unsafe info.pointee.state = UInt32(isAttached ? ZINC_ATTACHED : unattached)
     unsafe info.pointee.capacity = UInt64(file.capacity)

@@ -103,7 +103,7 @@ struct LockByte {
 }
 
 /// A lock that another description holds.
-enum ForeignLock {
+enum ForeignLock: Int32 {
   case none, shared, exclusive
 }
 
