@@ -41,7 +41,7 @@ class CommandHelp(Directive):
 
     def run(self) -> list[nodes.Node]:
         """Return it as literal blocks."""
-        from zinc._cli import app
+        from zinc.command.main import app
 
         names = [command.name or command.callback.__name__ for command in app.registered_commands]
         return [

@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command; its libraries are extras that ``import zinc`` needs nothing of."""
     try:
-        from ._cli import app
+        from .command.main import app
     except ModuleNotFoundError as error:
         extra = "bench" if sys.argv[1:2] == ["bench"] else "cli"
         sys.exit(f"zinc: {error}; this command takes: pip install 'zinc-shm[{extra}]'")

@@ -8,10 +8,7 @@ import threading
 import weakref
 
 from . import _zinc
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ._region import SharedRegion
+from ._zinc import SharedRegion
 
 
 async def wait(region: SharedRegion, timeout_ms: float | None, after: int | None) -> bool:
@@ -60,10 +57,8 @@ class _Listener:
     """
 
     def __init__(self) -> None:
-        from ._region import SharedRegion
-
         self._watches: dict[tuple[int, int], _Watch] = {}
-        self._changes = SharedRegion.anonymous(1)
+        self._changes = _zinc.anonymous(SharedRegion, 1, 0, b"", 0)
         self._is_change_due = False
         self._is_listening = False
         self._lock = threading.Lock()

@@ -24,7 +24,7 @@ from .conftest import SHM, may_unshare, whole_folder
 
 pytest.importorskip("typer", reason="the command's libraries are not here")
 
-from zinc import _doctor, _inspect
+from zinc.command import doctor, holders, inspection
 
 COMMAND = (sys.executable, "-m", "zinc")
 
@@ -277,7 +277,7 @@ def test_others_regions_are_shown_as_far_as_they_may_be(name: str) -> None:
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
-            found = {region.name: region for region in _inspect.regions()}
+            found = {region.name: region for region in inspection.regions()}
             os.write(writer, json.dumps({n: r.as_json() for n, r in found.items()}).encode())
             os._exit(0)
         os.close(writer)
@@ -511,11 +511,11 @@ def test_doctor_tells_what_is_wrong(mount: str, check: str, status: str, told: s
 
 def test_doctor_reads_what_logind_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     answers = {"/etc/systemd/logind.conf": "[Login]\nRemoveIPC=no\n"}
-    monkeypatch.setattr(_doctor, "read", lambda path: answers.get(path, ""))
+    monkeypatch.setattr(doctor, "read", lambda path: answers.get(path, ""))
     monkeypatch.setattr(os.path, "exists", lambda path: True)
-    assert _doctor.removal().status == "ok"
+    assert doctor.removal().status == "ok"
     answers.clear()
-    assert _doctor.removal().status == "note"
+    assert doctor.removal().status == "note"
 
 
 # ---- errors
@@ -569,14 +569,14 @@ def test_help_of_each_command() -> None:
 
 def test_inspection_knows_attach_locks_from_others() -> None:
     line = "1: OFDLCK ADVISORY  READ -1 00:1a:166020 0 0"
-    assert _inspect.attach_lock(line) == (os.makedev(0, 0x1A), 166020)
+    assert holders.attach_lock(line) == (os.makedev(0, 0x1A), 166020)
     for other in (
         "1: OFDLCK ADVISORY  WRITE -1 00:1a:166020 1 1",
         "2: POSIX  ADVISORY  READ 12 00:1a:166020 0 0",
         "2: -> OFDLCK ADVISORY  READ -1 00:1a:166020 0 0",
         "",
     ):
-        assert _inspect.attach_lock(other) is None
+        assert holders.attach_lock(other) is None
 
 
 # ---- top

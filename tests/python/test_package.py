@@ -17,9 +17,10 @@ import zinc
 
 from .conftest import ROOT
 
-BENCH = {
-    f"zinc/bench/{path.name}"
-    for path in (ROOT / "python/zinc/bench").iterdir()
+PROGRAMS = {
+    f"zinc/{folder}/{path.name}"
+    for folder in ("bench", "command")
+    for path in (ROOT / "python/zinc" / folder).iterdir()
     if path.suffix in (".py", ".html")
 }
 FOLDERS_OF_THIS_MACHINE = (str(ROOT), str(Path.home()), "/opt/", "/tmp/", "/usr/lib/swift")
@@ -49,12 +50,8 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/__main__.py",
         "zinc/_array.py",
         "zinc/_async.py",
-        "zinc/_cli.py",
-        "zinc/_doctor.py",
-        "zinc/_inspect.py",
         "zinc/_numpy.py",
         "zinc/_region.py",
-        "zinc/_top.py",
         "zinc/_zinc.abi3.so",
         "zinc/_zinc.pyi",
         "zinc/include/zinc.h",
@@ -63,7 +60,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/libzinc.so",
         "zinc/libzincbench.so",
         "zinc/py.typed",
-        *BENCH,
+        *PROGRAMS,
     }
 
 

@@ -13,7 +13,8 @@ import struct
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from ._inspect import FOLDER, read
+from .holders import read
+from .inspection import FOLDER
 
 Status = Literal["ok", "note", "bad"]
 

@@ -14,9 +14,9 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Footer, Static
 
-from . import _inspect
-from ._cli import STYLES, row
-from ._inspect import Region
+from . import inspection
+from .inspection import Region
+from .lines import STYLES, row
 
 BARS = " ▁▂▃▄▅▆▇█"
 HISTORY = 12  # looks that a sparkline shows
@@ -76,10 +76,10 @@ class Top(App[None]):
     def look(self) -> None:
         """Look at all regions, and draw them."""
         now = time.monotonic()
-        found = _inspect.look()
+        found = inspection.look()
         if self.before:
-            _inspect.set_rates(self.before, found, max(now - self.looked, 1e-3))
-        _inspect.tell_holders(found)
+            inspection.set_rates(self.before, found, max(now - self.looked, 1e-3))
+        inspection.tell_holders(found)
         rates: dict[tuple[str, int], deque[float]] = {}
         for region in found.values():
             key = region.name, region.id
@@ -105,7 +105,7 @@ class Top(App[None]):
 
     def totals(self) -> str:
         """Return how much there is, in one line."""
-        found = os.statvfs(_inspect.FOLDER)
+        found = os.statvfs(inspection.FOLDER)
         size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
         own = sum(region.memory for region in self.before.values())
         dead = sum(region.state == "dead" for region in self.before.values())

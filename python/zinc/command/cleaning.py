@@ -1,0 +1,64 @@
+"""``zinc rm`` and ``gc``: what has to go."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.filesize import decimal
+
+from .._region import reclaim, unlink
+from . import inspection
+from .console import Json, error_text, print_json
+
+
+def rm(
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names of regions.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Living ones too, and what is no region.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Remove regions' names; who is attached goes on with the memory."""
+    failed = False
+    for name in names:
+        try:
+            if not force:
+                found = inspection.examine(name)
+                if found.problem:
+                    raise OSError(0, found.problem)
+                if found.state == "attached":
+                    told = f'region "{name}" is in use; --force removes its name all the same'
+                    raise OSError(0, told)
+            if not dry_run:
+                unlink(name, force=force)
+            print(f"{'would remove' if dry_run else 'removed'} {name}")
+        except (OSError, ValueError) as error:
+            print(f"zinc: {error_text(error)}", file=sys.stderr)
+            failed = True
+    if failed:
+        raise typer.Exit(1)
+
+
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove the dead regions, and say what each one had.
+
+    Those are dead whose last users were killed.
+    """
+    if dry_run:
+        dead = (region for region in inspection.look().values() if region.state == "dead")
+        freed = {region.name: region.memory for region in dead}
+    else:
+        freed = reclaim()
+    if as_json:
+        print_json(freed)
+        return
+    for name, memory in sorted(freed.items()):
+        print(f"{'would free' if dry_run else 'freed'} {decimal(memory)}  {name}")
+    total = decimal(sum(freed.values()))
+    noun = "region" if len(freed) == 1 else "regions"
+    print(f"{len(freed)} dead {noun}, {total} {'to free' if dry_run else 'freed'}")

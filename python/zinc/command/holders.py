@@ -1,0 +1,93 @@
+"""Who is attached to which file, from what the kernel says of locks."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pwd
+
+Inode = tuple[int, int]  # device and number of a file
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    """A process that is attached to a region."""
+
+    pid: int
+    command: str
+    user: str
+
+
+def locks() -> dict[Inode, int]:
+    """Return how many handles hold the attach lock of each file, whoever they belong to."""
+    found: dict[Inode, int] = {}
+    for line in read("/proc/locks").splitlines():
+        if inode := attach_lock(line):
+            found[inode] = found.get(inode, 0) + 1
+    return found
+
+
+def attach_lock(line: str) -> Inode | None:
+    """Return the file of a line of /proc/locks (proc_locks(5)) if it is an attach lock."""
+    words = line.split()
+    if len(words) != 8 or words[1] != "OFDLCK" or words[3] != "READ" or words[6] != "0":
+        return None
+    major, minor, number = words[5].split(":")
+    return os.makedev(int(major, 16), int(minor, 16)), int(number)
+
+
+def holders() -> dict[Inode, list[Holder]]:
+    """Return which processes hold attach locks of which files, as far as they may be seen."""
+    found: dict[Inode, list[Holder]] = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        # It may end at any time, and others' may not be looked into.
+        with contextlib.suppress(OSError):
+            inodes = attached_files(entry)
+            if inodes:
+                holder = Holder(
+                    int(entry), command(entry), user_name(os.stat(f"/proc/{entry}").st_uid)
+                )
+                for inode in inodes:
+                    found.setdefault(inode, []).append(holder)
+    return found
+
+
+def attached_files(process: str) -> set[Inode]:
+    """Return the files that a process is attached to (proc_pid_fdinfo(5))."""
+    found = set[Inode]()
+    for descriptor in os.listdir(f"/proc/{process}/fd"):
+        with contextlib.suppress(OSError):
+            # A creator's was opened before it had its name.
+            target = os.readlink(f"/proc/{process}/fd/{descriptor}")
+            if "/zinc_" in target or "/#" in target:
+                for line in read(f"/proc/{process}/fdinfo/{descriptor}").splitlines():
+                    lock = line.removeprefix("lock:")
+                    if lock != line and (inode := attach_lock(lock)):
+                        found.add(inode)
+    return found
+
+
+def command(process: str) -> str:
+    """Return a process's command line, or its name where it has none."""
+    words = read(f"/proc/{process}/cmdline").rstrip("\0").split("\0")
+    return " ".join(words) or read(f"/proc/{process}/comm").strip()
+
+
+def user_name(number: int) -> str:
+    """Return a user's name, or the number where there is none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def read(path: str) -> str:
+    """Return what a file says, or nothing."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -1,0 +1,54 @@
+"""A region as a line of a table, for ``zinc ls`` and ``zinc top``."""
+
+from __future__ import annotations
+
+import os
+
+from rich.filesize import decimal
+
+from .inspection import Region
+
+STYLES = {"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "dim"}
+
+
+def plain(text: str) -> str:
+    """Return a text of others' making without what could do something to a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def row(region: Region) -> list[str]:
+    """Return a region's line."""
+    return [plain(cell) for cell in cells(region)]
+
+
+def cells(region: Region) -> list[str]:
+    """Return what its line tells."""
+    if region.problem:
+        used, told = decimal(region.memory), f"{region.owner} {region.mode:04o}: {region.problem}"
+        return [region.name, "", used, "unreadable", "", "", "", told]
+    rate = "" if not region.rate else f"{region.rate:,.0f}"
+    sizes = decimal(region.capacity), decimal(region.memory)
+    counts = f"{region.sequence:,}", rate, age_text(region.age)
+    return [region.name, *sizes, region.contents, *counts, attached_text(region)]
+
+
+def attached_text(region: Region) -> str:
+    """Return who is attached, in a few words."""
+    if region.state == "dead":
+        return "dead"
+    if region.state == "unattached":
+        return "nobody, persistent"
+    shown = [
+        f"{h.pid} {os.path.basename(h.command.split(' ')[0])} ({h.user})" for h in region.holders
+    ]
+    if not shown:
+        return f"? ({region.handles})" if region.handles else "?"
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
+
+
+def age_text(seconds: float) -> str:
+    """Return an age in one unit."""
+    for unit, length in ("d", 86400), ("h", 3600), ("m", 60):
+        if seconds >= length:
+            return f"{seconds / length:.0f}{unit}"
+    return f"{seconds:.0f}s"

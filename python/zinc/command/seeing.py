@@ -1,0 +1,154 @@
+"""``zinc ls``, ``info``, ``doctor`` and ``top``: what there is."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from .. import build_info
+from . import doctor as machine
+from . import inspection
+from .console import Json, Name, fail, notes, out, print_json, print_table
+from .inspection import Region
+from .lines import STYLES, age_text, plain, row
+
+
+def ls(as_json: Json = False) -> None:
+    """List the regions of this machine.
+
+    Used is the memory that a region really has. The rate is of the tenth of a second in which
+    this command looked. Dead ones have lost their last user by a kill: zinc gc removes them.
+    """
+    found = inspection.regions(interval=0.1)
+    if as_json:
+        print_json([region.as_json() for region in found])
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in "name", "size", "used", "contents", "sequence", "per s", "age", "attached":
+        is_text = column in ("name", "contents", "attached")
+        is_long = column in ("contents", "attached")  # what gives way where there is no room
+        table.add_column(
+            column, justify="left" if is_text else "right", no_wrap=not is_long, overflow="fold"
+        )
+    for region in found:
+        table.add_row(*row(region), style=STYLES[region.state])
+    print_table(table)
+    if any(region.has_hidden_holders for region in found):
+        notes.print("? are processes of others: who they are, only their user and root may see")
+
+
+def info(
+    name: Name,
+    head: Annotated[int, typer.Option(min=0, help="How many bytes of data to show.")] = 64,
+    as_json: Json = False,
+) -> None:
+    """Tell all of a region, and show its first bytes."""
+    region = inspection.examine(name)
+    inspection.tell_holders({name: region})
+    first = b"" if region.problem else inspection.head(region, head)
+    if as_json:
+        print_json({**region.as_json(), "head": first.hex()})
+    else:
+        show(region)
+        if first:
+            print(*hex_lines(first), sep="\n")
+            if elements := typed(region, first):
+                print(elements)
+    if region.problem:
+        fail(region.problem)
+
+
+def show(region: Region) -> None:
+    """Print all that is known of a region but its data."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    created = datetime.datetime.fromtimestamp(region.created_at).astimezone()
+    holders = [plain(f"{h.pid} {h.command} ({h.user})") for h in region.holders]
+    waking = ", woken by each notification" if region.wakes_always else ""
+    outside = {
+        "name": region.name,
+        "state": region.state + (", persistent" if region.persistent else ""),
+        "file": region.path,
+        "owner": f"{region.owner}, mode {region.mode:04o}",
+        "used": f"{region.memory:,} bytes",
+        "handles": str(region.handles),
+        "attached": "\n".join(holders)
+        or ("others may not be seen" if region.handles else "nobody"),
+    }
+    inside = {
+        "layout": f"version {build_info()['layout']}, data from byte {region.data_offset:,}",
+        "size": f"{region.capacity:,} bytes",
+        "contents": plain(region.contents),
+        "sequence": f"{region.sequence:,}",
+        "waiters": f"slept {region.parked:,} times, {region.woken:,} until notified{waking}",
+        "created": f"{created:%Y-%m-%d %H:%M:%S %z}, {age_text(region.age)} ago",
+        "creator": f"process {region.creator_pid}",
+        "id": f"{region.id:016x}",
+        "metadata": f"{len(region.metadata)} bytes {region.metadata!r}",
+    }
+    for what, told in (outside if region.problem else {**outside, **inside}).items():
+        table.add_row(what, Text(told))
+    print_table(table)
+
+
+def hex_lines(data: bytes) -> Iterator[str]:
+    """Return bytes as hexadecimal and text, sixteen a line."""
+    for start in range(0, len(data), 16):
+        part = data[start : start + 16]
+        text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)
+        yield f"{start:08x}  {part.hex(' '):47}  {text}"
+
+
+def typed(region: Region, first: bytes) -> str | None:
+    """Return the first elements of an array, if numpy is there to tell them."""
+    if region.description is None:
+        return None
+    try:
+        import numpy
+        from numpy.lib.format import descr_to_dtype
+
+        dtype = descr_to_dtype(region.description["descr"])
+        return (
+            f"{plain(str(dtype))}: {numpy.frombuffer(first, dtype, len(first) // dtype.itemsize)}"
+        )
+    except (ImportError, ValueError, TypeError, ZeroDivisionError):
+        return None
+
+
+def doctor(as_json: Json = False) -> None:
+    """Look whether this machine suits zinc, and tell what to do. Exit status 1 if it does not."""
+    found = list(machine.checks())
+    if as_json:
+        print_json([check._asdict() for check in found])
+    else:
+        marks = {"ok": "green", "note": "yellow", "bad": "red"}
+        for check in found:
+            told = Text.assemble(
+                (f"{check.status:6}", marks[check.status]), f"{check.name:20}{check.found}"
+            )
+            out.print(told, soft_wrap=True)
+            if check.meaning:  # on a line of its own, to be copied
+                out.print(f"{'':6}{check.meaning}", soft_wrap=True)
+    if any(check.status == "bad" for check in found):
+        raise typer.Exit(1)
+
+
+def top(
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds from look to look.")] = 1,
+) -> None:
+    """Show the regions live.
+
+    n, s, u, r and a sort by name, size, used memory, rate and age; q ends.
+    """
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        fail("top needs a terminal; zinc ls --json is for other programs")
+    from .top import Top
+
+    Top(interval).run()
