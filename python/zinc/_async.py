@@ -4,29 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import operator
+import os
 import threading
 import weakref
 
 from . import _zinc
 from ._zinc import SharedRegion
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import SupportsIndex
 
-async def wait(region: SharedRegion, timeout_ms: float | None, after: int | None) -> bool:
+
+async def wait(region: SharedRegion, timeout_ms: float | None, after: SupportsIndex | None) -> bool:
     """Do what `SharedRegion.wait_async` says."""
-    if timeout_ms is not None and not timeout_ms >= 0:
-        raise ValueError(f"timeout_ms must be None or at least 0, not {timeout_ms!r}")
-    last = region.seen if after is None else after
+    seconds = _seconds(timeout_ms)
+    last = region.seen if after is None else operator.index(after)
     is_new = region.wait(0, after=last)
-    if is_new or timeout_ms == 0:
+    if is_new or seconds == 0:
         await asyncio.sleep(0)
     else:
-        is_new = await _listener().wait(region, last, timeout_ms)
+        is_new = await _listener().wait(region, last, seconds)
     # Only now, when nothing can cancel this any more. Raises if the region is closed.
     if after is None and is_new:
         region.try_wait()
     else:
         _ = region.sequence
     return is_new
+
+
+def _seconds(timeout_ms: float | None) -> float | None:
+    """Convert a timeout as `SharedRegion.wait` does; None for ever."""
+    if timeout_ms is None:
+        return None
+    milliseconds = math.fsum((timeout_ms,))  # of whatever has __float__, but of no text
+    if not milliseconds >= 0:
+        raise ValueError(f"timeout_ms must be None or at least 0, not {timeout_ms!r}")
+    # What no clock of 64 bits in nanoseconds reaches is more than a loop need know of.
+    return milliseconds / 1000 if milliseconds < 9e12 else None
 
 
 class _Watch:
@@ -53,30 +70,35 @@ class _Listener:
     """A loop's watches, and the thread that sleeps until one of them is over.
 
     The loop's thread alone changes the watches; the other one copies them when
-    `changes`, a region for the two of them, says so.
+    `changes`, a region for the two of them, says so. A forked child has the watches,
+    but not the thread: it starts anew, with changes of its own.
     """
 
     def __init__(self) -> None:
         self._watches: dict[tuple[int, int], _Watch] = {}
-        self._changes = _zinc.anonymous(SharedRegion, 1, 0, b"", 0)
         self._is_change_due = False
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._process = os.getpid()
+        self._changes = _zinc.anonymous(SharedRegion, 1, 0, b"", 0)
         self._is_listening = False
         self._lock = threading.Lock()
+        for watch in self._watches.values():
+            watch.is_reported = False  # the thread may have ended between that and its report
 
-    async def wait(self, region: SharedRegion, last: int, timeout_ms: float | None) -> bool:
+    async def wait(self, region: SharedRegion, last: int, seconds: float | None) -> bool:
         """Wait until the sequence is not `last` or the region closed; False if it stays so."""
         loop = asyncio.get_running_loop()
-        key = id(region), last
-        watch = self._watches.get(key)
-        if watch is None:
-            watch = self._watches[key] = _Watch(region, last)
-            self._change(loop)
         future: asyncio.Future[bool] = loop.create_future()
-        watch.futures.add(future)
-        timer = None
-        if timeout_ms is not None:
-            timer = loop.call_later(timeout_ms / 1000, _answer, future, False)
+        timer = None if seconds is None else loop.call_later(seconds, _answer, future, False)
+        key = id(region), last
+        is_first = key not in self._watches
+        watch = self._watches.setdefault(key, _Watch(region, last))
         try:
+            watch.futures.add(future)
+            if is_first:
+                self._change(loop)
             return await future
         finally:
             if timer is not None:
@@ -86,30 +108,47 @@ class _Listener:
                 del self._watches[key]
                 self._change(loop)
 
+    def go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Listen in a forked child, should it run the loop, for those who waited before."""
+        if self._watches:
+            self._change(loop)
+
     def _change(self, loop: asyncio.AbstractEventLoop) -> None:
         """Tell the thread, once for all the changes of one turn of the loop."""
         if not self._is_change_due:
-            self._is_change_due = True
             loop.call_soon(self._tell, loop)
+            self._is_change_due = True
 
     def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_change_due = False
-        self._changes.notify()
-        with self._lock:
-            if self._is_listening or not self._watches:
-                return
-            self._is_listening = True
+        try:
+            self._is_change_due = False
+            if self._process != os.getpid():
+                self._changes.close()
+                self._start_anew()
+            self._changes.notify()
+            with self._lock:
+                if self._is_listening or not self._watches:
+                    return
+                self._is_listening = True
+            self._start(loop)
+        except Exception as error:  # no memory, or no thread left, or none in this interpreter
+            for watch in self._watches.values():
+                for future in watch.futures:
+                    if not future.done():
+                        future.set_exception(error)
+        except BaseException:  # an interrupt, after which the loop may be run again
+            self._change(loop)
+            raise
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             thread = threading.Thread(target=self._listen, args=(loop,), name="zinc-waits")
             with contextlib.suppress(RuntimeError):  # beside the main interpreter there are none
                 thread.daemon = True
             thread.start()
-        except RuntimeError as error:  # no more threads, or none at all in this interpreter
+        except BaseException:
             self._is_listening = False
-            for watch in self._watches.values():
-                for future in watch.futures:
-                    if not future.done():
-                        future.set_exception(error)
+            raise
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
@@ -160,3 +199,12 @@ def _listener() -> _Listener:
     if listener is None:
         listener = _listeners[loop] = _Listener()
     return listener
+
+
+def _go_on_in_child() -> None:
+    for loop, listener in list(_listeners.items()):
+        with contextlib.suppress(RuntimeError):  # closed, or another thread's
+            listener.go_on(loop)
+
+
+os.register_at_fork(after_in_child=_go_on_in_child)

@@ -185,7 +185,9 @@ class SharedRegion(_zinc.SharedRegion):
         where = f"{self._title}, as_numpy from byte {start} on"
         raise ValueError(f"{where}, {kind!r} of shape {tuple(sizes)}: {why}")
 
-    async def wait_async(self, timeout_ms: float | None = 1000, after: int | None = None) -> bool:
+    async def wait_async(
+        self, timeout_ms: float | None = 1000, after: SupportsIndex | None = None
+    ) -> bool:
         """As `wait`, for a coroutine: other tasks of its loop run meanwhile.
 
         Always lets them run once, even if there is something new already. A wait that

@@ -10,8 +10,11 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+import numpy
 import pytest
 
 import zinc
@@ -254,6 +257,182 @@ def test_refuses_what_can_not_be(name: str) -> None:
                     await region.wait_async(None, after)
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    "timeout", [Decimal("0.5"), Fraction(1, 2), numpy.float32(1), True, 5e-324]
+)
+def test_timeout_is_whatever_is_a_number(name: str, timeout: Any) -> None:
+    async def main() -> None:
+        with zinc.create(name, 1) as region:
+            assert not region.wait(timeout)
+            assert not await region.wait_async(timeout)
+
+    run(main())
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 1e300, 1e15, 2**70, Decimal("Infinity")])
+def test_timeout_that_never_comes(name: str, timeout: Any) -> None:
+    async def main() -> None:
+        with zinc.create(name, 1) as region:
+            task = asyncio.create_task(region.wait_async(timeout))
+            await asleep(task)
+            region.notify()
+            assert await task
+
+    run(main())
+
+
+@pytest.mark.parametrize("timeout", [10**400, "5", b"5", [], Decimal("sNaN"), 1j])
+def test_timeout_that_can_not_be_leaves_nothing(name: str, timeout: Any) -> None:
+    """It is refused as `wait` refuses it, and keeps neither the region nor a thread."""
+
+    async def main() -> None:
+        region = zinc.create(name, 1)
+        kept = weakref.ref(region)
+        with pytest.raises(Exception) as expected:  # noqa: PT011
+            region.wait(timeout)
+        with pytest.raises(type(expected.value)):
+            await region.wait_async(timeout)
+        del region, expected
+        gc.collect()
+        assert kept() is None
+        assert listeners() == 0
+
+    run(main())
+
+
+class Refusing(asyncio.SelectorEventLoop):
+    """A loop that takes no timers, nor what a wait asks it to call."""
+
+    def call_later(self, *_: object, **__: object) -> asyncio.TimerHandle:
+        raise RuntimeError("no timers")
+
+    def call_soon(self, callback: Any, *arguments: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
+        if getattr(callback, "__module__", "") == "zinc._async":
+            raise RuntimeError("no calls")
+        return super().call_soon(callback, *arguments, context=context)
+
+
+@pytest.mark.parametrize(("timeout", "told"), [(1000, "no timers"), (None, "no calls")])
+def test_wait_that_its_loop_refuses_leaves_nothing(name: str, timeout: Any, told: str) -> None:
+    async def main() -> None:
+        region = zinc.create(name, 1)
+        kept = weakref.ref(region)
+        with pytest.raises(RuntimeError, match=told):
+            await region.wait_async(timeout)
+        del region
+        gc.collect()
+        assert kept() is None
+        assert listeners() == 0
+
+    with asyncio.Runner(loop_factory=Refusing) as runner:
+        runner.run(main())
+
+
+def test_after_is_whatever_is_a_whole_number(name: str) -> None:
+    async def main() -> None:
+        with zinc.create(name, 1) as region:
+            region.notify()
+            assert await region.wait_async(1, after=numpy.uint32(0))
+            assert not await region.wait_async(1, after=numpy.int64(1))
+            with pytest.raises(TypeError):
+                await region.wait_async(1, after=1.5)  # type: ignore[arg-type]
+
+    run(main())
+
+
+FORKED = """
+import asyncio, os, sys, threading, time, zinc
+loop = {new_loop}()
+region, other = zinc.SharedRegion.anonymous(8), zinc.SharedRegion.anonymous(8)
+
+def in_child(go_on):
+    child = os.fork()
+    if child == 0:
+        try:
+            go_on()
+        finally:
+            os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+def later(region):
+    threading.Timer(0.1, region.notify).start()
+
+def listening():
+    return any(thread.name == "zinc-waits" for thread in threading.enumerate())
+"""
+
+
+@pytest.fixture
+def forking(name: str) -> Callable[[str], None]:
+    """Return a function that runs a program, in a process of its own, whose children go on."""
+    kind = (
+        "asyncio.new_event_loop" if loop_factory is None else "__import__('uvloop').new_event_loop"
+    )
+
+    def run(code: str) -> None:
+        program = FORKED.format(new_loop=kind) + code
+        done = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+        assert done.returncode == 0
+
+    return run
+
+
+def test_forked_child_waits_on_a_loop_that_had_a_thread(forking: Callable[[str], None]) -> None:
+    forking("""
+later(region)
+assert loop.run_until_complete(region.wait_async(None))
+assert listening()
+
+def go_on():
+    assert not listening()
+    later(region)
+    assert loop.run_until_complete(region.wait_async(None))
+    assert region.seen == region.sequence
+    os._exit(0)
+
+in_child(go_on)
+later(other)
+assert loop.run_until_complete(other.wait_async(None))
+""")
+
+
+def test_forked_child_goes_on_with_who_waited_before(forking: Callable[[str], None]) -> None:
+    """Of two tasks, one that was told before the fork; parent and child have a thread each."""
+    forking("""
+tasks = [loop.create_task(r.wait_async(None)) for r in (region, other)]
+loop.run_until_complete(asyncio.sleep(0.1))
+assert listening()
+other.notify()
+time.sleep(0.1)  # the thread has reported it, or does so in the parent alone
+
+def go_on():
+    later(region)
+    assert loop.run_until_complete(asyncio.gather(*tasks)) == [True, True]
+    os._exit(0)
+
+in_child(go_on)
+assert loop.run_until_complete(asyncio.gather(*tasks)) == [True, True]
+""")
+
+
+def test_forked_child_of_a_running_loop_goes_on(forking: Callable[[str], None]) -> None:
+    forking("""
+async def main():
+    task = loop.create_task(region.wait_async(None))
+    await asyncio.sleep(0.1)
+    child = os.fork()
+    if child:  # a loop that both run at once loses wake-ups of its own
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    else:
+        later(region)
+    assert await task
+    return child
+
+if loop.run_until_complete(main()) == 0:
+    os._exit(0)
+""")
 
 
 def test_two_loops_and_threads_wait_on_one_region(name: str) -> None:
