@@ -3,7 +3,7 @@
 # make check      formatting, lints, types, headers, binaries
 # make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand
 # make soak       a storm of random operations and kills, MINUTES=… (10)
-# make fuzz       what reads others' headers and descriptions, with input that nobody would write
+# make fuzz       what others may have written in headers and descriptions, SECONDS=… (60) each
 # make size       how large, how fast to load and to create
 # make docs       the documentation as a site, in .build-docs/site
 # make bench      everything, beside whatever else there is: tables, plots, a report
@@ -68,6 +68,9 @@ soak: build
 
 fuzz: build
 	tests/fuzz/header $(SECONDS)
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	mkdir -p .build-fuzz
+	$(BIN)/python tests/fuzz/description.py -max_total_time=$(SECONDS) -artifact_prefix=.build-fuzz/
 
 size: build
 	$(BIN)/python tests/size.py

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import errno
 import functools
 import math
 import weakref
 from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
 
-from . import _region, _zinc
+from . import _description, _region, _zinc
+from ._description import ARRAY
 from ._numpy import numpy
-from ._region import ARRAY, NotARegionError, SharedRegion
+from ._region import NotARegionError, SharedRegion
 
 if TYPE_CHECKING:
     from ._region import _Shape
@@ -145,14 +145,21 @@ def array(
     """
     sizes = _sizes(shape)
     kind = numpy.dtype(dtype)
-    description = _describe(sizes, kind, order)
+    _check_shape(sizes, kind)
+    description = _description.write(sizes, kind, order)
     capacity = max(1, kind.itemsize * math.prod(sizes))
     flags = _region._flags(persistent, reserve)
     if name is None:
         region = _zinc.anonymous(SharedRegion, capacity, flags, description, ARRAY)
     else:
-        region = _zinc.create(SharedRegion, name, capacity, flags, mode, False, description, ARRAY)
-    return _view(SharedArray, region, sizes, kind, order=order)
+        region = _region.created(
+            SharedRegion, name, capacity, flags, mode, False, description, ARRAY
+        )
+    try:
+        return _view(SharedArray, region, sizes, kind, order=order)
+    except BaseException:
+        _region.discard(region)
+        raise
 
 
 _create = array
@@ -236,8 +243,13 @@ def share(
     shared = _create(
         name, source.shape, source.dtype, order=order, mode=mode, persistent=persistent
     )
-    numpy.copyto(shared, source)
-    shared.region.notify()
+    region = shared.region
+    try:
+        numpy.copyto(shared, source)
+        region.notify()
+    except BaseException:  # an interrupt, of a copy that may take long
+        _region.discard(region)
+        raise
     return shared
 
 
@@ -251,42 +263,23 @@ def _sizes(shape: _Shape) -> tuple[int, ...]:
     return sizes
 
 
-def _refusal(dtype: numpy.dtype[Any]) -> str | None:
-    """Return why elements of this dtype can't be shared."""
-    if dtype.hasobject:
-        return "addresses of Python objects mean nothing to other processes"
-    if not dtype.itemsize:
-        return "its elements have no bytes"
-    if numpy.lib.format.descr_to_dtype(numpy.lib.format.dtype_to_descr(dtype)) != dtype:
-        return "it has no description that others understand; share it as bytes and view it"
-    return None
-
-
-def _describe(shape: tuple[int, ...], dtype: numpy.dtype[Any], order: str) -> bytes:
-    if order not in ("C", "F"):
-        raise ValueError(f"an array's order is 'C' or 'F', not {order!r}")
-    if refusal := _refusal(dtype):
-        raise ValueError(f"an array of {dtype!r} can't be shared: {refusal}")
-    descr = numpy.lib.format.dtype_to_descr(dtype)
-    description: dict[str, Any] = {"descr": descr, "fortran_order": order == "F", "shape": shape}
-    if issubclass(dtype.type, numpy.record):
-        description["record"] = True
-    return repr(description).encode()
+def _check_shape(sizes: tuple[int, ...], dtype: numpy.dtype[Any]) -> None:
+    """Refuse a shape that numpy refuses, before there is a region for it."""
+    element = numpy.ndarray((), dtype, bytes(dtype.itemsize))
+    try:
+        numpy.broadcast_to(element, sizes)
+    except ValueError as error:
+        size = dtype.itemsize * math.prod(sizes)
+        what = f"an array of {dtype!r} and shape {sizes}, a capacity of {size} bytes"
+        raise ValueError(f"{what}, can't be: {error}") from None
 
 
 def _described(title: str, region: SharedRegion) -> SharedArray:
-    """Return the array that `_describe` described, or that somebody scribbled."""
-    description = region.metadata
+    """Return the array that its creator described, or that somebody scribbled."""
     try:
-        fields = ast.literal_eval(description.decode())
-        dtype = numpy.lib.format.descr_to_dtype(fields["descr"])
-        if refusal := _refusal(dtype):
-            raise ValueError(refusal)
-        if fields.get("record", False):
-            dtype = numpy.dtype((numpy.record, dtype))
-        order: Literal["C", "F"] = "F" if fields["fortran_order"] else "C"
-        return _view(SharedArray, region, _sizes(fields["shape"]), dtype, order=order)
-    except Exception as error:  # of whatever kind parsers and numpy have
+        found = _description.read(region.metadata)
+        return _view(SharedArray, region, found.shape, found.dtype(), order=found.order)
+    except Exception as error:  # of whatever kind numpy has
         message = f"{title}: its description of the array is damaged: {error}"
         raise NotARegionError(errno.EBADMSG, message) from error
 

@@ -24,12 +24,6 @@ if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
 __all__ = ["NotARegionError", "SharedRegion", "reclaim", "unlink", "wait_all", "wait_any"]
 
 
-# The kind of a region whose metadata is a description as in a .npy file (numpy's NEP 1):
-# a Python literal with the keys descr, fortran_order and shape, and record for a dtype
-# whose elements are numpy.record.
-ARRAY = 1
-
-
 class SharedRegion(_zinc.SharedRegion):
     """A region of memory that this process shares with others.
 
@@ -73,7 +67,7 @@ class SharedRegion(_zinc.SharedRegion):
         PermissionError and other OSErrors as the system says.
         """
         flags = _flags(persistent, reserve)
-        return _zinc.create(cls, name, capacity, flags, mode, False, metadata, 0)
+        return created(cls, name, capacity, flags, mode, False, metadata, 0)
 
     @classmethod
     def open_or_create(
@@ -96,6 +90,7 @@ class SharedRegion(_zinc.SharedRegion):
         `create` and `open` raise.
         """
         flags = _flags(persistent, reserve) | (_zinc.ANY_USER if any_user else 0)
+        # An interrupt leaves what the next call opens, and what another may have opened already.
         return _zinc.create(cls, name, capacity, flags, mode, True, metadata, 0)
 
     @classmethod
@@ -257,6 +252,30 @@ class SharedRegion(_zinc.SharedRegion):
     def __deepcopy__(self, memo: object) -> Never:
         """Refuse, with the reason."""
         self.__copy__()
+
+
+def created(cls: type[_Region], *arguments: Any) -> _Region:
+    """Call the extension's create, and leave nothing behind if that is interrupted."""
+    made: list[_Region] = []
+    try:
+        # An interrupt during the call is raised when it returns, before anything in Python has
+        # its result: so it goes into the list without a step of Python's own.
+        made.extend(map(_zinc.create, *zip((cls, *arguments), strict=False)))
+        return made[0]
+    except BaseException:
+        for region in made:
+            discard(region)
+        raise
+
+
+def discard(region: SharedRegion) -> None:
+    """Take back a region that this process has created: whoever asked for it never had it."""
+    if region.name is not None and not region.closed:
+        try:  # noqa: SIM105, contextlib takes half as long to import as all of zinc
+            unlink(region.name)
+        except OSError:  # somebody was faster
+            pass
+    region.close()
 
 
 def attach(

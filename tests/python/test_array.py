@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import copy
 import multiprocessing
 import os
 import pickle
 import re
+import signal
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ import pytest
 
 import zinc
 
-from .conftest import names_here
+from .conftest import SHM, names_here
+from .hostile import HOSTILE
 
 Array = numpy.ndarray[Any, Any]
 
@@ -216,29 +219,6 @@ def test_arrays_that_cannot_be(name: str) -> None:
         zinc.open_array(name)
 
 
-HOSTILE = [
-    b"",
-    b"\xff\xfe",
-    b"{}",
-    b"[1]",
-    b"(" * 1000,
-    b"-" * 2000 + b"1",
-    b"[" * 150 + b"]" * 150,
-    b"__import__('os').abort()",
-    b"{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
-    b"{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (1,)}",
-    b"{'descr': '<f8', 'fortran_order': False, 'shape': (2,)}",
-    b"{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}",
-    b"{'descr': '<f8', 'fortran_order': False, 'shape': (9223372036854775807, 2)}",
-    b"{'descr': '<f8', 'fortran_order': False, 'shape': (0, " + b"9" * 100 + b")}",
-    b"{'descr': '<f8', 'fortran_order': False, 'shape': (" + b"1," * 100 + b")}",
-    b"{'descr': '<f8', 'fortran_order': False, 'shape': 'x'}",
-    b"{'descr': '<S0', 'fortran_order': False, 'shape': (3,)}",
-    b"{'descr': [('', '|V99999999999')], 'fortran_order': False, 'shape': (1,)}",
-    b"{'descr': '(1000000000,1000000000)f8', 'fortran_order': False, 'shape': (1,)}",
-]
-
-
 @pytest.mark.parametrize("description", HOSTILE, ids=range(len(HOSTILE)))
 def test_description_that_lies(name: str, description: bytes) -> None:
     from zinc import _zinc
@@ -247,6 +227,51 @@ def test_description_that_lies(name: str, description: bytes) -> None:
     with pytest.raises(zinc.NotARegionError, match=f"{name}.*damaged"):
         zinc.open_array(name)
     del region
+
+
+def test_shape_that_numpy_refuses_makes_no_region(name: str) -> None:
+    for shape in (1,) * 65, (0, 2**63), (2**62, 2):
+        with pytest.raises(ValueError, match="can't be") as kept:
+            zinc.array(name, shape, "u1", persistent=True)
+        with pytest.raises(FileNotFoundError):
+            zinc.open(name)
+        del kept
+
+
+def interrupted(call: Callable[[], object], seconds: float) -> bool:
+    """Call, and interrupt it after a while; was that before it had returned?"""
+    kept = None
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        kept = call()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt:
+        return kept is None
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    return False
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize("call", ["create", "array", "share"])
+def test_interrupted_call_leaves_nothing(name: str, call: str, persistent: bool) -> None:
+    """At moments all over the call, until none comes before its end."""
+    source = numpy.ones(32 << 20, "u1")
+    calls: dict[str, Callable[[], object]] = {
+        "create": lambda: zinc.create(name, source.size, persistent=persistent),
+        "array": lambda: zinc.array(name, source.shape, "u1", persistent=persistent),
+        "share": lambda: zinc.share(source, name, persistent=persistent),
+    }
+    count = 0
+    for step in range(1, 1000):
+        if not interrupted(calls[call], step * 0.001):
+            with contextlib.suppress(FileNotFoundError):
+                zinc.unlink(name)
+            break
+        count += 1
+        assert not (SHM / f"zinc_{name}").exists()
+    assert count
 
 
 # ---- pickles ----

@@ -19,8 +19,10 @@ import numpy
 import pytest
 
 import zinc
+from zinc import _zinc
 
 from .conftest import SHM, may_unshare, whole_folder
+from .hostile import HOSTILE
 
 pytest.importorskip("typer", reason="the command's libraries are not here")
 
@@ -197,9 +199,28 @@ def test_what_others_wrote_does_nothing_to_a_terminal(name: str) -> None:
     assert (listing.returncode, one.returncode) == (0, 0)
     for text in listing.stdout, one.stdout:
         assert "\x1b" not in text
-        assert f"array {shown}" in text
+        assert "array, damaged description" in text
         assert f"{process.pid} {shown}" in text
     assert f"{name}{shown}\\udcff" in listing.stdout
+
+
+def test_hostile_descriptions_are_shown_as_damaged(name: str) -> None:
+    regions = [
+        _zinc.create(zinc.SharedRegion, f"{name}-{i}", 8, 0, 0o600, False, description, 1)
+        for i, description in enumerate(HOSTILE)
+    ]
+    good = zinc.array(f"{name}-good", 1)
+    found = {r["name"]: r["contents"] for r in answer("ls", "--json")}
+    assert found[f"{name}-good"] == "array <f8 (1,)"
+    told = [found[region.name or ""] for region in regions]
+    # What reads well, and only numpy knows better, is told as it stands.
+    assert all(one == "array, damaged description" or one.startswith("array ") for one in told)
+    assert told[HOSTILE.index(b"{[]:1}")] == "array, damaged description"
+    assert run("ls").stderr == ""
+    for region in regions:
+        done = run("info", region.name or "")
+        assert (done.returncode, done.stderr) == (0, "")
+    del good
 
 
 def test_rate_is_notifications_a_second(name: str) -> None:

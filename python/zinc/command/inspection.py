@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import dataclasses
 import os
@@ -10,8 +9,8 @@ import stat
 import time
 from typing import Any, Literal
 
-from .. import _zinc
-from .._region import ARRAY
+from .. import _description, _zinc
+from .._description import ARRAY, Description
 from .holders import Holder, Inode, holders, locks, user_name
 
 FOLDER = "/dev/shm"
@@ -62,23 +61,20 @@ class Region:
         return self.state == "attached" and self.handles > 0 and not self.holders
 
     @property
-    def description(self) -> dict[str, Any] | None:
-        """What an array's metadata says of it (its descr, shape and order), if it can be read."""
-        if self.kind != ARRAY:
-            return None
+    def description(self) -> Description | None:
+        """What an array's metadata says of it, if it can be read."""
         try:
-            found = ast.literal_eval(self.metadata.decode())
-            return found if {"descr", "shape", "fortran_order"} <= found.keys() else None
-        except (ValueError, SyntaxError, AttributeError, MemoryError, RecursionError):
+            return _description.read(self.metadata) if self.kind == ARRAY else None
+        except ValueError:
             return None
 
     @property
     def contents(self) -> str:
         """What the data is, in words: ``array <f4 (1080, 1920, 3)``, ``bytes``, ``kind 1000``."""
         if found := self.description:
-            descr = found["descr"] if isinstance(found["descr"], str) else "of records"
-            order = ", Fortran order" if found["fortran_order"] else ""
-            return f"array {descr} {found['shape']}{order}"
+            descr = found.descr if isinstance(found.descr, str) else "of records"
+            order = ", Fortran order" if found.order == "F" else ""
+            return f"array {descr} {found.shape}{order}"
         if self.kind == ARRAY:
             return "array, damaged description"
         return f"kind {self.kind}" if self.kind else "bytes"

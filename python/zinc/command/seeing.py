@@ -108,17 +108,16 @@ def hex_lines(data: bytes) -> Iterator[str]:
 
 def typed(region: Region, first: bytes) -> str | None:
     """Return the first elements of an array, if numpy is there to tell them."""
-    if region.description is None:
+    found = region.description
+    if found is None:
         return None
     try:
         import numpy
-        from numpy.lib.format import descr_to_dtype
 
-        dtype = descr_to_dtype(region.description["descr"])
-        return (
-            f"{plain(str(dtype))}: {numpy.frombuffer(first, dtype, len(first) // dtype.itemsize)}"
-        )
-    except (ImportError, ValueError, TypeError, ZeroDivisionError):
+        dtype = found.dtype()
+        elements = numpy.frombuffer(first, dtype, len(first) // dtype.itemsize)
+        return "\n".join(map(plain, f"{dtype}: {elements}".splitlines()))
+    except Exception:  # no numpy, or elements that it can't show: they may be anything
         return None
 
 

@@ -1,0 +1,52 @@
+"""What somebody might write where the description of an array of eight bytes is read."""
+
+HOSTILE = [
+    b"",
+    b"\xff\xfe",
+    b"{}",
+    b"[1]",
+    b"(" * 1000,
+    b"-" * 2000 + b"1",
+    b"[" * 150 + b"]" * 150,
+    b"__import__('os').abort()",
+    b"{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (2,)}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (9223372036854775807, 2)}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (0, " + b"9" * 100 + b")}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (" + b"1," * 100 + b")}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': 'x'}",
+    b"{'descr': '<S0', 'fortran_order': False, 'shape': (3,)}",
+    b"{'descr': [('', '|V99999999999')], 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': '(1000000000,1000000000)f8', 'fortran_order': False, 'shape': (1,)}",
+    b"{[]:1}",
+    b"{1, 2}",
+    b"{'descr': {}, 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': '<f8', 'fortran_order': 0, 'shape': (1,)}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (True,)}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': [1]}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (1,), 'record': []}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (1.0,)}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (1,)} if 1else 2",
+    b"{'descr': '<f8\\d', 'fortran_order': False, 'shape': (1,)}",  # Python warns of the escape
+    b"{'descr': '<f8' '\\\n', 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (1,)}#" + b"x" * 1900,
+    b"{'descr': [()], 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': [(1, '<f8')], 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': [((), '<f8')], 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': [('a', '<f8', 'x')], 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': [('a', '<f8'), ('a', '<f8')], 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': "
+    + b"[('a', " * 40
+    + b"'<f8'"
+    + b")]" * 40
+    + b", 'fortran_order': False, 'shape': ()}",
+    b"{'descr': '<M8[xx]', 'fortran_order': False, 'shape': (1,)}",
+    b"{'descr': '<U2147483647', 'fortran_order': False, 'shape': (1,)}",
+    b"\0" * 2048,
+    b"1" * 2048,
+    b"1+" * 1000 + b"1",
+    b"f'{x}'",
+    b"'" + b"\\" * 1001,
+]
