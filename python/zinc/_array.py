@@ -287,7 +287,8 @@ def _described(title: str, region: SharedRegion) -> SharedArray:
 # ---- views ----
 
 # For pickles: tasks of a pool that get parts of one array need no handle each. One that
-# may only read is not the same.
+# may only read is not the same. A forked child goes on with those of its parent, which are
+# its own handles too, and may be the last ways to a region that has no name.
 _attached: weakref.WeakValueDictionary[tuple[int, bool], SharedRegion] = (
     weakref.WeakValueDictionary()
 )

@@ -240,7 +240,9 @@ class SharedRegion(_zinc.SharedRegion):
         if self.closed:
             raise ValueError(f"pickle {self._title}: it is closed, and can't be attached to")
         place = (os.getpid(), self.fileno()) if self.name is None else self.name
-        return attach, (type(self), place, self.id, self.readonly), getattr(self, "__dict__", None)
+        # What a subclass has of its own, in its __dict__, its __slots__ or as it says itself.
+        state = self.__getstate__()
+        return attach, (type(self), place, self.id, self.readonly), state
 
     def __copy__(self) -> Never:
         """Refuse, with the reason."""

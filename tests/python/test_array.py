@@ -312,6 +312,27 @@ def test_pickle_is_a_reference(name: str) -> None:
     del other
 
 
+def test_forked_child_loads_what_it_has_inherited() -> None:
+    """Of an anonymous region that its parent has closed by then: nobody else could attach."""
+    array = zinc.array(None, 3)
+    pickled = pickle.dumps(array[1:])
+    asked, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(told)
+            os.read(asked, 1)
+            loaded = pickle.loads(pickled)
+            loaded[:] = 5
+            os._exit(0 if array.tolist() == [0, 5, 5] and loaded.region is array.region else 1)
+        finally:
+            os._exit(2)
+    array.region.close()
+    os.close(asked)
+    os.close(told)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def private_bytes() -> int:
     """Return the memory of this process that is no file's and nobody else's."""
     status = Path("/proc/self/status").read_text()

@@ -23,6 +23,38 @@ class Frames(zinc.SharedRegion):
     rate: int
 
 
+class Slotted(Frames):
+    """With places of its own beside, one of which is empty."""
+
+    __slots__ = ("depth", "empty")
+
+    depth: int
+    empty: int
+
+
+class Bare(zinc.SharedRegion):
+    """With places alone."""
+
+    __slots__ = ("depth",)
+
+    depth: int
+
+
+class Stated(zinc.SharedRegion):
+    """That says itself what is kept."""
+
+    __slots__ = ("depth", "secret")
+
+    depth: int
+    secret: str
+
+    def __getstate__(self) -> object:
+        return {"doubled": self.depth * 2}
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        self.depth = state["doubled"]
+
+
 def answer(region: zinc.SharedRegion) -> None:
     """Count up what is there, in a child."""
     while region.wait(60_000):
@@ -69,6 +101,22 @@ def test_loaded_is_a_handle_of_its_own(name: str, protocol: int) -> None:
             loaded.close()
             assert not one.closed
         assert pickle.loads(pickle.dumps(region, protocol)).rate == 30
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_what_a_subclass_has_of_its_own_is_kept(name: str, protocol: int) -> None:
+    with Slotted.create(name, 8) as region, Bare.anonymous(8) as bare, Stated.anonymous(8) as own:
+        region.rate, region.depth = 30, 5
+        bare.depth = own.depth = 7
+        own.secret = "s"
+        with pickle.loads(pickle.dumps(region, protocol)) as loaded:
+            assert (loaded.rate, loaded.depth, loaded.id) == (30, 5, region.id)
+            assert not hasattr(loaded, "empty")
+        with pickle.loads(pickle.dumps(bare, protocol)) as loaded:
+            assert loaded.depth == 7
+        with pickle.loads(pickle.dumps(own, protocol)) as loaded:
+            assert loaded.depth == 14
+            assert not hasattr(loaded, "secret")
 
 
 def test_pickle_of_what_is_gone(name: str) -> None:
