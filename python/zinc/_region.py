@@ -274,7 +274,7 @@ def discard(region: SharedRegion) -> None:
     """Take back a region that this process has created: whoever asked for it never had it."""
     if region.name is not None and not region.closed:
         try:  # noqa: SIM105, contextlib takes half as long to import as all of zinc
-            unlink(region.name)
+            region.unlink()
         except OSError:  # somebody was faster
             pass
     region.close()

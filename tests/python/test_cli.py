@@ -457,7 +457,9 @@ def test_rm_spares_the_living(name: str, killed: Callable[[str, int], None]) -> 
         done = run("rm", name, f"{name}-dead", f"{name}-kept", f"{name}-none")
         assert done.returncode == 1
         assert done.stdout == f"removed {name}-dead\nremoved {name}-kept\n"
-        assert f'region "{name}" is in use; --force' in done.stderr
+        assert (
+            "it is in use; its name stays as long as somebody is attached; --force" in done.stderr
+        )
         assert f'"{name}-none": not found' in done.stderr
         assert run("rm", name, "--force", "--dry-run").stdout == f"would remove {name}\n"
         assert (SHM / f"zinc_{name}").exists()

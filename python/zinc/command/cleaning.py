@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -24,18 +25,17 @@ def rm(
     failed = False
     for name in names:
         try:
-            if not force:
-                found = inspection.examine(name)
-                if found.problem:
-                    raise OSError(0, found.problem)
-                if found.state == "attached":
-                    told = f'region "{name}" is in use; --force removes its name all the same'
-                    raise OSError(0, told)
             if not dry_run:
-                unlink(name, force=force)
+                unlink(name, force=force, if_unused=not force)
+            elif not force:
+                found = inspection.examine(name)
+                if found.problem or found.state == "attached":
+                    raise OSError(0, found.problem or f'region "{name}" is in use')
             print(f"{'would remove' if dry_run else 'removed'} {name}")
         except (OSError, ValueError) as error:
-            print(f"zinc: {error_text(error)}", file=sys.stderr)
+            is_used = isinstance(error, OSError) and error.errno == errno.EBUSY and not force
+            hint = "; --force removes it all the same" if is_used else ""
+            print(f"zinc: {error_text(error)}{hint}", file=sys.stderr)
             failed = True
     if failed:
         raise typer.Exit(1)
