@@ -40,7 +40,8 @@ static char *volatile kept[HANDLES];
 /* Closes, and puts strings that could pass for a region's path where the handles were. */
 static void *close_all(void *unused) {
     (void)unused;
-    while (!atomic_load(&go)) {}
+    while (!atomic_load(&go)) {
+    }
     for (int i = HANDLES - 1; i >= 0; i--) {
         zinc_close(handles[i]);
         kept[i] = strdup(innocent);
