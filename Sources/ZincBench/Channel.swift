@@ -52,6 +52,19 @@ struct Semaphore: Channel {
   func hear(_ round: UInt32) { _ = unsafe zinc_wait(handle, .max) }
 }
 
+@safe struct Sleep: Channel {
+  let handle: ZincHandle?
+  init(_ place: UInt) { unsafe handle = ZincHandle(bitPattern: place) }
+  func say(_ round: UInt32) { unsafe zinc_notify(handle) }
+  func hear(_ round: UInt32) {
+    var options = ZincWaitOptions()
+    options.size = UInt(MemoryLayout<ZincWaitOptions>.size)
+    options.deadline_ns = .max
+    options.flags = UInt32(ZINC_WAIT_SLEEP)
+    _ = unsafe zinc_region_wait(handle, &options)
+  }
+}
+
 @safe struct TryWait: Channel {
   let handle: ZincHandle?
   init(_ place: UInt) { unsafe handle = ZincHandle(bitPattern: place) }
@@ -59,11 +72,11 @@ struct Semaphore: Channel {
   func hear(_ round: UInt32) { while unsafe zinc_try_wait(handle) != 0 { zincbench_pause() } }
 }
 
-/// As `Wait`; whoever is last of a crowd to hear answers by a futex.
+/// As `Sleep`; whoever is last of a crowd to hear answers by a futex.
 struct Crowd: Channel {
   typealias Answer = Futex
-  let wait: Wait
-  init(_ place: UInt) { wait = Wait(place) }
+  let wait: Sleep
+  init(_ place: UInt) { wait = Sleep(place) }
   func say(_ round: UInt32) { wait.say(round) }
   func hear(_ round: UInt32) { wait.hear(round) }
 }

@@ -71,6 +71,7 @@ public func zincbench_ask(_ channel: UInt32, _ talk: UnsafePointer<ZincBenchTalk
   case ZINCBENCH_SEMAPHORE: unsafe Conversation<Semaphore>(talk).ask()
   case ZINCBENCH_WAIT: unsafe Conversation<Wait>(talk).ask()
   case ZINCBENCH_TRY_WAIT: unsafe Conversation<TryWait>(talk).ask()
+  case ZINCBENCH_SLEEP: unsafe Conversation<Sleep>(talk).ask()
   default: unsafe Conversation<Crowd>(talk).ask()
   }
 }
@@ -86,6 +87,7 @@ public func zincbench_answer(_ channel: UInt32, _ talk: UnsafePointer<ZincBenchT
   case ZINCBENCH_SEMAPHORE: unsafe Conversation<Semaphore>(talk).reply()
   case ZINCBENCH_WAIT: unsafe Conversation<Wait>(talk).reply()
   case ZINCBENCH_TRY_WAIT: unsafe Conversation<TryWait>(talk).reply()
+  case ZINCBENCH_SLEEP: unsafe Conversation<Sleep>(talk).reply()
   default: unsafe Conversation<Crowd>(talk).reply()
   }
 }

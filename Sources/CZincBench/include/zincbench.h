@@ -20,7 +20,8 @@ enum {
     ZINCBENCH_SEMAPHORE = 4, /* sem_post and sem_wait */
     ZINCBENCH_WAIT = 5,      /* zinc_notify and zinc_wait */
     ZINCBENCH_TRY_WAIT = 6,  /* zinc_notify, and zinc_try_wait in a loop */
-    ZINCBENCH_CROWD = 7,     /* zinc_notify and zinc_wait; the answer is a futex */
+    ZINCBENCH_SLEEP = 7,     /* zinc_notify, and zinc_region_wait that sleeps at once */
+    ZINCBENCH_CROWD = 8,     /* the same; the answer is a futex */
 };
 
 /*

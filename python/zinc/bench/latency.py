@@ -97,8 +97,8 @@ class LookedAt(Regions):
     kind = native.TRY_WAIT
 
 
-class Sleepers(Regions):
-    """The same, with handles that do not spin."""
+class PinnedRegions(Regions):
+    """The same, made by a process that has one processor already."""
 
     def __init__(self) -> None:
         method.pin(method.processors()[0])
@@ -106,16 +106,20 @@ class Sleepers(Regions):
         method.unpin()
 
 
+class Sleepers(Regions):
+    """The same, for who sleeps at once."""
+
+    kind = native.SLEEP
+
+
 class SleepingCrowd(Channel):
-    """A region for the questions, whose handle does not spin; a futex for the answer."""
+    """A region for the questions, on which all sleep at once; a futex for the answer."""
 
     kind = native.CROWD
 
     def __init__(self) -> None:
         super().__init__()
-        method.pin(method.processors()[0])
         self.region = Handle(1)
-        method.unpin()
         self.there = self.region.place
 
     def __exit__(self, *exception: object) -> None:
@@ -153,8 +157,13 @@ AWAKE: dict[str, Callable[[], Channel]] = {
     "bare cache line": Channel,
     **REFERENCES,
 }
+PINNED_FIRST: dict[str, Callable[[], Channel]] = {
+    "zinc, wait": PinnedRegions,
+    "zinc, wait, pinned later": Regions,
+    "bare cache line": Channel,
+}
 ONE_PROCESSOR: dict[str, Callable[[], Channel]] = {
-    "zinc, wait": Sleepers,
+    "zinc, wait": Regions,
     "zinc, try_wait": LookedAt,
     **REFERENCES,
 }
@@ -177,6 +186,7 @@ class Mode:
 MODES = {
     "back to back": Mode(AWAKE),
     "back to back, one way": Mode(AWAKE, "one way"),
+    "pinned first": Mode(PINNED_FIRST),
     "asleep": Mode(ASLEEP, pause=100_000),
     "asleep, one way": Mode(ASLEEP, "one way", pause=100_000),
     "mixed, 1 kHz": Mode(MIXED, "one way", pause=1_000_000),

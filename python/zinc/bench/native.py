@@ -13,7 +13,7 @@ import zinc
 
 LIBRARY = Path(zinc.get_library()).with_name("libzincbench.so")
 
-SPIN, FUTEX, RAW, FILE, SEMAPHORE, WAIT, TRY_WAIT, CROWD = range(8)
+SPIN, FUTEX, RAW, FILE, SEMAPHORE, WAIT, TRY_WAIT, SLEEP, CROWD = range(9)
 
 Times = numpy.ndarray[tuple[int], numpy.dtype[numpy.uint64]]
 
