@@ -1,34 +1,52 @@
 /*
  * Closing beside waits, Sources/Zinc/Notification/WaitsInFlight.swift: two threads that wait,
- * one that closes and then frees. The word has the waits in progress, and whether it closes.
+ * one that closes and then frees. One wait may have the place `only`, others are counted in
+ * the word that also says that it closes.
  *
  *     spin -a closing.pml && cc -O2 -DSAFETY pan.c && ./a.out -E
  *
  * What must hold: nothing is touched that is freed, and the close comes to its end. The memory
- * of the word itself is never given back.
+ * of the words themselves is never given back.
  */
 #define WAITERS 2
 
 byte count;
-bool closing, freed, is_closed;
+bool only, closing, freed, is_closed;
 bool asleep[WAITERS];
 byte ended;
 
 #define TOUCH assert(!freed)
 
 proctype waiter(byte me) {
+    bool has_only, is_counted;
 #ifdef TOUCH_BEFORE_BEGIN
     TOUCH;
 #endif
-    bool has_begun;
-    atomic {                                                       /* begin */
+    /* begin */
+#ifdef LOOK_BEFORE_TAKING /* what a weaker order than sequentially consistent allows */
+    bool seen = closing;
+#define IS_CLOSING seen
+#else
+#define IS_CLOSING closing
+#endif
+    atomic {
         if
-        :: closing
-        :: else -> count++; has_begun = true
+        :: !only -> only = true; has_only = true
+        :: else
         fi
     }
     if
-    :: has_begun ->
+    :: has_only && IS_CLOSING -> only = false; has_only = false
+    :: has_only && !IS_CLOSING -> skip
+    :: !has_only -> atomic {
+            if
+            :: closing
+            :: else -> count++; is_counted = true
+            fi
+        }
+    fi;
+    if
+    :: has_only || is_counted ->
         do
         :: true -> TOUCH; break                                    /* news */
         :: true ->
@@ -43,7 +61,12 @@ proctype waiter(byte me) {
 #ifndef TOUCH_AFTER_END
         TOUCH;                                                     /* sees what is new */
 #endif
-        atomic { count-- }                                         /* end */
+        atomic {                                                   /* end */
+            if
+            :: has_only -> only = false
+            :: else -> count--
+            fi
+        }
 #ifdef TOUCH_AFTER_END
         TOUCH
 #endif
@@ -51,6 +74,12 @@ proctype waiter(byte me) {
     fi;
     ended++
 }
+
+#ifdef FORGET_ONLY
+#define NOBODY (count == 0)
+#else
+#define NOBODY (count == 0 && !only)
+#endif
 
 inline wake_all() {
     atomic { asleep[0] = false; asleep[1] = false }
@@ -60,12 +89,12 @@ proctype closer() {
     closing = true;
 #ifdef WAKE_ONCE
     wake_all();
-    count == 0;
+    NOBODY;
 #else
 #ifndef FREE_AT_ONCE
     do
-    :: count == 0 -> break
-    :: count != 0 -> wake_all()
+    :: NOBODY -> break
+    :: !NOBODY -> wake_all()
     od;
 #endif
 #endif

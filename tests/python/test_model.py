@@ -235,7 +235,11 @@ def test_closing_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "weaker", ["TOUCH_BEFORE_BEGIN", "TOUCH_AFTER_END", "WAKE_ONCE", "FREE_AT_ONCE"]
+    "weaker",
+    [
+        *("TOUCH_BEFORE_BEGIN", "TOUCH_AFTER_END", "WAKE_ONCE", "FREE_AT_ONCE"),
+        *("LOOK_BEFORE_TAKING", "FORGET_ONLY"),
+    ],
 )
 def test_nothing_weaker_holds_of_closing(tmp_path: Path, weaker: str) -> None:
     assert not holds(tmp_path, "closing.pml", weaker)

@@ -279,6 +279,9 @@ static inline void czinc_pause(void) {
 #endif
 }
 
+/* Reads a word ahead, if it is there. */
+static inline void czinc_prefetch(const void *word) { __builtin_prefetch(word); }
+
 static inline int32_t czinc_random(void *buffer, uintptr_t count) {
     long got;
     do got = syscall(SYS_getrandom, buffer, count, 0);

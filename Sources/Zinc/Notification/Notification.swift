@@ -64,6 +64,7 @@ internal import Synchronization
   @inline(__always)
   func notify() -> UInt32 {
     guard canNotify else { return 0 }
+    let words = words  // Now: the add lets nothing begin before it is done.
     let answered = ticketsFound.load(ordering: .relaxed)  // n1
     let sequence = unsafe words.sequence.pointee.wrappingAdd(
       1, ordering: .sequentiallyConsistent  // n2
@@ -125,8 +126,11 @@ internal import Synchronization
   /// is open, nor after `end`.
   @inline(__always)
   func wait(_ options: WaitOptions = [], deadline: () -> UInt64) -> WaitResult {
-    guard waits.begin() else { return .closed }
-    defer { waits.end() }
+    // A hint, which touches nothing: the word is under way while this wait is counted.
+    unsafe czinc_prefetch(words.sequence)
+    let place = waits.begin()
+    if case .none = place { return .closed }
+    defer { waits.end(place) }
     if tryWait() { return .notified }
     let result = lookAndSleep(past: sequenceSeen, options, deadline: deadline())
     if result == .notified { seen.store(sequence, ordering: .relaxed) }
@@ -135,8 +139,10 @@ internal import Synchronization
 
   /// Waits until the sequence is not `last`; otherwise the same.
   func wait(past last: UInt32, _ options: WaitOptions = [], deadline: UInt64) -> WaitResult {
-    guard waits.begin() else { return .closed }
-    defer { waits.end() }
+    unsafe czinc_prefetch(words.sequence)
+    let place = waits.begin()
+    if case .none = place { return .closed }
+    defer { waits.end(place) }
     if sequence != last { return .notified }
     return lookAndSleep(past: last, options, deadline: deadline)
   }

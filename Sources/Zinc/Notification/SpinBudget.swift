@@ -11,6 +11,8 @@ internal import Synchronization
 /// shares their processor, spend next to nothing on it.
 @safe struct SpinBudget: ~Copyable {
   private static let usual: UInt64 = 8_000
+  /// About what 32 looks take, with a pause after each.
+  private static let least: UInt64 = 1_000
   private static let longest: UInt64 = 64_000
   /// Relaxed: threads that share a handle may lose each other's hints.
   private let failuresInARow = Atomic<UInt32>(0)
@@ -28,7 +30,8 @@ internal import Synchronization
     let failures = failuresInARow.load(ordering: .relaxed)
     let budget = SpinBudget.budget(after: failures)
     if budget > 0 {
-      let end = min(deadline, czinc_clock(CLOCK_MONOTONIC) + budget)
+      // The first looks come before the clock is read, which takes as long as an answer may.
+      var end: UInt64 = 0
       repeat {
         for _ in 0..<32 {
           if isDone() {
@@ -37,7 +40,10 @@ internal import Synchronization
           }
           czinc_pause()
         }
-      } while czinc_clock(CLOCK_MONOTONIC) < end
+        let now = czinc_clock(CLOCK_MONOTONIC)
+        if end == 0 { end = min(deadline, now + budget - SpinBudget.least) }
+        if now >= end { break }
+      } while true
     }
     failuresInARow.store(failures &+ 1, ordering: .relaxed)
     return false

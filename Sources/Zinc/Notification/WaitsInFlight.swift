@@ -1,20 +1,47 @@
 internal import Synchronization
 
 /// Counts the waits in progress on a handle, so that closing can end them before
-/// the memory goes. The word:
+/// the memory goes. The words:
 ///
-///     bit 63      closing: nobody may begin
-///     bits 32-62  the fork generation that the count belongs to: the threads of a
-///                 parent do not exist in its child, and never leave
-///     bits 0-31   waits in progress
+///     word  bit 63      closing: nobody may begin
+///           bits 32-62  the fork generation that the count belongs to: the threads of a
+///                       parent do not exist in its child, and never leave
+///           bits 0-31   waits in progress
+///     only  a place for one more wait, which thus ends by a plain store: the fork
+///           generation plus one of who has it, 0 where nobody has
+///
+/// Who takes `only` looks for `closing` after that, and who closes looks at `only` after it has
+/// said so, all sequentially consistent: one of the two sees the other. tests/model searches it.
 @safe struct WaitsInFlight: ~Copyable {
+  enum Place: UInt32 { case none, only, counted }
+
   private static let closing: UInt64 = 1 << 63
   private let word = Atomic<UInt64>(0)
+  private let only = Atomic<UInt64>(0)
 
   var isClosing: Bool { word.load(ordering: .acquiring) & WaitsInFlight.closing != 0 }
 
-  /// False once the handle is being closed.
-  func begin() -> Bool {
+  /// A place for one wait, to be given to `end`; `none` once the handle is being closed.
+  @inline(__always)
+  func begin() -> Place {
+    let mine = WaitsInFlight.mine
+    let now = only.load(ordering: .relaxed)
+    guard now != mine,
+      only.compareExchange(expected: now, desired: mine, ordering: .sequentiallyConsistent)
+        .exchanged
+    else { return count() ? .counted : .none }
+    if word.load(ordering: .sequentiallyConsistent) & WaitsInFlight.closing == 0 { return .only }
+    only.store(0, ordering: .releasing)
+    return .none
+  }
+
+  @inline(__always)
+  func end(_ place: Place) {
+    if case .only = place { only.store(0, ordering: .releasing) } else { uncount() }
+  }
+
+  /// One more of any number; false once the handle is being closed.
+  func count() -> Bool {
     var now = word.load(ordering: .relaxed)
     while now & WaitsInFlight.closing == 0 {
       let (exchanged, original) = word.weakCompareExchange(
@@ -26,7 +53,7 @@ internal import Synchronization
     return false
   }
 
-  func end() { word.wrappingSubtract(1, ordering: .releasing) }
+  func uncount() { word.wrappingSubtract(1, ordering: .releasing) }
 
   /// Lets none begin any more and calls `wake` until none is left: a wait that
   /// looked before it was told may go to sleep after any one wake.
@@ -34,10 +61,14 @@ internal import Synchronization
     word.bitwiseOr(WaitsInFlight.closing, ordering: .sequentiallyConsistent)
     poll {
       let count = WaitsInFlight.current(word.load(ordering: .acquiring)) & 0xFFFF_FFFF
-      if count != 0 { wake() }
-      return count == 0
+      let isAlone = only.load(ordering: .sequentiallyConsistent) != WaitsInFlight.mine
+      if count == 0 && isAlone { return true }
+      wake()
+      return false
     }
   }
+
+  private static var mine: UInt64 { UInt64(ForkGate.generation) + 1 }
 
   /// The word with its count, or with zero if that is of an earlier generation.
   private static func current(_ word: UInt64) -> UInt64 {

@@ -33,9 +33,9 @@ internal import Synchronization
   ) -> Notification.WaitResult {
     for i in 0..<count { unsafe items[i].is_new = 0 }
     var begun = 0
-    defer { for i in 0..<begun { unsafe handle(i).pointee.notification.waits.end() } }
+    defer { for i in 0..<begun { unsafe handle(i).pointee.notification.waits.uncount() } }
     while begun < count {
-      guard unsafe handle(begun).pointee.notification.waits.begin() else { return .closed }
+      guard unsafe handle(begun).pointee.notification.waits.count() else { return .closed }
       begun += 1
     }
     if seeing {
