@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -385,6 +386,50 @@ def test_put_from_a_pipe_stays_until_it_is_interrupted(name: str) -> None:
         assert not (SHM / f"zinc_{name}").exists()
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGRTMAX],
+    ids=lambda number: number.name,
+)
+def test_put_that_a_signal_ends_leaves_nothing(
+    name: str, tmp_path: Path, ending: signal.Signals
+) -> None:
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+    with subprocess.Popen(
+        [*COMMAND, "put", name, str(path), "--persistent"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not (SHM / f"zinc_{name}").exists():
+            assert process.poll() is None
+        process.send_signal(ending)
+        process.send_signal(signal.SIGTERM)  # they come in pairs
+        assert process.stderr
+        assert process.stderr.read() == ""
+        assert process.wait() == 128 + ending or process.returncode == 128 + signal.SIGTERM
+    assert not (SHM / f"zinc_{name}").exists()
+
+
+def test_put_heeds_what_nohup_says(name: str) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        ["nohup", *COMMAND, "put", name], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stderr
+        process.stdin.write("hello")
+        process.stdin.close()
+        assert "until this is interrupted" in process.stderr.readline()
+        process.send_signal(signal.SIGHUP)
+        with zinc.open(name) as region:
+            assert bytes(region.as_buffer()) == b"hello"
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
+
+
 def test_cat_into_a_pipe_that_closes(name: str) -> None:
     with zinc.create(name, 4 << 20):
         shell = f"{' '.join(COMMAND)} cat {name} | head -c 10 | wc -c"
@@ -491,6 +536,19 @@ def test_gc_where_nobody_is_dead_says_so(name: str) -> None:
 # ---- doctor
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can unmount")
+@pytest.mark.parametrize(("kind", "status"), [("tmpfs", "ok"), ("ramfs", "bad")])
+def test_doctor_knows_a_tmpfs_without_proc(kind: str, status: str) -> None:
+    prepare = f"mount -t {kind} -o mode=1777 none /dev/shm && umount -l /proc"
+    command = f"{prepare} && exec {' '.join(COMMAND)} doctor --json"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", command], capture_output=True, text=True, check=False
+    )
+    found = {check["name"]: check for check in json.loads(done.stdout)}
+    assert (found["/dev/shm"]["status"], found["/proc"]["status"]) == (status, "note")
+    assert found["memory limit"]["found"] == "can't be told without /proc"
+
+
 def test_doctor_finds_this_machine_fit() -> None:
     found = answer("doctor", "--json")
     assert [check["status"] for check in found if check["status"] == "bad"] == []
@@ -553,6 +611,9 @@ def test_doctor_reads_what_logind_is_told(monkeypatch: pytest.MonkeyPatch, tmp_p
         (("put", "x", "/nowhere/at-all"), 1, "zinc: /nowhere/at-all: No such file"),
         (("put", "x", "/dev/null"), 1, "there is nothing to put"),
         (("wait", "x", "--timeout", "-1"), 2, "--timeout"),
+        (("wait", "x", "--timeout", "nan"), 2, "--timeout"),
+        (("top", "--interval", "nan"), 2, "--interval"),
+        (("top", "--interval", "inf"), 2, "--interval"),
         (("info",), 2, "NAME"),
         (("nonsense",), 2, "nonsense"),
     ],
@@ -563,6 +624,77 @@ def test_errors_are_one_line(arguments: tuple[str, ...], status: int, told: str)
     assert told in done.stderr
     if status == 1:
         assert done.stderr.count("\n") == 1
+
+
+LOOKS = [["ls"], ["info", "NAME"], ["doctor"], ["cat", "NAME"], ["notify", "NAME"], ["gc"]]
+LOOKS += [["--version"], ["--help"], ["rm", "NAME", "--force", "--dry-run"], ["bench", "rows"]]
+LOOKS += [["wait", "NAME", "--after", "7"], ["watch", "NAME", "--count", "1"]]
+
+
+def shell(name: str, arguments: list[str], rest: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a shell that does something to its standard streams."""
+    with zinc.create(name, 1 << 20, persistent=True) as region:
+        command = " ".join([*COMMAND, *arguments]).replace("NAME", name)
+        end = threading.Event()
+
+        def tell() -> None:
+            while not end.wait(0.01):
+                region.notify()
+
+        notifier = threading.Thread(target=tell)
+        notifier.start()
+        try:
+            done = subprocess.run(
+                ["bash", "-c", f"{command} {rest}"],
+                env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            end.set()
+            notifier.join()
+            zinc.unlink(name, force=True)
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize("arguments", LOOKS, ids=lambda words: words[0])
+def test_output_that_can_not_be_written_is_told_in_one_line(
+    name: str, arguments: list[str]
+) -> None:
+    closed = shell(name, arguments, ">&-")
+    assert (closed.returncode, closed.stderr) == (1, "zinc: standard output is closed\n")
+    full = shell(name, arguments, "> /dev/full")
+    assert (full.returncode, full.stderr) == (1, "zinc: No space left on device\n")
+    for rest in "| true", "| head -c 1":
+        assert shell(name, arguments, rest).stderr == ""
+
+
+def test_input_that_is_closed_is_told_in_one_line(name: str) -> None:
+    done = shell(name, ["put", "NAME"], "<&-")
+    assert (done.returncode, done.stderr) == (1, "zinc: standard input is closed\n")
+    for rest in "<&-", "2>&-", "<&- 2>&-":
+        assert shell(name, ["info", "NAME"], rest).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "settings", ["PYTHONIOENCODING=ascii", "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0"]
+)
+def test_terminal_that_has_few_characters_gets_their_numbers(name: str, settings: str) -> None:
+    environment = {**os.environ, **dict(word.split("=") for word in settings.split())}
+    array = zinc.array(name, 2, [("größe", "f4")])
+    for words in ("ls",), ("ls", "--json"), ("info", name), ("doctor",), ("gc",), ("--help",):
+        done = run(*words, env=environment)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.isascii()
+        assert words != ("info", name) or "gr\\xf6\\xdfe" in done.stdout
+    for words in ("info", "größe"), ("cat", "größe"), ("rm", "größe"), ("notify", "größe"):
+        done = run(*words, env=environment)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert done.stderr.startswith("zinc: ")
+    del array
 
 
 def test_top_asks_for_a_terminal() -> None:

@@ -31,12 +31,13 @@ def rm(
                 found = inspection.examine(name)
                 if found.problem or found.state == "attached":
                     raise OSError(0, found.problem or f'region "{name}" is in use')
-            print(f"{'would remove' if dry_run else 'removed'} {name}")
         except (OSError, ValueError) as error:
             is_used = isinstance(error, OSError) and error.errno == errno.EBUSY and not force
             hint = "; --force removes it all the same" if is_used else ""
             print(f"zinc: {error_text(error)}{hint}", file=sys.stderr)
             failed = True
+        else:
+            print(f"{'would remove' if dry_run else 'removed'} {name}")
     if failed:
         raise typer.Exit(1)
 

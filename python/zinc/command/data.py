@@ -14,7 +14,7 @@ from typing import Annotated, BinaryIO, TypeVar
 import typer
 from rich.progress import Progress
 
-from .._region import SharedRegion, unlink
+from .._region import SharedRegion, discard
 from . import inspection
 from .console import Name, Sum, fail, notes, opened
 
@@ -63,39 +63,73 @@ def put_all(
     """Put pieces into a region."""
     if not size:
         fail("there is nothing to put: a region has at least one byte")
+    passed = passing(f"to {name}", size, pieces, sha256)
     try:
         region = SharedRegion.open(name)
-        is_new = False
     except FileNotFoundError:
-        # No signal may leave half of it, neither now nor while it stays for others.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        region = SharedRegion.create(name, size, persistent=persistent)
-        is_new = True
+        put_new(name, size, passed, notify, persistent)
+        return
     with region:
-        if persistent and not is_new and not inspection.examine(name).persistent:
+        if persistent and not inspection.examine(name).persistent:
             fail(f'region "{name}" is there already, and not persistent')
         if region.capacity != size:
             told = f"{region.capacity:,} bytes, and there are {size:,} to put"
             fail(f'region "{name}" has {told}; zinc rm it first')
-        room = memoryview(region)
-        done = 0
-        try:
-            for piece in passing(f"to {name}", size, pieces, sha256):
-                room[done : done + len(piece)] = piece
-                done += len(piece)
-        except BaseException:
-            if is_new:  # nobody should find half of it
-                unlink(name)
-            raise
-        if notify:
-            region.notify()
-        if is_new and not persistent:
-            try:
-                told = f"{name}: {size:,} bytes, until this is interrupted"
-                print(told, file=sys.stderr, flush=True)
-                signal.pause()
-            except KeyboardInterrupt:
-                return
+        fill(region, passed, notify)
+
+
+def put_new(name: str, size: int, pieces: Iterable[bytes], notify: bool, persistent: bool) -> None:
+    """Put pieces into a region that is created for them; nobody finds half of it."""
+    signals = end_in_order()
+    region = SharedRegion.create(name, size, persistent=persistent)
+    try:
+        fill(region, pieces, notify)
+        if not persistent:
+            signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+            print(f"{name}: {size:,} bytes, until this is interrupted", file=sys.stderr, flush=True)
+            signal.sigwait(signals)
+    except BaseException:
+        discard(region)
+        raise
+    region.close()
+
+
+def end_in_order() -> set[int]:
+    """Let every signal that would end this process at once end it as an exception does.
+
+    Returns which. Those that somebody has told to be ignored, as nohup does, stay ignored. The
+    first one ends it, and none after it disturbs the end: often they come in pairs.
+    """
+    spared = {
+        *(signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
+        *(signal.SIGCONT, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH),
+        *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),  # of faults
+    }
+    defaults = signal.SIG_DFL, signal.default_int_handler
+    ending = {n for n in signal.valid_signals() - spared if signal.getsignal(n) in defaults}
+
+    is_ending = False
+
+    def end(number: int, _: object) -> None:
+        nonlocal is_ending
+        if not is_ending:
+            is_ending = True
+            sys.exit(128 + number)
+
+    for number in ending:
+        signal.signal(number, end)
+    return {int(number) for number in ending}
+
+
+def fill(region: SharedRegion, pieces: Iterable[bytes], notify: bool) -> None:
+    """Copy pieces into a region."""
+    room = memoryview(region)
+    done = 0
+    for piece in pieces:
+        room[done : done + len(piece)] = piece
+        done += len(piece)
+    if notify:
+        region.notify()
 
 
 def whole(source: BinaryIO) -> tuple[int, Iterable[bytes]]:

@@ -41,15 +41,28 @@ def checks() -> Iterator[Check]:
             yield Check(name, "bad", f"can't be looked at: {error.strerror}")
 
 
+TMPFS = 0x01021994  # statfs(2)
+
+
+def file_system(path: str) -> int:
+    """Return the type of the file system that a path is on, which takes no /proc."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    found = (ctypes.c_long * 64)()  # of which it is the first word, and the whole is less
+    if libc.statfs(os.fsencode(path), found):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return found[0] & 0xFFFFFFFF
+
+
 def folder() -> Check:
     """Is /dev/shm a tmpfs?"""
-    mounts = [line.split() for line in read("/proc/mounts").splitlines()]
-    kinds = [words[2] for words in mounts if words[1] == FOLDER]
     if not os.path.isdir(FOLDER):
         todo = f"regions with a name need it: mount -t tmpfs -o mode=1777 tmpfs {FOLDER}"
         return Check(FOLDER, "bad", "it is not there", todo)
-    if not kinds or kinds[-1] != "tmpfs":
-        found = kinds[-1] if kinds else "no mount of its own"
+    kind = file_system(FOLDER)
+    if kind != TMPFS:
+        mounts = [line.split() for line in read("/proc/mounts").splitlines()]
+        kinds = [words[2] for words in mounts if words[1] == FOLDER]
+        found = kinds[-1] if kinds else f"a file system of type {kind:#x}"
         todo = f"regions would lie on a disk: mount -t tmpfs -o mode=1777 tmpfs {FOLDER}"
         return Check(FOLDER, "bad", found, todo)
     return Check(FOLDER, "ok", "a tmpfs")
@@ -161,9 +174,10 @@ def removal() -> Check:
 
 def memory_limit() -> Check:
     """What memory may this process's control group have?"""
-    path = next(
-        (line[3:] for line in read("/proc/self/cgroup").splitlines() if line.startswith("0::")), ""
-    )
+    groups = read("/proc/self/cgroup").splitlines()
+    if not groups:
+        return Check("memory limit", "note", "can't be told without /proc", "")
+    path = next((line[3:] for line in groups if line.startswith("0::")), "")
     least: int | None = None
     while path:
         text = read(f"/sys/fs/cgroup{path}/memory.max").strip()

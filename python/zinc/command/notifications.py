@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import time
 from typing import Annotated
 
@@ -32,6 +33,8 @@ def wait(
 
     Exit status 1 if it does not come in time, or if nobody else is attached who could.
     """
+    if timeout is not None and math.isnan(timeout):
+        raise typer.BadParameter("nan is no time", param_hint="--timeout")
     with opened(name) as region:
         seen = region.sequence if after is None else after
         end = None if timeout is None else time.monotonic() + timeout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import sys
 from collections.abc import Iterator
 from typing import Annotated
@@ -146,6 +147,8 @@ def top(
 
     n, s, u, r and a sort by name, size, used memory, rate and age; q ends.
     """
+    if not math.isfinite(interval):
+        raise typer.BadParameter("an interval has an end", param_hint="--interval")
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         fail("top needs a terminal; zinc ls --json is for other programs")
     from .top import Top
