@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -143,6 +144,20 @@ def test_unlink_leaves_junk_unless_forced(name: str) -> None:
     assert Path("/etc/passwd").exists()
     with pytest.raises(FileNotFoundError):
         zinc.unlink(name, force=True)
+
+
+def test_close_leaves_what_has_come_to_its_place(name: str) -> None:
+    first, second = zinc.create(name, 1), zinc.open(name)
+    zinc.unlink(name)
+    zinc.create(name, 2, persistent=True).close()
+    first.close()
+    with zinc.open(name) as found:
+        assert len(found) == 2
+    zinc.unlink(name)
+    place(name).write_text("not a region")
+    second.close()
+    assert place(name).read_text() == "not a region"
+    place(name).unlink()
 
 
 @whole_folder
@@ -316,6 +331,42 @@ def test_fork_while_other_threads_create_and_close(name: str) -> None:
     zinc.reclaim()  # what a child had inherited as it was closed
 
 
+CALLS = ["list readdir", "examine pread", "reclaim pread", "unlink pread", "open pread", "close pread", "close close"]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_fork_amid_a_call_hands_nothing_on(
+    name: str, compile_c: Callable[..., Path], call: str
+) -> None:
+    """Whatever a call has open, a child that is forked meanwhile does not."""
+    if call.startswith("open"):
+        place(name).write_text("not a region")  # else the child would have the region
+    elif not call.startswith("close"):
+        zinc.create(name, 1, persistent=True).close()
+    command = [str(compile_c("gate", "-pthread")), name, *call.split()]
+    assert subprocess.check_output(command, text=True) == "0\n"
+    place(name).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("call", ["create fallocate", "anonymous fallocate"])
+def test_fork_amid_a_reservation_hands_nothing_on(
+    name: str, compile_c: Callable[..., Path], call: str
+) -> None:
+    """The fork need not wait for what takes long, and the child has nothing of it."""
+    command = [str(compile_c("gate", "-pthread")), name, *call.split(), "free"]
+    assert subprocess.check_output(command, text=True) == "0\n"
+
+
+@whole_folder
+def test_fork_amid_the_end_of_much_memory_keeps_none_of_it(
+    name: str, compile_c: Callable[..., Path]
+) -> None:
+    Child(create(name, 16 << 20)).kill()
+    command = [str(compile_c("gate", "-pthread")), name, "reclaim", "munmap", "free"]
+    assert subprocess.check_output(command, text=True) == "0\n"
+    assert not place(name).exists()
+
+
 def test_child_of_a_waiting_parent_can_close(name: str) -> None:
     """The wait of a parent's thread is not in the child, and does not keep it from closing."""
     region = zinc.create(name, 1)
@@ -425,6 +476,40 @@ def test_from_fd_refuses_what_is_no_anonymous_region(name: str, tmp_path: Path) 
         zinc.SharedRegion.anonymous(0)
 
 
+def test_from_fd_refuses_what_can_change_its_size() -> None:
+    with zinc.SharedRegion.anonymous(5000) as region:
+        image = os.pread(region.fileno(), 4096 + 5000, 0)
+    for seals in (0, fcntl.F_SEAL_GROW, fcntl.F_SEAL_SHRINK):
+        descriptor = os.memfd_create("image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.write(descriptor, image)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+        with pytest.raises(zinc.NotARegionError, match="not sealed"):
+            zinc.SharedRegion.from_fd(descriptor)
+        os.close(descriptor)
+
+
+def test_nobody_adds_a_seal_to_an_anonymous_region() -> None:
+    """One against writing would take notifications from all who have it."""
+    with zinc.SharedRegion.anonymous(1) as region, pytest.raises(PermissionError):
+        fcntl.fcntl(region.fileno(), fcntl.F_ADD_SEALS, 0x10)  # F_SEAL_FUTURE_WRITE
+
+
+def test_memory_of_a_reader_can_not_be_written(name: str) -> None:
+    def protection(region: zinc.SharedRegion) -> str:
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            start, end = (int(one, 16) for one in line.split()[0].split("-"))
+            if start <= region.address < end:
+                return line.split()[1]
+        raise AssertionError
+
+    with zinc.create(name, 1) as region, zinc.SharedRegion.anonymous(1) as unnamed:
+        assert protection(region) == protection(unnamed) == "rw-s"
+        with zinc.open(name, readonly=True) as reader:
+            assert protection(reader) == "r--s"
+        with zinc.SharedRegion.from_fd(unnamed, readonly=True) as reader:
+            assert protection(reader) == "r--s"
+
+
 # ---- closing, and the end of an interpreter
 
 
@@ -451,6 +536,14 @@ def test_exit_says_nothing_and_leaves_nothing(
 ) -> None:
     result = python(f"import sys, zinc\nr = zinc.create({name!r}, 100)\n{EXITS[how]}")
     assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+    assert not place(name).exists()
+
+
+@pytest.mark.parametrize("mode", ["close-amid-exit", "exit-amid-close"])
+def test_exit_and_close_wait_for_each_other(
+    name: str, compile_c: Callable[..., Path], mode: str
+) -> None:
+    subprocess.run([str(compile_c("closing", "-pthread")), name, mode], check=True)
     assert not place(name).exists()
 
 
@@ -518,7 +611,6 @@ def test_stopped_process_delays_nobody(name: str) -> None:
 
 def test_process_stopped_while_it_removes_is_named_and_passes(name: str) -> None:
     """The mildest thing: a clear error after a second, and all is well once it goes on."""
-    import fcntl
     import struct
 
     zinc.create(name, 1, persistent=True).close()
@@ -532,6 +624,27 @@ def test_process_stopped_while_it_removes_is_named_and_passes(name: str) -> None
                 zinc.unlink(name)
         zinc.open(name).close()
     finally:
+        zinc.unlink(name)
+
+
+def test_patience_is_a_time(name: str) -> None:
+    """However often signals end the pauses in between."""
+    import struct
+
+    zinc.create(name, 1, persistent=True).close()
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    try:
+        with place(name).open("r+b") as file:
+            lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, lock)
+            signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+            start = time.monotonic()
+            with pytest.raises(OSError, match="is one stopped"):
+                zinc.open(name)
+            assert time.monotonic() - start >= 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
         zinc.unlink(name)
 
 
