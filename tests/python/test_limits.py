@@ -244,6 +244,13 @@ def test_memory_cgroup_refuses_before_it_kills(name: str) -> None:
     assert result.stdout.count("this machine or container has") == 2
 
 
+def test_interrupted_reservation_shrinks_its_pieces(compile_c: Callable[..., Path]) -> None:
+    """While signals come and come, who asks for the same piece again is never done."""
+    program = [str(compile_c("refusals")), "fallocate"]
+    output = subprocess.run(program, check=True, capture_output=True, text=True).stdout
+    assert int(output) > 8
+
+
 # ---- other users
 
 
