@@ -254,6 +254,14 @@ static void notifications(void) {
     EXPECT(access(path, F_OK) != 0);
     EXPECT(zinc_ptr(region)[4095] == 7);
     EXPECT(zinc_wait(region, UINT32_MAX) == -ECANCELED);
+
+    /* News that came before do not make a closed region another one. */
+    zinc_notify(region);
+    EXPECT(zinc_wait(region, 0) == -ECANCELED);
+    EXPECT(zinc_wait(region, UINT32_MAX) == -ECANCELED);
+    EXPECT(zinc_wait_any(items, 2, &options) == -ECANCELED);
+    options.after = 0, options.deadline_ns = ZINC_FOREVER;
+    EXPECT(zinc_region_wait(region, &options) == -ECANCELED);
     zinc_close(region);
 }
 

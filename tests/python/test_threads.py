@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import pickle
+import platform
 import random
 import struct
 import subprocess
@@ -202,6 +203,14 @@ def test_exception_survives_what_is_dropped_meanwhile() -> None:
             operator.index(zinc.SharedRegion.anonymous(1))  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="interpreted as an integer"):
             operator.index(memoryview(zinc.SharedRegion.anonymous(1)))  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="single-steps as x86-64 does")
+@pytest.mark.parametrize("how", ["news", "many-news", "sleep", "many-sleep"])
+def test_close_amid_each_instruction_of_a_wait(compile_c: Callable[..., Path], how: str) -> None:
+    program = [str(compile_c("close_amid_wait", "-pthread")), how]
+    places = int(subprocess.run(program, check=True, capture_output=True, text=True).stdout)
+    assert places > 20
 
 
 INTERPRETERS = """
