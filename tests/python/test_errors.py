@@ -22,7 +22,7 @@ import pytest
 import zinc
 from zinc import _zinc
 
-from .conftest import SHM
+from .conftest import ROOT, SHM, may_unshare
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs another user's file")
 
@@ -88,6 +88,8 @@ def test_living_name_is_taken(name: str) -> None:
         with pytest.raises(FileExistsError, match=f'create "{name}": already exists') as caught:
             zinc.create(name, 1 << 21)
         assert caught.value.errno == errno.EEXIST
+        with pytest.raises(FileExistsError):  # before it reserves what does not fit
+            zinc.create(name, 1 << 50)
 
 
 def test_nobody_has_the_name(name: str) -> None:
@@ -121,6 +123,15 @@ def test_region_whose_mode_keeps_others_out(name: str, python: Callable[..., Any
     assert "PermissionError" in failed.stderr
     assert f'open "{name}"' in failed.stderr
     assert "Permission denied" in failed.stderr
+
+
+@may_unshare
+def test_pipe_that_may_only_be_read_keeps_nobody_waiting(name: str, in_place: Path) -> None:
+    os.mkfifo(in_place)
+    in_place.chmod(0o444)
+    code = f"import zinc\ntry: zinc.open({name!r})\nexcept zinc.NotARegionError: print('refused')"
+    nobody = [str(ROOT / "tests/unprivileged"), sys.executable, "-c", code]
+    assert subprocess.check_output(nobody, text=True, timeout=60) == "refused\n"
 
 
 def make_text(path: Path) -> None:
