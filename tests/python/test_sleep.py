@@ -45,6 +45,25 @@ def test_waits_spin_until_it_does_not_pay(compile_c: Compile) -> None:
     assert all(looks[i] == 1 for i in range(16, 64) if i not in attempts)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_nobody_spins_where_a_container_has_one_processor(compile_c: Compile) -> None:
+    cpusets = Path("/sys/fs/cgroup/cpuset")
+    if not cpusets.is_dir():
+        pytest.skip("no cpuset of control groups, version 1, here")
+    group = cpusets / f"zinc-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / "cpuset.mems").write_text((cpusets / "cpuset.mems").read_text())
+        (group / "cpuset.cpus").write_text("0")
+        inside = f"echo $$ > {group}/cgroup.procs && exec {compile_c('spins')}"
+        output = subprocess.run(
+            ["sh", "-c", inside], check=True, capture_output=True, text=True
+        ).stdout
+    finally:
+        group.rmdir()
+    assert {int(one) for one in output.split()} == {1}
+
+
 @pytest.mark.needs("strace")
 @pytest.mark.parametrize(
     ("wait", "call"),
