@@ -42,6 +42,7 @@ enum AttachedHandles {
     guard unsafe closedCount > quarantine, let handle = unsafe oldest else { return nil }
     unsafe oldest = unsafe handle.pointee.links.next
     unsafe closedCount -= 1
+    unsafe handle.pointee.links.state = .detached
     return unsafe handle
   }
 
@@ -76,7 +77,7 @@ enum AttachedHandles {
     }
   }
 
-  /// Keeps the memory of a closed handle, for a new one.
+  /// Keeps the memory of a closed handle, for a new one; once, should it be closed twice.
   static func retire(_ handle: Attachment.Handle) {
     ForkGate.enter()
     unsafe keep(handle)
@@ -86,6 +87,7 @@ enum AttachedHandles {
   fileprivate static func keep(_ handle: Attachment.Handle) {
     lock()
     defer { unlock() }
+    if case .closed = unsafe handle.pointee.links.state { return }
     unsafe handle.pointee.links = Links(state: .closed)
     if unsafe closedCount == 0 {
       unsafe oldest = unsafe handle
