@@ -10,11 +10,9 @@
 #define _GNU_SOURCE
 #include <zinc.h>
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +20,8 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
+
+#include "interpose.h"
 
 enum { TRAP_FLAG = 0x100 };
 static ZincHandle region;
@@ -48,17 +48,10 @@ static void on_trap(int number, siginfo_t *info, void *context) {
 }
 
 /* libzinc.so finds this before libc's. */
-long syscall(long number, ...) {
-    static long (*next)(long, ...);
-    if (!next) *(void **)&next = dlsym(RTLD_NEXT, "syscall");
-    long a[6];
-    va_list list;
-    va_start(list, number);
-    for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
-    va_end(list);
+static long intercept(long number, long a[6]) {
     int is_ours = sleeps && gettid() != getpid() && !atomic_load(&is_asleep);
     if (is_ours) atomic_store(&is_asleep, 1);
-    long result = next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    long result = system_call(number, a);
     int error = errno;
     if (is_ours) step(1);
     errno = error;

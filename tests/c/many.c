@@ -6,15 +6,15 @@
 #define _GNU_SOURCE
 #include <zinc.h>
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "interpose.h"
 
 enum { COUNT = 300, THREADS = 3 };
 static ZincWaitItem items[COUNT];
@@ -30,20 +30,13 @@ static int takes_signals(void) {
 }
 
 /* libzinc.so finds this before libc's. */
-long syscall(long number, ...) {
-    static long (*next)(long, ...);
-    if (!next) *(void **)&next = dlsym(RTLD_NEXT, "syscall");
-    long a[6];
-    va_list list;
-    va_start(list, number);
-    for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
-    va_end(list);
+static long intercept(long number, long a[6]) {
     if (number == SYS_futex_waitv) {
         a[3] = 0; /* the time to wake up */
         if (gettid() != getpid() && takes_signals()) atomic_store(&taking_signals, 1);
         atomic_fetch_add(&sleeping, 1);
     }
-    return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    return system_call(number, a);
 }
 
 static void *speak(void *unused) {

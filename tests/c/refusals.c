@@ -11,7 +11,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,19 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "interpose.h"
+
 static int refused, refusal;
 static long asked;
 
 /* libzinc.so finds these before libc's. */
-long syscall(long number, ...) {
-    static long (*next)(long, ...);
-    if (!next) *(void **)&next = dlsym(RTLD_NEXT, "syscall");
-    long a[6];
-    va_list list;
-    va_start(list, number);
-    for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
-    va_end(list);
-    if (number != refused) return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+static long intercept(long number, long a[6]) {
+    if (number != refused) return system_call(number, a);
     asked++;
     errno = refusal;
     return -1;

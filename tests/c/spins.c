@@ -7,10 +7,11 @@
 
 #include <dlfcn.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <time.h>
+
+#include "interpose.h"
 
 static long looks, looks_before_sleep;
 
@@ -22,16 +23,9 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
     return next(clock, time);
 }
 
-long syscall(long number, ...) {
-    static long (*next)(long, ...);
-    if (!next) *(void **)&next = dlsym(RTLD_NEXT, "syscall");
-    long a[6];
-    va_list list;
-    va_start(list, number);
-    for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
-    va_end(list);
+static long intercept(long number, long a[6]) {
     if (number == SYS_futex && looks_before_sleep == 0) looks_before_sleep = looks;
-    return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    return system_call(number, a);
 }
 
 int main(void) {
