@@ -1,6 +1,7 @@
 # make            build the library and install the package into .venv, for development
 # make test       all tests
 # make check      formatting, lints, types, headers, binaries
+# make mutants    break the sources in many ways: does a test notice each?  NAMES=… or all
 # make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand
 # make soak       a storm of random operations and kills, MINUTES=… (10)
 # make fuzz       what others may have written in headers and descriptions, SECONDS=… (60) each
@@ -16,6 +17,7 @@ FILE ?=
 MINUTES ?= 10
 SECONDS ?= 60
 SUITES ?= bookworm trixie
+NAMES ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +25,7 @@ PROGRAMS := swift build -c release --package-path tests/programs
 NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 	$(shell find Sources -name '*.swift' -o -name '*.[ch]')
 
-.PHONY: build test check docs demo soak fuzz size bench bench-python wheel clean
+.PHONY: build test check mutants docs demo soak fuzz size bench bench-python wheel clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -49,6 +51,10 @@ test: build
 
 check: docs
 	tests/check
+
+mutants: build
+	tests/install strace spin
+	$(BIN)/python tests/mutations.py $(NAMES)
 
 SITE := .build-docs/site
 docs: build
