@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,14 @@ import zinc
 
 # Before anything is made, and while this process has a single thread.
 SHARED_BECAUSE = apart.enter()
+
+# Who starts this in the background has these ignored, and what the tests start would, too.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 ROOT = Path(__file__).parents[2]
 SHM = Path("/dev/shm")
