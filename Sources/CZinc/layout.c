@@ -65,4 +65,6 @@ uint64_t czinc_file_limit(void) {
     return getrlimit(RLIMIT_FSIZE, &limit) < 0 ? UINT64_MAX : (uint64_t)limit.rlim_cur;
 }
 
+const char *czinc_environment(const char *name) { return secure_getenv(name); }
+
 int32_t czinc_at_exit(void (*function)(void)) { return atexit(function) ? -ENOMEM : 0; }

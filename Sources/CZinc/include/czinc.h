@@ -253,6 +253,11 @@ static inline void czinc_keep_from_children(void *address, uintptr_t length) {
     madvise(address, length, MADV_DONTFORK);
 }
 
+/* A core file does not have this mapping; no kernel without the advice has anything to say. */
+static inline void czinc_keep_from_dumps(void *address, uintptr_t length) {
+    madvise(address, length, MADV_DONTDUMP);
+}
+
 static inline uintptr_t czinc_page_size(void) { return (uintptr_t)sysconf(_SC_PAGESIZE); }
 
 /* ---- time, processors, this process ---- */
@@ -346,6 +351,9 @@ void czinc_free(void *_Nullable memory);
 
 /* How large a file of this process may be: beyond it comes SIGXFSZ. */
 uint64_t czinc_file_limit(void);
+
+/* The environment's value of that name, null where there is none or the program is set-user-ID. */
+const char *_Nullable czinc_environment(const char *name);
 
 /* atexit(3). */
 int32_t czinc_at_exit(void (*function)(void));

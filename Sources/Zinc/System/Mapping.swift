@@ -16,6 +16,7 @@ internal import CZinc
     guard let address = unsafe address else { throw Failure(system: "mmap", ENOMEM) }
     unsafe base = unsafe address
     length = size
+    if !CoreDumps.areWanted { unsafe czinc_keep_from_dumps(base, UInt(size)) }
   }
 
   /// Keeps a file's memory for a moment, so that who closes the last descriptor of a large file,
