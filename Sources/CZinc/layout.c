@@ -26,7 +26,9 @@ AT(metadata_length, 68);
 AT(kept_until, 72);
 AT(tickets, 80);
 
-_Static_assert(offsetof(ZincRegionInfo, metadata) + 2048 == sizeof(ZincRegionInfo), "metadata is last");
+/* As RegionName+Examine.swift has them; what is new comes after the metadata. */
+_Static_assert(offsetof(ZincRegionInfo, metadata) == 104, "metadata has moved");
+_Static_assert(offsetof(ZincRegionInfo, layout) == 104 + 2048, "the smallest info ends before its layout");
 
 _Static_assert(sizeof(uintptr_t) == 8, "zinc is for 64-bit systems");
 

@@ -110,10 +110,11 @@ PyObject *zinc_module_examine(PyObject *module, PyObject *args) {
     int32_t status;
     Py_BEGIN_ALLOW_THREADS status = zinc_region_examine(text, &info);
     Py_END_ALLOW_THREADS if (status < 0) return zinc_raise(PyModule_GetState(module), status);
-    return Py_BuildValue(
-        "{sKsKsKsKsKsKsKsIsIsIsIsisIsIsIsIsy#}", "capacity", info.capacity, "data_offset", info.data_offset,
-        "memory", info.memory, "id", info.id, "created_at", info.created_at, "device", info.device, "inode",
-        info.inode, "flags", info.flags, "state", info.state, "mode", info.mode, "owner", info.owner,
-        "creator_pid", info.creator_pid, "sequence", info.sequence, "parked", info.parked, "woken",
-        info.woken, "kind", info.kind, "metadata", info.metadata, (Py_ssize_t)info.metadata_length);
+    return Py_BuildValue("{sIsKsKsKsKsKsKsKsIsIsIsIsisIsIsIsIsy#}", "layout", info.layout, "capacity",
+                         info.capacity, "data_offset", info.data_offset, "memory", info.memory, "id", info.id,
+                         "created_at", info.created_at, "device", info.device, "inode", info.inode, "flags",
+                         info.flags, "state", info.state, "mode", info.mode, "owner", info.owner,
+                         "creator_pid", info.creator_pid, "sequence", info.sequence, "parked", info.parked,
+                         "woken", info.woken, "kind", info.kind, "metadata", info.metadata,
+                         (Py_ssize_t)info.metadata_length);
 }

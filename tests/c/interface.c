@@ -7,6 +7,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,10 +160,16 @@ static void looks(void) {
     EXPECT(create_with(10, options, &region) == 0);
     zinc_notify(region);
     EXPECT(zinc_region_examine(name, NULL) == -EINVAL);
-    info.size = sizeof info - 1;
+    const uintptr_t first_size = offsetof(ZincRegionInfo, layout); /* before there was that */
+    info.size = first_size - 1;
     EXPECT(zinc_region_examine(name, &info) == -EINVAL);
+    info.size = first_size;
+    info.layout = 77;
+    EXPECT(zinc_region_examine(name, &info) == 0);
+    EXPECT(info.capacity == 10 && info.layout == 77); /* not the caller's, and not touched */
     info.size = sizeof info;
     EXPECT(zinc_region_examine(name, &info) == 0);
+    EXPECT(info.layout == zinc_version() >> 16);
     EXPECT(info.state == ZINC_ATTACHED && info.capacity == 10 && info.memory >= 4097);
     EXPECT(info.id == zinc_region_id(region) && info.sequence == 1 && info.kind == 1000);
     EXPECT(info.metadata_length == 4 && memcmp(info.metadata, "told", 4) == 0);
@@ -175,6 +183,17 @@ static void looks(void) {
     zinc_close(region);
     EXPECT(zinc_region_examine(name, &info) == 0);
     EXPECT(info.state == ZINC_UNATTACHED && info.flags == ZINC_PERSISTENT);
+    int file = open(path, O_RDWR);
+    const uint16_t other_layout = 7;
+    EXPECT(pwrite(file, &other_layout, sizeof other_layout, 8) == 2);
+    close(file);
+    EXPECT(zinc_region_examine(name, &info) == 0);
+    EXPECT(info.layout == 7 && info.state == ZINC_UNATTACHED && info.flags == ZINC_PERSISTENT);
+    EXPECT(info.owner == geteuid() && info.mode == 0600 && info.memory > 0 && info.inode > 0);
+    EXPECT(info.capacity == 0 && info.id == 0 && info.metadata_length == 0);
+    info.size = first_size;
+    EXPECT(zinc_region_examine(name, &info) == -EBADMSG); /* it could not tell */
+    info.size = sizeof info;
     EXPECT(zinc_region_unlink(name, 0) == 0);
 
     place_file("no region, but long enough to hold the header of one, were it one: 72 bytes.", 72);

@@ -138,7 +138,7 @@ public func zinc_region_examine(
   _ name: UnsafePointer<CChar>?, _ info: UnsafeMutablePointer<ZincRegionInfo>?
 ) -> Int32 {
   unsafe report("examine", name) { () throws(Failure) in
-    guard let info = unsafe info, unsafe info.pointee.size >= MemoryLayout<ZincRegionInfo>.size
+    guard let info = unsafe info, unsafe info.pointee.size >= RegionName.smallestInfo
     else { throw Failure(EINVAL, "info is null, or info.size is not sizeof(ZincRegionInfo)") }
     unsafe try RegionName.examine(path(name), info)
   }

@@ -129,11 +129,17 @@ extension Attachment {
     let isReadonly = options.flags.contains(.readonly)
     guard let pages = try RegionName.open(path, orReadonly: true) else { return .missing }
     let status = try pages.status()
-    let header = try RegionFile.header(of: pages, status)
+    let header = try RegionFile.headerOfAnyLayout(of: pages, status)
+    guard header.version == Header.version else {
+      if !RegionFile.outlivesItsUsers(header), try pages.lockOfOthers(.attached) == .none {
+        return .dead
+      }
+      throw RegionFile.foreign(header)
+    }
     let file = RegionFile(header, status)
     guard let lock = try RegionName.open(path, orReadonly: true) else { return .missing }
     guard file.isIn(try lock.status()) else { return .moved }
-    if !file.flags.contains(.persistent) && !RegionFile.isKept(header) {
+    if !RegionFile.outlivesItsUsers(header) {
       switch try lock.lockOfOthers(.attached) {
       case .none: return .dead
       case .exclusive: return .busy

@@ -3,11 +3,17 @@ internal import Synchronization
 
 /// The header page of a mapped region.
 ///
+/// What no layout changes, so that each knows whether a region of another is dead: magic, version
+/// and the persistent flag, what `RegionFile.isKept` asks, and that byte 0 is locked by who is
+/// attached.
+///
 /// All but the three words of its `Notification` are written once, before anybody else
 /// can see the region.
 @safe struct Header {
   static let magic: UInt64 = 0x5A49_4E43_5F52_4547
   static let version: UInt16 = 4
+  /// Older ones have a second lock, which openers hold (see `RegionName.tryLockAlone`).
+  static let firstVersionWithOneLock: UInt16 = 4
   static let metadataOffset = 2048
   static let metadataCapacity = 2048
   static let sequenceOffset = 12

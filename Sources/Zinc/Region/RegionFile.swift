@@ -101,6 +101,11 @@ struct RegionFile {
     metadataLength = Int(header.metadata_length)
   }
 
+  /// Is it no matter whether anybody is attached? Of a header of any layout.
+  static func outlivesItsUsers(_ header: czinc_header) -> Bool {
+    Header.Flags(rawValue: header.flags).contains(.persistent) || isKept(header)
+  }
+
   /// Does it outlive its last user for now? While references are under way, or as long as
   /// somebody asked for.
   static func isKept(_ header: czinc_header) -> Bool {
@@ -109,10 +114,27 @@ struct RegionFile {
 
   /// What a file says of itself, proved against what the system says. It is read,
   /// not mapped: a file that was cut short would answer a look with SIGBUS.
-  /// EBADMSG with the reason if the file is not a region, or a damaged one.
+  /// EBADMSG with the reason if the file is not a region, a damaged one, or one of another layout.
   @inline(never)
   static func header(of file: borrowing Descriptor, _ status: czinc_status) throws(Failure)
     -> czinc_header
+  {
+    let header = try headerOfAnyLayout(of: file, status)
+    if header.version != Header.version { throw foreign(header) }
+    return header
+  }
+
+  static func foreign(_ header: czinc_header) -> Failure {
+    Failure(
+      EBADMSG, "layout version %, and this zinc reads % alone; use one zinc in all processes",
+      UInt64(header.version), UInt64(Header.version))
+  }
+
+  /// The same, and of a region of another layout what no layout changes (see `Header`): the rest
+  /// is not proved, and not to be used.
+  @inline(never)
+  static func headerOfAnyLayout(of file: borrowing Descriptor, _ status: czinc_status)
+    throws(Failure) -> czinc_header
   {
     guard status.mode & UInt32(S_IFMT) == UInt32(S_IFREG) else {
       throw Failure(EBADMSG, "not a region: what has its place in /dev/shm is no regular file")
@@ -124,11 +146,7 @@ struct RegionFile {
     guard count == wanted, header.magic == Header.magic else {
       throw Failure(EBADMSG, "not a region: the file in its place in /dev/shm has no zinc header")
     }
-    guard header.version == Header.version else {
-      throw Failure(
-        EBADMSG, "layout version %, and this zinc reads % alone; use one zinc in all processes",
-        UInt64(header.version), UInt64(Header.version))
-    }
+    guard header.version == Header.version else { return header }
     let size = UInt64(max(status.size, 0))
     guard header.data_offset >= 4096, header.data_offset % UInt64(czinc_page_size()) == 0,
       header.data_offset < size, header.capacity == size - header.data_offset

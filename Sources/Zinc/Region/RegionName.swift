@@ -3,6 +3,8 @@ internal import CZinc
 extension LockByte {
   /// Shared by every handle for as long as it is attached, exclusive for who removes the name.
   static var attached: LockByte { LockByte(offset: 0) }
+  /// Of layouts before 4: shared by an opener from its look at `attached` until it is attached.
+  fileprivate static var edge: LockByte { LockByte(offset: 1) }
 }
 
 // The life of a name. The rules: a name that can be seen leads to a complete
@@ -27,12 +29,17 @@ extension LockByte {
 // shared, is no more than to be attached. Who may write it can also lock it exclusively, and
 // is waited for until a `Patience` ends.
 //
+// All this holds for regions of any layout, so that dead ones of a zinc that is no longer in use
+// go as well; before layout 4 an opener that had looked relied on a second lock.
+//
 // Every descriptor that locks is opened and closed inside the `ForkGate`, which these
 // functions enter by themselves. Who has to wait does so outside, with nothing open.
 enum RegionName {
   /// What a look at a name found.
   enum Found: Equatable {
-    case nothing, living
+    case nothing
+    /// A region that stays, and its layout version.
+    case living(UInt16)
     /// A dead region, removed; the memory that it had, in bytes.
     case removed(UInt64)
     /// A dead region that this user may not remove, and its owner.
@@ -48,21 +55,21 @@ enum RegionName {
   static func tryReclaim(_ path: borrowing RegionPath, own: RegionFile? = nil) throws(Failure)
     -> Found
   {
-    if let own, own.flags.contains(.persistent) { return .living }
+    if let own, own.flags.contains(.persistent) { return .living(Header.version) }
     var remains: Mapping?
     let found = try ForkGate.inside { () throws(Failure) -> Found in
       guard let object = try open(path, orReadonly: true) else { return .nothing }
+      var layout = Header.version
       if own == nil {
-        let header = try RegionFile.header(of: object, try object.status())
-        if Header.Flags(rawValue: header.flags).contains(.persistent) || RegionFile.isKept(header) {
-          return .living
-        }
+        let header = try RegionFile.headerOfAnyLayout(of: object, try object.status())
+        layout = header.version
+        if RegionFile.outlivesItsUsers(header) { return .living(layout) }
       }
       var isAlone = false
-      if object.isWritable { isAlone = try object.tryLock(.attached, exclusive: true) }
+      if object.isWritable { isAlone = try tryLockAlone(object, layout) }
       guard isAlone else {
         switch try object.lockOfOthers(.attached) {
-        case .shared: return .living
+        case .shared: return .living(layout)
         case .exclusive: return .busy
         case .none: return object.isWritable ? .busy : .dead(try object.status().owner)
         }
@@ -71,7 +78,7 @@ enum RegionName {
       if let own {
         if !own.isIn(status) { return .nothing }
         if let header = try? RegionFile.header(of: object, status), RegionFile.isKept(header) {
-          return .living
+          return .living(layout)
         }
       }
       guard leads(path, to: status) else { return .nothing }
@@ -98,14 +105,30 @@ enum RegionName {
     }
   }
 
+  /// Proves that nobody is attached and keeps everybody from attaching, for as long as the
+  /// object is open: could it?
+  private static func tryLockAlone(_ object: borrowing Descriptor, _ layout: UInt16)
+    throws(Failure) -> Bool
+  {
+    guard try object.tryLock(.attached, exclusive: true) else { return false }
+    if layout >= Header.firstVersionWithOneLock { return true }
+    return try object.tryLock(.edge, exclusive: true)
+  }
+
   /// Makes way for a new region: EEXIST if a living one has the name.
   @inline(never)
   static func claim(_ path: borrowing RegionPath) throws(Failure) {
     do throws(Failure) {
       switch try reclaim(path) {
       case .nothing, .removed, .busy: return
-      case .living:
-        throw Failure(EEXIST, "already exists; open it, or create under another name")
+      case .living(let layout):
+        if layout == Header.version {
+          throw Failure(EEXIST, "already exists; open it, or create under another name")
+        }
+        throw Failure(
+          EEXIST,
+          "already exists, of layout version %, and this zinc reads % alone; create under another name, or end who uses it",
+          UInt64(layout), UInt64(Header.version))
       case .dead(let owner):
         throw Failure(
           EEXIST,
@@ -160,13 +183,14 @@ enum RegionName {
     let isDone = try ForkGate.inside { () throws(Failure) -> Bool in
       guard let object = try open(path, orReadonly: true) else { throw notFound }
       let status = try object.status()
+      var layout = Header.version
       if case .own(let file) = how {
         if !file.isIn(status) { throw notFound }
       } else {
-        _ = try RegionFile.header(of: object, status)
+        layout = try RegionFile.headerOfAnyLayout(of: object, status).version
       }
       var mayUnlink = false
-      if object.isWritable { mayUnlink = try object.tryLock(.attached, exclusive: true) }
+      if object.isWritable { mayUnlink = try tryLockAlone(object, layout) }
       if !mayUnlink {
         if case .unused = how {
           switch try object.lockOfOthers(.attached) {

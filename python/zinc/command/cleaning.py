@@ -29,8 +29,10 @@ def rm(
                 unlink(name, force=force, if_unused=not force)
             elif not force:
                 found = inspection.examine(name)
-                if found.problem or found.state == "attached":
-                    raise OSError(0, found.problem or f'region "{name}" is in use')
+                if found.state == "attached":
+                    raise OSError(0, f'region "{name}" is in use')
+                if found.state == "unreadable":
+                    raise OSError(0, found.problem)
         except (OSError, ValueError) as error:
             is_used = isinstance(error, OSError) and error.errno == errno.EBUSY and not force
             hint = "; --force removes it all the same" if is_used else ""

@@ -14,17 +14,22 @@ from .._description import ARRAY, Description
 from .holders import Holder, Inode, holders, locks, user_name
 
 FOLDER = "/dev/shm"
+LAYOUT = _zinc.VERSION >> 16
 State = Literal["attached", "unattached", "dead", "unreadable"]
 STATES: tuple[State, ...] = ("attached", "unattached", "dead")  # as in zinc.h
 
 
 @dataclasses.dataclass
 class Region:
-    """A region as it is seen from outside; `problem` is why it can't be, and the rest is empty."""
+    """A region as it is seen from outside; `problem` is why it can't be, and the rest is empty.
+
+    One of another layout has a problem, too; its state, owner, mode and memory are known.
+    """
 
     name: str
     state: State = "unreadable"
     problem: str | None = None
+    layout: int | None = None  # version, where it is known
     capacity: int = 0
     memory: int = 0  # bytes that it really has
     persistent: bool = False
@@ -90,8 +95,8 @@ class Region:
 def examine(name: str) -> Region:
     """Look at one region, but not at who holds it. FileNotFoundError if there is none.
 
-    One that can't be read has a `problem`, and what else may be seen: how large its file is,
-    and whose.
+    One that can't be read, or is of another layout, has a `problem`, and what else may be seen:
+    how large its file is, and whose.
     """
     try:
         found: dict[str, Any] = _zinc.examine(name)
@@ -99,9 +104,10 @@ def examine(name: str) -> Region:
         raise
     except OSError as error:
         return unreadable(name, error.strerror or str(error))
-    return Region(
+    region = Region(
         name,
         STATES[int(found["state"])],
+        layout=found["layout"],
         capacity=found["capacity"],
         memory=found["memory"],
         persistent=bool(found["flags"] & _zinc.PERSISTENT),
@@ -119,6 +125,11 @@ def examine(name: str) -> Region:
         woken=found["woken"],
         inode=(found["device"], found["inode"]),
     )
+    if region.layout != LAYOUT:
+        region.problem = (
+            f"made by a zinc of layout version {region.layout}, and this reads {LAYOUT}"
+        )
+    return region
 
 
 def unreadable(name: str, problem: str) -> Region:

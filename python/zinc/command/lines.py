@@ -25,7 +25,10 @@ def cells(region: Region) -> list[str]:
     """Return what its line tells."""
     if region.problem:
         used, told = decimal(region.memory), f"{region.owner} {region.mode:04o}: {region.problem}"
-        return [region.name, "", used, "unreadable", "", "", "", told]
+        contents = region.state if region.layout is None else f"layout {region.layout}"
+        if region.layout is not None:
+            told = f"{attached_text(region)}; {told}"
+        return [region.name, "", used, contents, "", "", "", told]
     rate = "" if not region.rate else f"{region.rate:,.0f}"
     sizes = decimal(region.capacity), decimal(region.memory)
     counts = f"{region.sequence:,}", rate, age_text(region.age)

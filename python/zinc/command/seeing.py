@@ -12,7 +12,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from .. import build_info
 from . import doctor as machine
 from . import inspection
 from .console import Json, Name, fail, notes, out, print_json, print_table
@@ -84,7 +83,7 @@ def show(region: Region) -> None:
         or ("others may not be seen" if region.handles else "nobody"),
     }
     inside = {
-        "layout": f"version {build_info()['layout']}, data from byte {region.data_offset:,}",
+        "layout": f"version {region.layout}, data from byte {region.data_offset:,}",
         "size": f"{region.capacity:,} bytes",
         "contents": plain(region.contents),
         "sequence": f"{region.sequence:,}",

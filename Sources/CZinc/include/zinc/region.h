@@ -89,7 +89,7 @@ int32_t zinc_region_remove(ZincHandle handle);
 
 /**
  * Removes every dead region that this user may remove: those whose last user was
- * killed. Living and persistent ones and other files stay, and so does, this time, what
+ * killed, of whatever layout. Living and persistent ones and other files stay, and so does, this time, what
  * another process is just at work on: it waits for nobody. Calls `tell`, unless it is null,
  * with each name and the bytes that it freed; returns all bytes freed. `tell` may do what
  * it likes.
@@ -130,13 +130,18 @@ typedef struct ZincRegionInfo {
     uint32_t kind;
     uint32_t metadata_length;
     uint8_t metadata[2048];
+    uint32_t layout;   /**< version: where it is not that of zinc_version(), what a region holds
+                          can't be read, and all is 0 but layout, state, memory, device, inode,
+                          flags (ZINC_PERSISTENT alone), mode and owner */
+    uint32_t reserved; /**< 0 */
 } ZincRegionInfo;
 
 /**
  * Tells all that can be told of a region without attaching to it: nothing is locked,
  * changed or removed, and its users do not notice. `info->size` has to be set. -2 if
  * there is none, -74 if what has its place is no region, or a damaged one, -1 if this
- * user may not read it.
+ * user may not read it. A program that was built before there was `layout` gets -74 for a region
+ * of another.
  */
 int32_t zinc_region_examine(const char *name, ZincRegionInfo *info);
 
