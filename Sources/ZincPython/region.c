@@ -66,7 +66,8 @@ PyDoc_STRVAR(fileno_doc,
              "fileno($self)\n--\n\n"
              "The descriptor (int) of an anonymous region, to send over a Unix socket or to pass\n"
              "to a child; it stays the region's and is closed with it. Raises ValueError for a\n"
-             "region with a name, and if the region is closed.");
+             "region with a name, and if the region is closed; OSError (EBADF) if other code of\n"
+             "this process has closed the descriptor.");
 
 static PyObject *region_fileno(Region *self, PyObject *unused) {
     (void)unused;
@@ -75,8 +76,26 @@ static PyObject *region_fileno(Region *self, PyObject *unused) {
     int32_t descriptor = zinc_region_descriptor(handle);
     region_end(self);
     if (descriptor >= 0) return PyLong_FromLong(descriptor);
+    if (self->name == Py_None) return zinc_raise(PyType_GetModuleState(self->export_type), descriptor);
     PyErr_Format(PyExc_ValueError, "region %R has a name to open it by, and no descriptor", self->name);
     return NULL;
+}
+
+PyDoc_STRVAR(descriptors_doc,
+             "descriptors($self)\n--\n\n"
+             "The descriptors (list of int) that this object keeps open, for code that closes all\n"
+             "others, as what becomes a daemon does: DaemonContext(files_preserve=…). They stay the\n"
+             "region's: a region with a name is in use as long as they are open. Raises ValueError\n"
+             "if the region is closed, OSError (EBADF) if they were closed by other code already.");
+
+static PyObject *region_descriptors(Region *self, PyObject *unused) {
+    (void)unused;
+    ZincHandle handle = region_begin(self);
+    if (!handle) return NULL;
+    int32_t descriptor = zinc_region_held_descriptor(handle);
+    region_end(self);
+    if (descriptor < 0) return zinc_raise(PyType_GetModuleState(self->export_type), descriptor);
+    return Py_BuildValue("[i]", (int)descriptor);
 }
 
 static PyObject *region_enter(Region *self, PyObject *unused) {
@@ -175,6 +194,7 @@ static PyMethodDef region_methods[] = {
     {"close", (PyCFunction)region_close, METH_NOARGS, close_doc},
     {"unlink", (PyCFunction)region_unlink, METH_NOARGS, unlink_doc},
     {"fileno", (PyCFunction)region_fileno, METH_NOARGS, fileno_doc},
+    {"descriptors", (PyCFunction)region_descriptors, METH_NOARGS, descriptors_doc},
     {"as_buffer", (PyCFunction)region_as_buffer, METH_NOARGS, as_buffer_doc},
     {"notify", (PyCFunction)region_notify, METH_NOARGS, region_notify_doc},
     {"try_wait", (PyCFunction)region_try_wait, METH_NOARGS, region_try_wait_doc},

@@ -165,8 +165,21 @@ public func zinc_region_name(_ handle: ZincHandle?) -> UnsafePointer<CChar>? {
 
 @c @implementation
 public func zinc_region_descriptor(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle), unsafe handle.pointee.isAnonymous else {
+    return -EINVAL
+  }
+  return unsafe zinc_region_held_descriptor(handle)
+}
+
+@c @implementation
+public func zinc_region_held_descriptor(_ handle: ZincHandle?) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
-  return unsafe handle.pointee.anonymousDescriptor ?? -EINVAL
+  var descriptor: Int32 = -1
+  let name = unsafe handle.pointee.isAnonymous ? nil : handle.pointee.name
+  let status = unsafe report("find the descriptor", name) { () throws(Failure) in
+    unsafe descriptor = try handle.pointee.heldDescriptor()
+  }
+  return status < 0 ? status : descriptor
 }
 
 @c @implementation

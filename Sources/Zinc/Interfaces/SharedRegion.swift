@@ -161,7 +161,16 @@
     public var name: String { unsafe String(cString: handle.pointee.name) }
 
     /// An anonymous region's descriptor, which is closed with this value; nil for others.
-    public var descriptor: Int32? { unsafe handle.pointee.anonymousDescriptor }
+    public var descriptor: Int32? {
+      unsafe handle.pointee.isAnonymous ? descriptors.first : nil
+    }
+
+    /// The descriptors that this value keeps open, for code that closes all others, as what
+    /// becomes a daemon does; empty if such code has closed them already. Not to be used or
+    /// closed: one of them proves that the region is in use.
+    public var descriptors: [Int32] {
+      (try? unsafe handle.pointee.heldDescriptor()).map { [$0] } ?? []
+    }
 
     /// The size of the data in bytes, exactly as it was created.
     public var capacity: Int { unsafe handle.pointee.capacity }

@@ -60,14 +60,32 @@ internal import CZinc
   /// ours; its bytes are the file's, which others can scribble on.
   var metadata: UnsafeRawBufferPointer { unsafe header.metadata(count: file.metadataLength) }
 
-  /// The descriptor that stands for an anonymous region.
-  var anonymousDescriptor: Int32? {
-    guard unsafe name.pointee == 0 else { return nil }
+  /// The number of the descriptor that it keeps open as long as it is attached. EBADF if code
+  /// that knows nothing of it has closed it: what becomes a daemon closes all that it finds.
+  func heldDescriptor() throws(Failure) -> Int32 {
     switch descriptor {
-    case .some(let descriptor): return descriptor.raw
-    case .none: return nil
+    case .some(let descriptor):
+      if owns(descriptor) { return descriptor.raw }
+      throw Failure(
+        EBADF,
+        "other code of this process has closed its descriptor; keep those that descriptors() tells"
+      )
+    case .none: throw Failure(EINVAL, "the region is closed")
     }
   }
+
+  /// Closes the descriptor, unless it was closed already: the number may be a stranger's by now.
+  mutating func closeDescriptor() {
+    guard let held = descriptor.take() else { return }
+    if !owns(held) { held.forget() }
+  }
+
+  private func owns(_ descriptor: borrowing Descriptor) -> Bool {
+    guard let status = try? descriptor.status() else { return false }
+    return file.isIn(status)
+  }
+
+  var isAnonymous: Bool { unsafe name.pointee == 0 }
 
   /// NUL-terminated, empty for an anonymous region; valid as long as the attachment.
   var name: UnsafePointer<CChar> {

@@ -2,7 +2,7 @@ internal import CZinc
 
 /// A file descriptor that closes when it goes out of scope.
 struct Descriptor: ~Copyable {
-  let raw: Int32
+  private(set) var raw: Int32
   let isWritable: Bool
   /// Does it share its locks with the descriptor that it was made from?
   let isCopy: Bool
@@ -42,7 +42,10 @@ struct Descriptor: ~Copyable {
     return Descriptor(try check(result, "open"))
   }
 
-  deinit { _ = czinc_close(raw) }
+  deinit { if raw >= 0 { _ = czinc_close(raw) } }
+
+  /// Leaves the number to whoever has it now.
+  consuming func forget() { raw = -1 }
 
   /// fstat(2).
   @inline(never)

@@ -63,9 +63,17 @@ int32_t zinc_region_open_descriptor(int32_t descriptor, const ZincOptions *optio
 
 /**
  * An anonymous region's descriptor, which stays zinc's and is closed with the
- * handle; -22 for a region with a name.
+ * handle; -22 for a region with a name, -9 if somebody has closed it behind zinc's back.
  */
 int32_t zinc_region_descriptor(ZincHandle handle);
+
+/**
+ * The one descriptor that a handle keeps open, whatever its region: for code that closes all
+ * others, as what becomes a daemon does. It stays zinc's: a region with a name is attached as
+ * long as it is open. -9 if somebody has closed it already; then others take the region for
+ * unused, and zinc_close() leaves the number alone.
+ */
+int32_t zinc_region_held_descriptor(ZincHandle handle);
 
 enum {
     ZINC_FORCE = 1,     /* unlink: whatever it is that has the name */
