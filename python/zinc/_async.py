@@ -81,7 +81,7 @@ class _Listener:
 
     def _start_anew(self) -> None:
         self._process = os.getpid()
-        self._changes = _zinc.anonymous(SharedRegion, 1, 0, b"", 0)
+        self._changes = _zinc.anonymous(SharedRegion, 1, _zinc.LOCAL, b"", 0)
         self._is_listening = False
         self._lock = threading.Lock()
         for watch in self._watches.values():

@@ -11,6 +11,7 @@ EXTENSION: str
 PERSISTENT: int
 WAKES_ALWAYS: int
 SPARSE: int
+LOCAL: int
 READONLY: int
 ANY_USER: int
 FORCE: int

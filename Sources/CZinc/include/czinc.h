@@ -240,6 +240,13 @@ static inline int32_t czinc_mmap(int32_t fd, uintptr_t length, int32_t protectio
     return address == MAP_FAILED ? -errno : 0;
 }
 
+/* Of no file: shared with the children that are forked from now on, and with nobody else. */
+static inline int32_t czinc_mmap_unnamed(uintptr_t length, void *_Nullable *_Nonnull out) {
+    void *address = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    *out = address == MAP_FAILED ? NULL : address;
+    return address == MAP_FAILED ? -errno : 0;
+}
+
 static inline int32_t czinc_mprotect(void *address, uintptr_t length, int32_t protection) {
     return mprotect(address, length, protection) < 0 ? -errno : 0;
 }

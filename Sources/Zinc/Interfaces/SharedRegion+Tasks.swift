@@ -74,7 +74,7 @@
     /// Tells the thread of waits that were added or cancelled.
     private let changes: SharedRegion
 
-    private init() throws(ZincError) { changes = try .anonymous(capacity: 1) }
+    private init() throws(ZincError) { changes = try .local() }
 
     /// Made at the first use that succeeds, and kept.
     static func shared() throws -> TaskWaits {

@@ -102,6 +102,17 @@
       }
     }
 
+    /// A region of one byte for the threads of this process; needs nothing that a system forbids.
+    static func local() throws(ZincError) -> SharedRegion {
+      var options = RegionOptions()
+      options.flags = [.local]
+      do throws(Failure) {
+        return unsafe SharedRegion(try Attachment.createAnonymous(capacity: 1, options))
+      } catch {
+        throw unsafe ZincError("wait", nil, error)
+      }
+    }
+
     /// Attaches to an anonymous region by its descriptor, which stays the caller's.
     ///
     /// - Throws: `ZincError`: `notARegion` if it leads to something else.

@@ -204,8 +204,9 @@ extension Attachment {
   /// Creates a region that has no name: a sealed memfd. No lock and no list, since
   /// the kernel removes it with its last descriptor and mapping.
   static func createAnonymous(capacity: Int, _ options: RegionOptions) throws(Failure) -> Handle {
-    try options.allow([.sparse])
+    try options.allow([.sparse, .local])
     Processors.find()
+    if options.flags.contains(.local) { return unsafe try createLocal(capacity: capacity, options) }
     let handle = unsafe try reclaimingIfFull { _ throws(Failure) in
       var file = try RegionFile(capacity: capacity, options)
       let handle = try HandleMemory()
@@ -216,6 +217,25 @@ extension Attachment {
         Attachment(nil, memory, mapping, file, isReadonly: false, canNotify: true))
     }
     return unsafe handle.unsafelyUnwrapped  // Nil says that a name is taken.
+  }
+
+  /// Creates a region for the threads of this process: memory that is in no file, since some
+  /// systems forbid memfd_create(2) and who only waits for others needs none. Only the words of
+  /// its notification are ever looked at, and they begin as 0.
+  @inline(never)
+  private static func createLocal(capacity: Int, _ options: RegionOptions) throws(Failure)
+    -> Handle
+  {
+    let file = try RegionFile(capacity: capacity, options)
+    guard file.metadataLength == 0 else {
+      throw Failure(EINVAL, "a region for this process alone takes no metadata")
+    }
+    return unsafe try ForkGate.inside { () throws(Failure) in
+      let handle = try HandleMemory()
+      let mapping = try Mapping(unnamedSize: file.size)
+      return unsafe handle.hold(
+        Attachment(nil, nil, mapping, file, isReadonly: false, canNotify: true))
+    }
   }
 
   /// Attaches to an anonymous region by a descriptor, which stays the caller's.

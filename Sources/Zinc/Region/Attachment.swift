@@ -24,7 +24,7 @@ internal import CZinc
   var links = AttachedHandles.Links()
 
   init(
-    _ path: consuming RegionPath?, _ descriptor: consuming Descriptor,
+    _ path: consuming RegionPath?, _ descriptor: consuming Descriptor?,
     _ mapping: consuming Mapping, _ file: RegionFile, isReadonly: Bool, canNotify: Bool
   ) {
     unsafe data = unsafe mapping.base + file.dataOffset
@@ -70,7 +70,7 @@ internal import CZinc
         EBADF,
         "other code of this process has closed its descriptor; keep those that descriptors() tells"
       )
-    case .none: throw Failure(EINVAL, "the region is closed")
+    case .none: throw Failure(EINVAL, "the region is closed, or has no descriptor")
     }
   }
 

@@ -7,6 +7,7 @@
     static let sparse = Flags(rawValue: 2)
     static let readonly = Flags(rawValue: 4)
     static let anyUser = Flags(rawValue: 8)
+    static let local = Flags(rawValue: 32)
   }
 
   var flags: Flags = []

@@ -24,15 +24,24 @@ struct Failure: Error {
   init(system call: StaticString, _ code: Int32) {
     self.code = code
     self.call = call
-    text = Failure.explanation(of: code)
+    text = Failure.explanation(of: code, in: call)
+  }
+
+  /// Do the owner and the mode of a file decide whether a user may make the call?
+  private static func isAboutAName(_ call: StaticString) -> Bool {
+    unsafe strcmp(call.cString, "open") == 0 || strcmp(call.cString, "linkat") == 0
+      || strcmp(call.cString, "unlink") == 0
   }
 
   /// What the C functions return: the design folds EACCES into EPERM.
   var status: Int32 { code == EACCES ? -EPERM : -code }
 
-  private static func explanation(of code: Int32) -> StaticString {
+  private static func explanation(of code: Int32, in call: StaticString) -> StaticString {
     switch code {
-    case EACCES, EPERM: "this user may not do that; look at the region's owner and mode"
+    case EACCES, EPERM, ENOSYS:
+      isAboutAName(call) && code != ENOSYS
+        ? "this user may not do that; look at the region's owner and mode"
+        : "the system forbids this process the call: a seccomp filter, a sandbox or an old kernel"
     case EROFS: "/dev/shm can only be read here; open the region read-only"
     case ENOENT: "not found; are /dev/shm and /proc mounted?"
     case ENOSPC:

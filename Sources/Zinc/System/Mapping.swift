@@ -19,6 +19,16 @@ internal import CZinc
     if !CoreDumps.areWanted { unsafe czinc_keep_from_dumps(base, UInt(size)) }
   }
 
+  /// Zeroed memory that no other program can have; no descriptor, and no system forbids it.
+  init(unnamedSize size: Int) throws(Failure) {
+    var address: UnsafeMutableRawPointer?
+    try check(unsafe czinc_mmap_unnamed(UInt(size), &address), "mmap")
+    guard let address = unsafe address else { throw Failure(system: "mmap", ENOMEM) }
+    unsafe base = unsafe address
+    length = size
+    if !CoreDumps.areWanted { unsafe czinc_keep_from_dumps(base, UInt(size)) }
+  }
+
   /// Keeps a file's memory for a moment, so that who closes the last descriptor of a large file,
   /// inside the `ForkGate`, need not wait until its memory is given back. No child has it.
   init(keeping file: borrowing Descriptor) throws(Failure) {

@@ -17,12 +17,15 @@ enum {
                             later is a SIGBUS for whoever touches it */
     ZINC_READONLY = 4,   /* open: the data can't be written through this handle */
     ZINC_ANY_USER = 8,   /* open: the region may belong to another user */
+    ZINC_LOCAL = 32,     /* create anonymous: for the threads of this process, and the children
+                            that it forks; it has no descriptor, takes no metadata, and works
+                            where memfd_create(2) is forbidden */
 };
 
 /** How to create, open or attach: `size`, and zeros for what does not matter. */
 typedef struct ZincOptions {
     uintptr_t size;            /**< sizeof(ZincOptions) */
-    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_ANY_USER, or 0 */
+    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_LOCAL, or 0 */
     uint32_t mode;             /**< create: permissions, must include 0600; 0 is 0600 */
     const void *metadata;      /**< create: bytes to keep in the header, or null */
     uintptr_t metadata_length; /**< at most 2048 */
@@ -51,7 +54,7 @@ int32_t zinc_region_open_or_create(const char *name, uintptr_t capacity, const Z
 /**
  * Creates a region without a name: no entry in /dev/shm, not bound by its size,
  * gone with its last descriptor and handle, and nobody can shrink it. It travels as
- * a descriptor, through fork or a Unix socket. Of the flags only ZINC_SPARSE.
+ * a descriptor, through fork or a Unix socket. Of the flags only ZINC_SPARSE and ZINC_LOCAL.
  */
 int32_t zinc_region_create_anonymous(uintptr_t capacity, const ZincOptions *options, ZincHandle *out);
 

@@ -1,0 +1,78 @@
+"""Systems that forbid a call, as hardened services, sandboxes and old kernels do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zinc import _zinc
+
+pytestmark = pytest.mark.needs("strace")
+
+
+def run_without(tmp_path: Path, fault: str, code: str, *arguments: str) -> str:
+    """Run Python where a call fails as strace's `inject` says; return what it prints."""
+    strace = ["strace", "-f", "-qq", "-o", str(tmp_path / "log"), "-e", f"inject={fault}"]
+    done = subprocess.run(
+        [*strace, sys.executable, "-c", code, *arguments], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+WAIT = """
+import asyncio, sys, zinc
+
+async def main():
+    with zinc.create(sys.argv[1], 8) as region, zinc.open(sys.argv[1]) as other:
+        asyncio.get_running_loop().call_later(0.01, other.notify)
+        print(await region.wait_async(60_000), await region.wait_async(1))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS"])
+def test_wait_async_needs_no_memfd(name: str, tmp_path: Path, error: str) -> None:
+    assert run_without(tmp_path, f"memfd_create:error={error}", WAIT, name) == "True False\n"
+
+
+FAIL = """
+import sys, zinc
+
+try:
+    exec(sys.argv[2])
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "call"),
+    [
+        ("memfd_create:error=EPERM", "zinc.SharedRegion.anonymous(8)"),
+        ("memfd_create:error=ENOSYS", "zinc.SharedRegion.anonymous(8)"),
+        ("fchmod:error=EPERM", "zinc.create(sys.argv[1], 8)"),
+    ],
+)
+def test_error_names_the_call_that_was_forbidden(
+    name: str, tmp_path: Path, fault: str, call: str
+) -> None:
+    told = run_without(tmp_path, fault, FAIL, name, call)
+    assert "the system forbids this process the call" in told
+    assert f"({fault.partition(':')[0]}: " in told
+    assert "owner" not in told
+
+
+def test_local_region_has_no_descriptor() -> None:
+    region = _zinc.anonymous(_zinc.SharedRegion, 5, _zinc.LOCAL, b"", 0)
+    assert bytes(region) == bytes(5)
+    assert (region.notify(), region.try_wait(), region.metadata) == (1, True, b"")
+    with pytest.raises(ValueError, match="no descriptor"):
+        region.fileno()
+    region.close()
+    with pytest.raises(ValueError, match="takes no metadata"):
+        _zinc.anonymous(_zinc.SharedRegion, 5, _zinc.LOCAL, b"x", 0)
