@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,15 @@ from zinc import _zinc
 pytestmark = pytest.mark.needs("strace")
 
 
-def run_without(tmp_path: Path, fault: str, code: str, *arguments: str) -> str:
+def run_without(
+    tmp_path: Path, fault: str, code: str, *arguments: str, strace: Sequence[str] = ()
+) -> str:
     """Run Python where a call fails as strace's `inject` says; return what it prints."""
-    strace = ["strace", "-f", "-qq", "-o", str(tmp_path / "log"), "-e", f"inject={fault}"]
+    injecting = ["-f", "-qq", "-o", str(tmp_path / "log"), "-e", f"inject={fault}", *strace]
     done = subprocess.run(
-        [*strace, sys.executable, "-c", code, *arguments], capture_output=True, text=True
+        ["strace", *injecting, sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -40,6 +46,8 @@ def test_wait_async_needs_no_memfd(name: str, tmp_path: Path, error: str) -> Non
     assert run_without(tmp_path, f"memfd_create:error={error}", WAIT, name) == "True False\n"
 
 
+CREATE = "zinc.create(sys.argv[1], 8)"
+ANONYMOUS = "print(len(zinc.SharedRegion.anonymous(8)))"
 FAIL = """
 import sys, zinc
 
@@ -53,9 +61,9 @@ except OSError as error:
 @pytest.mark.parametrize(
     ("fault", "call"),
     [
-        ("memfd_create:error=EPERM", "zinc.SharedRegion.anonymous(8)"),
-        ("memfd_create:error=ENOSYS", "zinc.SharedRegion.anonymous(8)"),
-        ("fchmod:error=EPERM", "zinc.create(sys.argv[1], 8)"),
+        ("memfd_create:error=EPERM", ANONYMOUS),
+        ("memfd_create:error=ENOSYS", ANONYMOUS),
+        ("fchmod:error=EPERM", CREATE),
     ],
 )
 def test_error_names_the_call_that_was_forbidden(
@@ -65,6 +73,19 @@ def test_error_names_the_call_that_was_forbidden(
     assert "the system forbids this process the call" in told
     assert f"({fault.partition(':')[0]}: " in told
     assert "owner" not in told
+
+
+@pytest.mark.parametrize("error", ["EOPNOTSUPP", "EISDIR"])
+def test_system_without_unnamed_files_says_what_is_missing(
+    name: str, tmp_path: Path, error: str
+) -> None:
+    folder = ["-P", "/dev/shm"]
+    told = run_without(tmp_path, f"openat:error={error}", FAIL, name, CREATE, strace=folder)
+    assert f"[Errno {errno.EOPNOTSUPP}] " in told
+    assert "(O_TMPFILE)" in told
+    assert "anonymous regions work" in told
+    alone = run_without(tmp_path, f"openat:error={error}", FAIL, name, ANONYMOUS, strace=folder)
+    assert alone == "8\n"
 
 
 def test_local_region_has_no_descriptor() -> None:

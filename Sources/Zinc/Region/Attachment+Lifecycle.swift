@@ -35,8 +35,7 @@ extension Attachment {
     var file = planned
     let memory = try HandleMemory()
     let ownPath = try path.copy()
-    let pages = try unsafe Descriptor(
-      opening: SharedFolder.path.cString, O_TMPFILE | O_RDWR, mode: 0o600)
+    let pages = try unnamedFile()
     try check(czinc_fchmod(pages.raw, options.mode), "fchmod")
     remains = try file.lay(out: pages, inFolder: true, options)
     var lock = try pages.reopened()
@@ -59,6 +58,22 @@ extension Attachment {
       Attachment(ownPath, lock, mapping, file, isReadonly: false, canNotify: true))
     unsafe AttachedHandles.insert(handle)
     return unsafe handle
+  }
+
+  /// A file in the folder that has no name yet.
+  private static func unnamedFile() throws(Failure) -> Descriptor {
+    do throws(Failure) {
+      return try unsafe Descriptor(
+        opening: SharedFolder.path.cString, O_TMPFILE | O_RDWR, mode: 0o600)
+    } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
+      // Who does not know the flag takes it for an open of the folder: EISDIR, open(2).
+      var failure = Failure(
+        EOPNOTSUPP,
+        "/dev/shm can't have a file without a name (O_TMPFILE); zinc needs a tmpfs there, and Linux 3.11 (gVisor has none); anonymous regions work"
+      )
+      failure.call = "open"
+      throw failure
+    }
   }
 
   /// Calls `body` inside the gate, and if there is no room once more, after the dead regions
