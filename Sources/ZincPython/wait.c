@@ -18,7 +18,11 @@ PyObject *region_notify(Region *self, PyObject *unused) {
     int32_t status = zinc_region_notify(handle, &sequence);
     region_end(self);
     if (status < 0) {
-        PyErr_Format(PyExc_PermissionError, "notify %R: this user may only read the region", self->name);
+        PyObject *text = PyUnicode_FromFormat("notify %R: this user may only read the region", self->name);
+        PyObject *error =
+            text ? PyObject_CallFunction(PyExc_PermissionError, "iN", (int)-status, text) : NULL;
+        if (error) PyErr_SetObject(PyExc_PermissionError, error);
+        Py_XDECREF(error);
         return NULL;
     }
     return PyLong_FromUnsignedLong(sequence);

@@ -133,6 +133,17 @@ def test_forked_child_is_a_holder(name: str) -> None:
     assert name in zinc.reclaim()
 
 
+def test_ls_takes_a_pattern_of_names(name: str) -> None:
+    with zinc.create(f"{name}-a1", 8) as region, zinc.create(f"{name}-b1", 8):
+        found = answer("ls", "--json", f"{name}-a?")
+        assert [r["name"] for r in found] == [f"{name}-a1"]
+        # A number of 64 bits would be rounded by whoever reads numbers as doubles.
+        assert found[0]["id"] == f"{region.id:016x}"
+        assert len(answer("ls", f"{name}-[ab]1", "--json")) == 2
+        assert answer("ls", f"{name}-[ab]", "--json") == []
+        assert f"{name}-b1" not in run("ls", f"{name}-a*").stdout
+
+
 @whole_folder
 def test_ls_marks_dead_persistent_and_what_is_no_region(
     name: str, killed: Callable[[str, int], None]

@@ -437,3 +437,15 @@ def test_with_closes_as_a_subclass_does(name: str) -> None:
     with pytest.raises(RuntimeError, match="of its own"), Failing.create(name, 1) as other:
         pass
     assert other.closed
+
+
+def test_notify_that_is_refused_has_an_errno() -> None:
+    with zinc.SharedRegion.anonymous(1) as region:
+        descriptor = os.open(f"/proc/self/fd/{region.fileno()}", os.O_RDONLY)
+        try:
+            reader = zinc.SharedRegion.from_fd(descriptor)
+        finally:
+            os.close(descriptor)
+        with reader, pytest.raises(PermissionError, match="may only read the region") as refused:
+            reader.notify()
+        assert refused.value.errno == errno.EPERM

@@ -89,6 +89,7 @@ class Region:
         fields = dataclasses.asdict(self)
         fields["metadata"] = self.metadata.decode("latin-1")
         fields["mode"] = f"{self.mode:04o}"
+        fields["id"] = f"{self.id:016x}"  # as a number, many a reader of JSON would round it
         return {**fields, "path": self.path, "contents": self.contents, "age": self.age}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import fnmatch
 import math
 import sys
 from collections.abc import Iterator
@@ -19,13 +20,19 @@ from .inspection import Region
 from .lines import STYLES, age_text, plain, row
 
 
-def ls(as_json: Json = False) -> None:
-    """List the regions of this machine.
+def ls(
+    pattern: Annotated[
+        str, typer.Argument(metavar="PATTERN", help="Of names, as a shell's: 'frames-*'.")
+    ] = "*",
+    as_json: Json = False,
+) -> None:
+    """List the regions of this machine, or those whose names match.
 
     Used is the memory that a region really has. The rate is of the tenth of a second in which
     this command looked. Dead ones have lost their last user by a kill: zinc gc removes them.
     """
     found = inspection.regions(interval=0.1)
+    found = [region for region in found if fnmatch.fnmatchcase(region.name, pattern)]
     if as_json:
         print_json([region.as_json() for region in found])
         return
