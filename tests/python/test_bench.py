@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("typer", reason="the command's libraries are not here")
 pytest.importorskip("matplotlib", reason="the benchmarks' libraries are not here")
 
-from zinc.bench import hot_path, method, runner, suites
+from zinc.bench import hot_path, latency, method, native, runner, suites
 from zinc.bench.delivery import deliver
 from zinc.bench.method import Settings
 from zinc.bench.results import Result, Run, compare, rate_text, size_text, time_text, value_text
@@ -184,6 +184,34 @@ def test_redis_server_that_is_named_is_used(tmp_path: Path) -> None:
 def test_contenders_take_turns() -> None:
     assert list(method.in_turns("ab", 3)) == ["a", "b", "b", "a", "a", "b"]
     assert [method.warm_up(n) for n in (1, 10, 1000)] == [1, 1, 100]
+
+
+def test_pinned_first_is_pinned_before_it_attaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each side makes handles of its own, and has one processor by then."""
+    processors: list[set[int]] = []
+
+    class Watched(native.Handle):
+        def __init__(self, capacity: int | None, descriptor: int = -1) -> None:
+            processors.append(os.sched_getaffinity(0))
+            super().__init__(capacity, descriptor)
+
+    monkeypatch.setattr(latency, "Handle", Watched)
+    monkeypatch.setattr(native, "Handle", Watched)
+    first, second = method.processors()
+    seen = method.shared(2)  # in the other process: if all was well there, and handles of its own
+
+    class Checked(latency.PinnedRegions):
+        def attach(self) -> tuple[int, int]:
+            places = super().attach()
+            seen[:] = processors[2:] == [{second}] * 2, len({*places} - {self.there, self.back})
+            return places
+
+    with Checked() as channel:
+        assert processors == [{first}] * 2
+        times = latency.converse(channel, latency.MODES["pinned first"], 20)
+    assert seen.tolist() == [1, 2]
+    assert len(times) == 20
+    assert times.min() > 0
 
 
 class Lossy(Transport):

@@ -33,6 +33,10 @@ class Channel:
         self.pages = method.shared((2, 4096), numpy.uint8)
         self.there, self.back = map(address_of, self.pages)
 
+    def attach(self) -> tuple[int, int]:
+        """Return both places for the other process; called there, once it is pinned."""
+        return self.there, self.back
+
     def __enter__(self) -> Self:
         return self
 
@@ -98,12 +102,17 @@ class LookedAt(Regions):
 
 
 class PinnedRegions(Regions):
-    """The same, made by a process that has one processor already."""
+    """The same, where each side has one processor already when it attaches."""
 
     def __init__(self) -> None:
         method.pin(method.processors()[0])
         super().__init__()
         method.unpin()
+
+    def attach(self) -> tuple[int, int]:
+        """Open them, as a stranger does that was sent the descriptors."""
+        there, back = (region.open_again() for region in self.regions)
+        return there.place, back.place
 
 
 class Sleepers(Regions):
@@ -211,29 +220,30 @@ def converse(channel: Channel, mode: Mode, rounds: int) -> Times:
     if mode.crowd > 1:
         present = method.shared(1, numpy.uint32)
         talk.present, talk.crowd = address_of(present), mode.crowd
-    hold(channel.kind, talk, mode.crowd, mode.processors)
+    hold(channel, talk, mode.crowd, mode.processors)
     times: Times = (heard if mode.quantity == "one way" else answered) - sent
     return times[before:]
 
 
-def hold(kind: int, talk: Talk, crowd: int = 1, processors: int = 2) -> None:
+def hold(channel: Channel, talk: Talk, crowd: int = 1, processors: int = 2) -> None:
     """Ask in this process, and answer in others."""
     first, second = method.processors()
     with contextlib.ExitStack() as others:
         place = None if crowd > 1 else (first, second)[processors - 1]
         for _ in range(crowd):
-            others.enter_context(method.process(answer, kind, talk, place))
+            others.enter_context(method.process(answer, channel, talk, place))
         if place is not None:
             method.pin(first)
-        native.library().zincbench_ask(kind, talk)
+        native.library().zincbench_ask(channel.kind, talk)
         method.unpin()
 
 
-def answer(kind: int, talk: Talk, place: int | None) -> None:
+def answer(channel: Channel, talk: Talk, place: int | None) -> None:
     """Be the other side."""
     if place is not None:
         method.pin(place)
-    if wrong := native.library().zincbench_answer(kind, talk):
+    talk.there, talk.back = channel.attach()
+    if wrong := native.library().zincbench_answer(channel.kind, talk):
         raise RuntimeError(f"{wrong} payloads were not what was sent")
 
 

@@ -38,7 +38,7 @@ def deliver(
             talk = Talk(rounds=before + rounds, there=channel.there, back=channel.back)
             talk.payload, talk.payload_size = payloads[name], size
             talk.sent, talk.heard, talk.used = map(address_of, (sent, heard, used))
-            hold(channel.kind, talk)
+            hold(channel, talk)
         return [times[before:] for times in (heard - sent, used - heard, used - sent)]
 
     planned = {}

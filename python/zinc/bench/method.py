@@ -72,10 +72,7 @@ def _allowed() -> frozenset[int]:
 
 
 def pin(which: int) -> None:
-    """Keep all threads of this process on one processor.
-
-    A zinc handle that is made later does not spin: attach first.
-    """
+    """Keep all threads of this process on one processor."""
     _stay_on({which})
 
 

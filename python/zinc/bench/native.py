@@ -68,15 +68,24 @@ def library() -> ctypes.CDLL:
 class Handle:
     """A region through the C interface, as a C or Swift program has it."""
 
-    def __init__(self, capacity: int) -> None:
-        """Create an anonymous one."""
+    def __init__(self, capacity: int | None, descriptor: int = -1) -> None:
+        """Create an anonymous one, or without a capacity open that of a descriptor."""
         self._zinc = ctypes.CDLL(zinc.get_library())
         self._zinc.zinc_error_message.restype = ctypes.c_char_p
         self._zinc.zinc_ptr.restype = ctypes.c_void_p
         self.handle = ctypes.c_void_p()
-        create = self._zinc.zinc_region_create_anonymous
-        if create(ctypes.c_size_t(capacity), None, ctypes.byref(self.handle)) != 0:
+        out = ctypes.byref(self.handle)
+        if capacity is None:
+            status = self._zinc.zinc_region_open_descriptor(descriptor, None, out)
+        else:
+            create = self._zinc.zinc_region_create_anonymous
+            status = create(ctypes.c_size_t(capacity), None, out)
+        if status != 0:
             raise OSError(self._zinc.zinc_error_message().decode())
+
+    def open_again(self) -> Handle:
+        """Return another handle to it, made by whoever calls this."""
+        return Handle(None, self._zinc.zinc_region_descriptor(self.handle))
 
     @property
     def place(self) -> int:
