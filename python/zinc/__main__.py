@@ -36,12 +36,17 @@ def main() -> None:
 
 def run() -> None:
     """Run the command; its libraries are extras that ``import zinc`` needs nothing of."""
+    is_bench = sys.argv[1:2] == ["bench"]
     try:
         from .command.main import app
+
+        if is_bench:  # which asks for some of its libraries only when it measures
+            app()
     except ModuleNotFoundError as error:
-        extra = "bench" if sys.argv[1:2] == ["bench"] else "cli"
+        extra = "bench" if is_bench else "cli"
         sys.exit(f"zinc: {error}; this command takes: pip install 'zinc-shm[{extra}]'")
-    app()
+    if not is_bench:
+        app()
 
 
 def hold_closed_streams() -> list[str]:

@@ -348,12 +348,34 @@ def test_figures_as_text() -> None:
     assert rate_text(1000, 100) == "10 GB/s"
 
 
-def test_command_without_its_libraries_gives_a_hint() -> None:
-    code = "import sys; sys.modules['typer'] = None; import runpy; runpy.run_module('zinc', run_name='__main__')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    ("missing", "arguments", "extra"),
+    [
+        ("typer", [], "cli"),
+        ("numpy", ["bench", "rows"], "bench"),
+        ("jinja2", ["bench", "latency", "--quick"], "bench"),
+        ("matplotlib", ["bench", "all", "--quick"], "bench"),
+        ("hdrh", ["bench", "access", "--quick"], "bench"),
+    ],
+)
+def test_command_without_its_libraries_gives_a_hint(
+    missing: str, arguments: list[str], extra: str, tmp_path: Path
+) -> None:
+    """One line says which extra, before anything is measured."""
+    code = f"import sys; sys.modules[{missing!r}] = None; import runpy; runpy.run_module('zinc', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "pip install 'zinc-shm[cli]'" in done.stderr
+    assert missing in done.stderr
+    assert f"pip install 'zinc-shm[{extra}]'" in done.stderr
+    assert done.stdout == ""
+    assert not list(tmp_path.iterdir())
 
 
 def test_zinc_is_delivered_by_name() -> None:

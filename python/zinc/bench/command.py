@@ -43,7 +43,7 @@ def measure(
     names: list[str], quick: bool, rows: list[str] | None, redis: str | None, output: Path
 ) -> None:
     """Run suites, and show and keep what they found."""
-    from . import report  # matplotlib takes a while
+    from . import report  # takes a while; says what is not installed, before anything is measured
 
     settings = Settings.of(quick, redis)
     chosen = list(runner.jobs(names, rows or [], settings))

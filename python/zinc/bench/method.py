@@ -186,12 +186,10 @@ class Distribution:
         return result
 
 
-def encoded(times: numpy.ndarray[Any, Any]) -> str | None:
+def encoded(times: numpy.ndarray[Any, Any]) -> str:
     """Return a histogram of three digits, from 1 ns to 100 s, encoded as HdrHistogram has it."""
-    try:
-        from hdrh.histogram import HdrHistogram
-    except ModuleNotFoundError:
-        return None
+    from hdrh.histogram import HdrHistogram  # compare and rows do without it
+
     histogram = HdrHistogram(1, 100_000_000_000, 3)
     values, counts = numpy.unique(times, return_counts=True)
     for value, count in zip(values.tolist(), counts.tolist(), strict=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from hdrh.histogram import HdrHistogram
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -103,8 +104,6 @@ def of_latency(run: Run, axes: Any) -> bool:
 
 def distribution(result: Result) -> Iterator[tuple[float, float]]:
     """Return the points of a histogram: a time, and one in how many took longer."""
-    from hdrh.histogram import HdrHistogram
-
     histogram = HdrHistogram.decode(result.histogram)
     total = histogram.get_total_count()
     seen = 0
