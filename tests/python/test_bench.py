@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 
 pytest.importorskip("typer", reason="the command's libraries are not here")
 pytest.importorskip("matplotlib", reason="the benchmarks' libraries are not here")
+
+import numpy
 
 from zinc.bench import hot_path, latency, method, native, runner, suites
 from zinc.bench.delivery import deliver
@@ -212,6 +215,41 @@ def test_pinned_first_is_pinned_before_it_attaches(monkeypatch: pytest.MonkeyPat
     assert seen.tolist() == [1, 2]
     assert len(times) == 20
     assert times.min() > 0
+
+
+@pytest.mark.parametrize(
+    ("operations", "told"),
+    [
+        (1, ["P50", "maximum"]),
+        (30, ["P50", "maximum"]),
+        (49, ["P50", "maximum"]),
+        (50, ["P50", "P90", "maximum"]),
+        (499, ["P50", "P90", "maximum"]),
+        (500, ["P50", "P90", "P99", "maximum"]),
+        (5_000, ["P50", "P90", "P99", "P99.9", "maximum"]),
+        (50_000, ["P50", "P90", "P99", "P99.9", "P99.99", "maximum"]),
+    ],
+)
+def test_percentile_is_told_if_there_are_enough_operations(
+    operations: int, told: list[str]
+) -> None:
+    found = method.percentiles(numpy.arange(1, operations + 1))
+    assert list(found) == told
+    for name, time in found.items():
+        share = 100 if name == "maximum" else float(name[1:])
+        assert time == max(1, math.ceil(operations * share / 100))
+        assert name in ("P50", "maximum") or operations - time >= 5
+
+
+def test_table_has_an_empty_cell_for_a_percentile_of_too_few() -> None:
+    few, many = result([50]), result([50], "other")
+    for found, operations in (few, 30), (many, 1_000):
+        found.suite = "latency"
+        found.percentiles = method.percentiles(numpy.arange(operations))
+    (table,) = tables(a_run(few, many))
+    assert table.columns[4:] == ["P90", "P99", "maximum", "of"]
+    assert [row[4:6] for row in table.rows] == [["", ""], ["899 ns", "989 ns"]]
+    assert [row[6] for row in table.rows] == ["29 ns", "999 ns"]
 
 
 class Lossy(Transport):

@@ -155,6 +155,8 @@ def timed(action: Callable[[], object]) -> float:
 
 
 PERCENTILES = 50, 90, 99, 99.9, 99.99, 100
+# A percentile is told if so many operations took longer: else it is one that was interrupted.
+BEYOND = 5
 
 
 class Distribution:
@@ -176,14 +178,22 @@ class Distribution:
         result.samples = self.samples
         result.operations = len(self._best)
         best = numpy.sort(self._best)
-        # What the whole of a sample has at that rank: nothing in between is made up.
-        ranks = [math.ceil(len(best) * share / 100) - 1 for share in PERCENTILES]
-        result.percentiles = {
-            f"P{share:g}" if share < 100 else "maximum": float(best[max(0, rank)])
-            for share, rank in zip(PERCENTILES, ranks, strict=True)
-        }
+        result.percentiles = percentiles(best)
         result.histogram = encoded(best)
         return result
+
+
+def percentiles(times: numpy.ndarray[Any, Any]) -> dict[str, float]:
+    """Return the median, the maximum, and what percentiles there are enough of sorted times for.
+
+    Each is the time that has the rank: nothing in between is made up.
+    """
+    found = {}
+    for share in PERCENTILES:
+        place = max(1, math.ceil(len(times) * share / 100))
+        if share in (50, 100) or len(times) - place >= BEYOND:
+            found[f"P{share:g}" if share < 100 else "maximum"] = float(times[place - 1])
+    return found
 
 
 def encoded(times: numpy.ndarray[Any, Any]) -> str:

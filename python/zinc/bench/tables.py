@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
+from .method import BEYOND
 from .results import Result, Run, rate_text, time_text, value_text
 
 
@@ -34,18 +35,23 @@ def tables(run: Run) -> Iterator[Table]:
 
 def of_percentiles(results: Sequence[Result]) -> Table:
     """One quantity, and how its operations are distributed in the best sample."""
-    shares = next(list(result.percentiles) for result in results if result.percentiles)
+    most = max((list(result.percentiles or ()) for result in results), key=len)
+    shares = most[1:]  # the first is what the sample itself is
     quantity = next(result.quantity for result in results if result.percentiles)
-    columns = ["", f"{quantity}, best", "median", "x zinc", *shares[1:], "of"]
+    columns = ["", f"{quantity}, best", "median", "x zinc", *shares, "of"]
     rows = []
     for result in results:
         row = [result.contender]
         if result.percentiles:
             row += [*pair(result), ratio(result, results)]
-            row += [value_text(result, result.percentiles[share]) for share in shares[1:]]
+            told = [result.percentiles.get(share) for share in shares]
+            row += ["" if time is None else value_text(result, time) for time in told]
             row.append(f"{result.operations:,}")
         rows.append(pad([*row, *absence(result)], len(columns)))
-    note = "the P50 of the best sample and of the one in the middle; percentiles of the best"
+    note = (
+        "the P50 of the best sample and of the one in the middle; percentiles of the best, if "
+        f"{BEYOND} of its operations took longer"
+    )
     return Table(results[0].suite, results[0].point, columns, rows, note)
 
 
