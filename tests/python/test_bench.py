@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,11 +21,12 @@ pytest.importorskip("matplotlib", reason="the benchmarks' libraries are not here
 import numpy
 
 from zinc.bench import hot_path, latency, method, native, runner, suites
+from zinc.bench.comparison import compare
 from zinc.bench.delivery import deliver
 from zinc.bench.method import Settings
-from zinc.bench.results import Result, Run, compare, rate_text, size_text, time_text, value_text
+from zinc.bench.results import Result, Run, rate_text, size_text, time_text, value_text
 from zinc.bench.tables import tables, unflattering
-from zinc.bench.transports import Bytes, Transport, Zinc
+from zinc.bench.transports import Bytes, Transport, UnixSocket, Zinc
 
 QUICK = Settings.of(quick=True)
 
@@ -235,10 +238,10 @@ def test_percentile_is_told_if_there_are_enough_operations(
 ) -> None:
     found = method.percentiles(numpy.arange(1, operations + 1))
     assert list(found) == told
-    for name, time in found.items():
+    for name, value in found.items():
         share = 100 if name == "maximum" else float(name[1:])
-        assert time == max(1, math.ceil(operations * share / 100))
-        assert name in ("P50", "maximum") or operations - time >= 5
+        assert value == max(1, math.ceil(operations * share / 100))
+        assert name in ("P50", "maximum") or operations - value >= 5
 
 
 def test_table_has_an_empty_cell_for_a_percentile_of_too_few() -> None:
@@ -335,9 +338,12 @@ def a_run(*results: Result) -> Run:
         ([150, 151, 152, 153, 154], [100, 101, 102, 103, 104], "faster"),
         ([100, 101, 102, 103, 104], [105, 106, 107, 108, 109], "same"),  # less than a tenth
         ([100, 130, 150, 170, 190], [140, 145, 150, 160, 190], "same"),  # before had such too
+        ([100, 110, 120, 130, 140], [141, 150, 160, 170, 180], "same"),  # each spread is as far
         ([100, 101, 102, 103, 900], [150, 151, 152, 153, 154], "slower"),  # one outlier
-        ([0], [1], "slower"),  # allocations
-        ([0], [0], "same"),
+        ([150, 151, 152, 153, 154], [100, 101, 102, 103, 900], "faster"),
+        ([100, 101, 102, 103], [150, 151, 152, 153], "slower"),
+        ([100, 101, 102], [150, 151, 152], "too few samples"),
+        ([100, 101], [900, 901, 902, 903, 904], "too few samples"),
     ],
 )
 def test_compare_tells_regressions_from_noise(
@@ -347,22 +353,108 @@ def test_compare_tells_regressions_from_noise(
     assert change.verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("zinc_after", "other_after", "verdict"),
+    [
+        (400, 400, "same"),  # the machine
+        (400, 100, "slower"),
+        (400, 130, "slower"),  # by more than the machine
+        (400, 50, "slower"),
+        (25, 25, "same"),
+        (25, 100, "faster"),
+        (100, 400, "same"),
+    ],
+)
+def test_compare_tells_what_happened_to_all_from_what_happened_to_zinc(
+    zinc_after: float, other_after: float, verdict: str
+) -> None:
+    names = "zinc", "zinc, copied in", "other"
+    before = a_run(*(result([100] * 5, name) for name in names))
+    times = dict(zip(names, (zinc_after, zinc_after, other_after), strict=True))
+    after = a_run(*(result([value] * 5, name) for name, value in times.items()))
+    ours = [c for c in compare(before, after, 0.2) if c.key.contender.startswith("zinc")]
+    assert [change.verdict for change in ours] == [verdict] * 2
+
+
+@pytest.mark.parametrize(("before", "after", "verdict"), [(0, 1, "slower"), (1, 1, "same")])
+def test_compare_takes_one_sample_of_what_is_counted(
+    before: float, after: float, verdict: str
+) -> None:
+    counted = result([before]), result([after])
+    for found in counted:
+        found.unit = "allocations"
+    (change,) = compare(*map(a_run, counted), 0.1)
+    assert change.verdict == verdict
+
+
+def noisy_run(dice: numpy.random.Generator, times: dict[str, float]) -> Run:
+    """Samples as a shared machine gives them: some spread, now and then one that waited long."""
+    spread = dice.lognormal(0, 0.08, (len(times), 5))
+    late = numpy.where(dice.random(spread.shape) < 0.05, 5, 1)
+    samples = spread * late * numpy.array(list(times.values()))[:, None]
+    rows = [result(row, name) for name, row in zip(times, samples.tolist(), strict=True)]
+    for row in rows:
+        row.point = row.contender  # each at a point of its own
+    return a_run(*rows)
+
+
+def test_compare_finds_no_change_in_two_runs_of_one_thing_and_finds_what_is_slower() -> None:
+    """A thousand rows of both runs have the same times; a hundred more are half as slow again."""
+    dice = numpy.random.default_rng(1)
+    same = {f"same {row}": 100.0 for row in range(1000)}
+    slow = {f"slow {row}": 100.0 for row in range(100)}
+    before = noisy_run(dice, same | slow)
+    after = noisy_run(dice, same | dict.fromkeys(slow, 200.0))
+    verdicts: dict[str, list[str]] = {"same": [], "slow": []}
+    for change in compare(before, after, 0.1):
+        verdicts[change.key.contender.split()[0]].append(change.verdict)
+    assert verdicts["same"].count("same") >= 995
+    assert verdicts["slow"].count("slower") >= 95
+
+
+class LateSocket(UnixSocket):
+    """One that takes five milliseconds at least."""
+
+    def send(self) -> None:
+        time.sleep(0.005)
+        super().send()
+
+
+def test_compare_finds_what_is_really_slower() -> None:
+    """Both are measured; the slower one by as much as no noise is."""
+    settings = dataclasses.replace(QUICK, samples=5)
+    try:
+        prompt, late = (
+            a_run(*deliver("suite", "point", 64, [way], settings))
+            for way in (UnixSocket, LateSocket)
+        )
+    finally:
+        method.unpin()
+    verdicts = {change.key.quantity: change.verdict for change in compare(prompt, late, 0.1)}
+    assert verdicts["hand-over"] == "slower"
+    backwards = {change.key.quantity: change.verdict for change in compare(late, prompt, 0.1)}
+    assert backwards["hand-over"] == "faster"
+    assert {change.verdict for change in compare(late, late, 0.1)} == {"same"}
+
+
 def test_compare_knows_what_the_clock_can_not_tell() -> None:
-    before, after = result([2], resolution=50), result([40], resolution=50)
+    before, after = result([2] * 5, resolution=50), result([40] * 5, resolution=50)
     (change,) = compare(a_run(before), a_run(after), 0.1)
     assert change.verdict == "same"
 
 
 def test_compare_command(tmp_path: Path) -> None:
     before, after = tmp_path / "before.json", tmp_path / "after.json"
-    a_run(result([100, 101]), result([100, 101], "other")).write(before)
-    a_run(result([200, 201]), result([50, 51], "other")).write(after)
+    few = result([1, 2], "few")
+    a_run(result([100] * 5), result([100] * 4, "other"), few).write(before)
+    a_run(result([200] * 5), result([50] * 4, "other"), few).write(after)
     done = zinc("bench", "compare", before, after)
     assert done.returncode == 1
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["suite/point/zinc/time", "100", "ns", "200", "ns", "2.00", "slower"] in lines
     assert ["suite/point/other/time", "100", "ns", "50", "ns", "0.50", "faster"] in lines
-    assert "2 rows: 1 slower, 1 faster" in done.stdout
+    told = "3 rows: 1 slower, 1 faster, 0 the same, 1 with fewer than 4 samples, too few to tell"
+    assert told in done.stdout
     assert zinc("bench", "compare", before, before).returncode == 0
 
 

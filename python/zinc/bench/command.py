@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from . import runner
+from .comparison import ENOUGH, compare
 from .method import Settings
-from .results import Run, compare, value_text
+from .results import Run, value_text
 from .suites import SUITES
 from .tables import tables
 
@@ -132,12 +134,13 @@ def compare_runs(
     after: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
     least: Annotated[
         float, typer.Option(min=0, help="Differences of less than this share are noise.")
-    ] = 0.1,
+    ] = 0.2,
 ) -> None:
     """Tell what became slower or faster from noise. Exit status 1 if anything is slower.
 
-    The best samples of both runs differ by more than noise if no sample of the slower one is
-    faster than half of those of the other.
+    The medians of both runs differ by more than noise if they lie further apart than the samples
+    of both together are spread, the slowest of each left out, and if what zinc has no part in has
+    not changed as much at the same point: that is the machine. A quick run has too few samples.
     """
     old, new = Run.read(before), Run.read(after)
     for fact in old.machine.keys() & new.machine.keys():
@@ -150,14 +153,16 @@ def compare_runs(
     for column in "", "before", "after", "times", "":
         table.add_column(column, justify="left" if not column else "right")
     for change in changes:
-        if change.verdict != "same":
-            texts = (value_text(r, r.best) for r in (change.before, change.after))
+        if change.verdict in ("slower", "faster"):
+            texts = (value_text(r, r.median) for r in (change.before, change.after))
             style = "red" if change.verdict == "slower" else "green"
             row = ("/".join(change.key), *texts, f"{change.ratio:.2f}", change.verdict)
             table.add_row(*row, style=style)
     console.print(table)
-    slower = sum(change.verdict == "slower" for change in changes)
-    faster = sum(change.verdict == "faster" for change in changes)
-    console.print(f"{len(changes)} rows: {slower} slower, {faster} faster, the rest is noise")
-    if slower:
+    count = collections.Counter(change.verdict for change in changes)
+    told = f"{count['slower']} slower, {count['faster']} faster, {count['same']} the same"
+    if few := count["too few samples"]:
+        told += f", {few} with fewer than {ENOUGH} samples, too few to tell"
+    console.print(f"{len(changes)} rows: {told}")
+    if count["slower"]:
         raise typer.Exit(1)

@@ -59,6 +59,11 @@ class Result:
         """The sample in the middle."""
         return statistics.median(self.samples)
 
+    @property
+    def spread(self) -> float:
+        """How far the samples lie apart, without the slowest: noise only slows down."""
+        return max(sorted(self.samples)[:-1], default=self.best) - self.best
+
 
 @dataclasses.dataclass
 class Run:
@@ -90,42 +95,6 @@ class Run:
         """Return a result that has samples, or None."""
         key = Key(suite, point, contender, quantity)
         return next((r for r in self.results if r.key == key and r.samples), None)
-
-
-class Change(NamedTuple):
-    """How a result differs between two runs."""
-
-    key: Key
-    before: Result
-    after: Result
-    ratio: float  # of the best samples: after / before
-    verdict: Literal["slower", "faster", "same"]
-
-
-def compare(before: Run, after: Run, least: float) -> list[Change]:
-    """Tell what changed from what is noise, for all that both runs have samples of.
-
-    The best samples count. They differ if their ratio is more than `least` (0.1 is a tenth)
-    away from 1, and if the better run's median is still below the other's best: what half
-    of the samples of one run reach, and none of the other, is not chance.
-    """
-    old = {result.key: result for result in before.results if result.samples}
-    changes = []
-    for new in after.results:
-        was = old.get(new.key)
-        if was is None or not new.samples:
-            continue
-        floor = max(was.resolution, new.resolution)
-        ratio = max(new.best, floor) / max(was.best, floor) if was.best or floor else 1.0
-        if not was.best and new.best:
-            ratio = float("inf")
-        verdict: Literal["slower", "faster", "same"] = "same"
-        if ratio > 1 + least and was.median < new.best:
-            verdict = "slower"
-        elif ratio < 1 / (1 + least) and new.median < was.best:
-            verdict = "faster"
-        changes.append(Change(new.key, was, new, ratio, verdict))
-    return changes
 
 
 # ---- as text ----
