@@ -20,7 +20,7 @@ pytest.importorskip("matplotlib", reason="the benchmarks' libraries are not here
 
 import numpy
 
-from zinc.bench import hot_path, latency, method, native, runner, suites
+from zinc.bench import hot_path, latency, method, native, quiet, runner, suites
 from zinc.bench.comparison import compare
 from zinc.bench.delivery import deliver
 from zinc.bench.method import Settings
@@ -318,6 +318,70 @@ def test_counters_count(counter: str) -> None:
     assert count(10, 7) == 7
 
 
+# ---- a quiet machine
+
+
+STAT = "cpu  100 10 50 1000 40 5 5 30 7 3\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
+
+
+def test_ticks_are_read_as_the_kernel_counts_them() -> None:
+    """Guests' time is in users' already; waiting for a disk is not being busy."""
+    assert quiet.Ticks.of(STAT) == quiet.Ticks(busy=170, stolen=30, total=1240)
+    assert quiet.Ticks.of("") == quiet.Ticks(0, 0, 0)
+
+
+def a_look(
+    loop: float = 100, uneven: float = 1, others: float = 0, stolen: int = 0, total: int = 0
+) -> quiet.Look:
+    return quiet.Look(loop, uneven, others, quiet.Ticks(0, stolen, total))
+
+
+def test_quiet_machine_is_not_doubted() -> None:
+    first, last = a_look(uneven=1.1, others=0.2), a_look(105, 1.1, 0.2, 1, 1000)
+    assert quiet.doubts_of(first, "before") == []
+    assert quiet.doubts_between(first, last) == []
+
+
+def test_busy_machine_is_doubted() -> None:
+    assert quiet.doubts_of(a_look(others=1.5, uneven=2), "before") == [
+        "Other programs kept 1.5 processors busy before.",
+        "A loop took 2.0 times its shortest time before.",
+    ]
+    assert quiet.doubts_between(a_look(), a_look(150, stolen=50, total=1000)) == [
+        "Other virtual machines took 5% of the processors' time meanwhile.",
+        "A loop took 1.50 times as long afterwards as before.",
+    ]
+    assert len(quiet.doubts_between(a_look(150), a_look(100))) == 1
+
+
+def test_processes_that_spin_are_seen(tmp_path: Path) -> None:
+    """As many as there are processors: this one has to share with them."""
+    code = "print(flush=True)\nwhile True: pass"
+    command = [sys.executable, "-c", code]
+    count = os.cpu_count() or 1
+    spinning = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(count)]
+    try:
+        for process in spinning:
+            assert process.stdout
+            process.stdout.readline()
+        row = "latency/nobody there/zinc_notify"
+        done = zinc("bench", "latency", "--quick", "--row", row, "--output", tmp_path)
+    finally:
+        for process in spinning:
+            process.kill()
+            process.communicate()
+    assert done.returncode == 0
+    (first, *_) = (line for line in done.stdout.splitlines() if line)
+    assert first.startswith("The machine is too busy to measure well; going on. Other programs")
+    doubts = Run.read(tmp_path / "results.json").doubts
+    assert doubts[0].startswith("Other programs kept ")
+    assert "too busy to measure well.</b> Other programs" in (tmp_path / "report.html").read_text()
+    results = tmp_path / "results.json"
+    told = zinc("bench", "compare", results, results).stdout
+    assert "before: the machine was too busy" in told
+    assert "after: the machine was too busy" in told
+
+
 # ---- results
 
 
@@ -380,10 +444,9 @@ def test_compare_tells_what_happened_to_all_from_what_happened_to_zinc(
 def test_compare_takes_one_sample_of_what_is_counted(
     before: float, after: float, verdict: str
 ) -> None:
-    counted = result([before]), result([after])
-    for found in counted:
-        found.unit = "allocations"
-    (change,) = compare(*map(a_run, counted), 0.1)
+    was, new = result([before]), result([after])
+    was.unit = new.unit = "allocations"
+    (change,) = compare(a_run(was), a_run(new), 0.1)
     assert change.verdict == verdict
 
 

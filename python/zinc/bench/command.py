@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from . import runner
+from . import quiet, runner
 from .comparison import ENOUGH, compare
 from .method import Settings
 from .results import Run, value_text
@@ -51,6 +51,9 @@ def measure(
     chosen = list(runner.jobs(names, rows or [], settings))
     if not chosen:
         raise typer.BadParameter("no row fits; zinc bench rows lists them", param_hint="--row")
+    first = quiet.look()
+    doubts = quiet.doubts_of(first, "before")
+    tell_doubts(doubts, "too busy to measure well; going on")
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
@@ -69,12 +72,21 @@ def measure(
 
         run = runner.run(chosen, settings, tell)
         progress.update(task, completed=len(chosen), description="")
+    last = quiet.look()
+    run.doubts = [*doubts, *quiet.doubts_of(last, "afterwards"), *quiet.doubts_between(first, last)]
     show(run)
+    tell_doubts(run.doubts, "too busy: measure again when it is quiet")
     page = report.write(run, output)
     console.print(f"{page} has all of it; {output}/results.json is for zinc bench compare.")
     failed = [result for result in run.results if (result.skipped or "").startswith("failed")]
     if failed:
         raise typer.Exit(1)
+
+
+def tell_doubts(doubts: list[str], what: str) -> None:
+    """Say that a machine is, or was, too busy, and why."""
+    if doubts:
+        console.print(f"The machine is {what}. {' '.join(doubts)}", style="bold red")
 
 
 def show(run: Run) -> None:
@@ -146,6 +158,11 @@ def compare_runs(
     for fact in old.machine.keys() & new.machine.keys():
         if old.machine[fact] != new.machine[fact]:
             console.print(f"{fact}: {old.machine[fact]} before, {new.machine[fact]} after")
+    for when, run in ("before", old), ("after", new):
+        if run.doubts:
+            console.print(
+                f"{when}: the machine was too busy to measure well. {' '.join(run.doubts)}"
+            )
     changes = compare(old, new, least)
     if not changes:
         raise typer.BadParameter("the two runs have no row in common")

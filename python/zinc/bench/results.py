@@ -73,6 +73,7 @@ class Run:
     machine: dict[str, Any]
     settings: dict[str, Any]
     results: list[Result]
+    doubts: list[str] = dataclasses.field(default_factory=list)  # was the machine too busy?
 
     def write(self, path: Path) -> None:
         """Write the run as JSON."""
