@@ -1,7 +1,8 @@
 /*
  * Closing beside waits, Sources/Zinc/Notification/WaitsInFlight.swift: two threads that wait,
  * one that closes and then frees. One wait may have the place `only`, others are counted in
- * the word that also says that it closes.
+ * the word that also says that it closes. Its orders are read from the source by the test, which
+ * defines here what weaker ones allow.
  *
  *     spin -a closing.pml && cc -O2 -DSAFETY pan.c && ./a.out -E
  *
@@ -80,22 +81,35 @@ proctype waiter(byte me) {
 #else
 #define NOBODY (count == 0 && !only)
 #endif
+#ifdef LOOK_BEFORE_SAYING /* the first look at `only`, the same on the other side */
+#define FIRST_NOBODY (count == 0 && !seen)
+#else
+#define FIRST_NOBODY NOBODY
+#endif
 
 inline wake_all() {
     atomic { asleep[0] = false; asleep[1] = false }
 }
 
 proctype closer() {
+#ifdef LOOK_BEFORE_SAYING
+    bool seen = only;
+#endif
     closing = true;
 #ifdef WAKE_ONCE
     wake_all();
     NOBODY;
 #else
 #ifndef FREE_AT_ONCE
-    do
-    :: NOBODY -> break
-    :: !NOBODY -> wake_all()
-    od;
+    if
+    :: FIRST_NOBODY
+    :: !FIRST_NOBODY ->
+        wake_all();
+        do
+        :: NOBODY -> break
+        :: !NOBODY -> wake_all()
+        od
+    fi;
 #endif
 #endif
     freed = true;

@@ -10,14 +10,19 @@
  * thread sleeps on each, and both on `done`, which the first to wake sets.
  *
  * What must hold: when notify returns, who slept on that region when it counted, and had a
- * ticket for it, has been woken; and when all is quiet the waiter does not sleep though enough
- * of its regions have news, unless a notifier was killed.
+ * ticket for it, has been woken; a word keeps the waiter from its sleep only if it has moved
+ * since it was read, else it would be busy until there is enough; when all is quiet the waiter
+ * does not sleep though enough of its regions have news, unless a notifier was killed; and who
+ * is told of news sees the data that was written before.
  */
 #define RELAXED 0
 #define ACQUIRE_RELEASE 1
 #define SEQUENTIAL 2
 
 /* The orders in the source; -D weakens one. n1 to n5 are as in notification.pml. */
+#ifndef W1_ORDER
+#define W1_ORDER ACQUIRE_RELEASE
+#endif
 #ifndef W2_ORDER
 #define W2_ORDER SEQUENTIAL
 #endif
@@ -39,6 +44,9 @@
 #ifndef WAITS
 #define WAITS 2
 #endif
+#ifndef DATA /* look at what is written before a notify, too */
+#define DATA 0
+#endif
 #ifndef KILLS
 #define KILLS 0
 #endif
@@ -57,7 +65,9 @@
 #endif
 
 byte sequence[REGIONS], parked[REGIONS], woken[REGIONS];
+byte data[REGIONS];
 byte last[REGIONS];                     /* what the waiter has seen */
+byte was[REGIONS];                      /* ghost: the sequence as w3 read it */
 bool has_ticket[REGIONS];               /* ghost: of this round of its loop */
 bool queued[REGIONS], done_queued[SLEEPERS], roused[SLEEPERS];
 bool done;
@@ -84,8 +94,11 @@ inline wake(region) {
 proctype notifier(byte me) provided (!dead[me]) {
     byte p, found, round;
     do
-    :: round == NOTIFICATIONS -> break
-    :: else ->
+    :: break                                                  /* or it says nothing more */
+    :: round < NOTIFICATIONS ->
+#if DATA
+        data[me]++;
+#endif
         atomic {                                                          /* n2 */
             sequence[me]++;
             owed[me] = queued[me] && has_ticket[me] && !roused[SLEEPER_OF(me)]
@@ -106,6 +119,13 @@ proctype notifier(byte me) provided (!dead[me]) {
     od
 }
 
+#ifdef WAKE_BEFORE_DONE /* what a weaker order than sequentially consistent allows, too */
+#define TELL wake_others()
+#define TELL_MORE FINISH
+#else
+#define TELL FINISH
+#define TELL_MORE wake_others()
+#endif
 #ifdef FORGET_DONE
 #define FINISH skip
 #else
@@ -134,6 +154,7 @@ inline wake_others() {
 #define TICKET_MAY(region) (!w2[region])
 #define READ_MAY(region) (!w3[region] && (w2[region] || !STORE_THEN_LOAD(W2_ORDER, W3_ORDER)))
 #endif
+#define READ(region) read[region] = sequence[region]; was[region] = read[region]; w3[region] = true
 
 inline take_ticket(region) {
     atomic {
@@ -145,21 +166,31 @@ inline take_ticket(region) {
     }
 }
 
-/* Where a sleeper is: putting itself on its words, asleep, awake, done with telling. */
+#define SEES_DATA(region) (!DATA || data[region] >= sequence[region] && \
+    (W1_ORDER >= ACQUIRE_RELEASE || early[region] >= sequence[region]))
+
+/* Where a sleeper is: putting itself on its words, asleep, awake, telling, done with that. */
 #define SETTING_UP 0
 #define ASLEEP 1
 #define AWAKE 2
-#define TOLD 3
+#define TELLING 3
+#define TOLD 4
 
 proctype waiter() {
     byte read[REGIONS];
     bool w2[REGIONS], w3[REGIONS], wants_ticket[REGIONS];
     byte next[SLEEPERS], state[SLEEPERS];
+    byte early[REGIONS];                    /* what a read ahead of its turn may find */
     byte round, i;
     do
     :: round == WAITS -> break
     :: else ->
-        atomic { is_waiting = true }
+        atomic {
+            is_waiting = true;
+#if DATA
+            early[0] = data[0]; early[1] = data[1]
+#endif
+        }
         do
         :: atomic {
                 /* Looks, which decides nothing but who gets a ticket. */
@@ -171,8 +202,8 @@ proctype waiter() {
             :: TICKET_MAY(0) -> take_ticket(0)
             :: TICKET_MAY(1) -> take_ticket(1)
             /* w3  read each S once */
-            :: READ_MAY(0) -> atomic { read[0] = sequence[0]; w3[0] = true }
-            :: READ_MAY(1) -> atomic { read[1] = sequence[1]; w3[1] = true }
+            :: READ_MAY(0) -> atomic { READ(0) }
+            :: READ_MAY(1) -> atomic { READ(1) }
             :: w3[0] && w3[1] -> break
             od;
             if
@@ -187,6 +218,9 @@ proctype waiter() {
             atomic { read[0] = (HAS_NEWS(0) -> sequence[0] : last[0]) }
             atomic { read[1] = (HAS_NEWS(1) -> sequence[1] : last[1]) }
 #endif
+#ifdef ARM_WITH_AFTER /* compares with what was seen, news or not */
+            atomic { read[0] = last[0]; read[1] = last[1] }
+#endif
             /* w4  futex_waitv; a ticket that nothing orders before it may come as late */
             do
             :: TICKET_MAY(0) -> take_ticket(0)
@@ -195,7 +229,7 @@ proctype waiter() {
                     i = FIRST(0) + next[0];
                     if
                     :: sequence[i] == read[i] -> queued[i] = true; next[0]++
-                    :: else -> state[0] = AWAKE
+                    :: else -> assert(sequence[i] != was[i]); state[0] = AWAKE
                     fi;
                     i = 0
                 }
@@ -206,12 +240,13 @@ proctype waiter() {
                     fi
                 }
             :: state[0] == ASLEEP && roused[0] -> state[0] = AWAKE
-            :: state[0] == AWAKE -> atomic { FINISH }; atomic { wake_others(); state[0] = TOLD }
+            :: state[0] == AWAKE -> atomic { TELL; state[0] = TELLING }
+            :: state[0] == TELLING -> atomic { TELL_MORE; state[0] = TOLD }
 #if GROUPS
             :: state[1] == SETTING_UP && next[1] == 0 -> atomic {
                     if
                     :: sequence[1] == read[1] -> queued[1] = true; next[1] = 1
-                    :: else -> state[1] = AWAKE
+                    :: else -> assert(sequence[1] != was[1]); state[1] = AWAKE
                     fi
                 }
             :: state[1] == SETTING_UP && next[1] == 1 -> atomic {
@@ -221,7 +256,8 @@ proctype waiter() {
                     fi
                 }
             :: state[1] == ASLEEP && roused[1] -> state[1] = AWAKE
-            :: state[1] == AWAKE -> atomic { FINISH }; atomic { wake_others(); state[1] = TOLD }
+            :: state[1] == AWAKE -> atomic { TELL; state[1] = TELLING }
+            :: state[1] == TELLING -> atomic { TELL_MORE; state[1] = TOLD }
 #endif
             :: state[0] == TOLD && state[SLEEPERS - 1] == TOLD && w2[0] && w2[1] -> break
             od;
@@ -233,15 +269,18 @@ proctype waiter() {
                 roused[0] = false; roused[SLEEPERS - 1] = false;
                 state[0] = SETTING_UP; state[SLEEPERS - 1] = SETTING_UP;
                 next[0] = 0; next[SLEEPERS - 1] = 0;
-                read[0] = 0; read[1] = 0
+                read[0] = 0; read[1] = 0; was[0] = 0; was[1] = 0
             }
         od;
         atomic {
             w2[0] = false; w2[1] = false; w3[0] = false; w3[1] = false;
             has_ticket[0] = false; has_ticket[1] = false;
-            /* Sees what is new: all of it, which it has waited for, or some. */
+            /* w1  looks whose news it is, and sees all: what it has waited for, or some. */
+            assert(!HAS_NEWS(0) || SEES_DATA(0));
+            assert(!HAS_NEWS(1) || SEES_DATA(1));
             last[0] = sequence[0]; last[1] = sequence[1];
-            read[0] = 0; read[1] = 0;
+            read[0] = 0; read[1] = 0; was[0] = 0; was[1] = 0;
+            early[0] = 0; early[1] = 0;
             is_waiting = false;
             round++
         }

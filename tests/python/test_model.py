@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ SOURCES = ROOT / "Sources/Zinc"
 NOTIFICATION = (SOURCES / "Notification/Notification.swift").read_text()
 MANY = (SOURCES / "Region/WaitSet.swift").read_text()
 SLEEPERS = (SOURCES / "Notification/Sleepers.swift").read_text()
+CLOSING = (SOURCES / "Notification/WaitsInFlight.swift").read_text()
 
 pytestmark = pytest.mark.skipif(not shutil.which("spin"), reason="needs spin")
 
@@ -46,20 +49,20 @@ def holds(folder: Path, model: str, *definitions: str) -> bool:
 
 def steps(source: str) -> list[tuple[str, str]]:
     """Return the steps that a source has, in its order: each one's name and its line."""
-    found = re.findall(r"^(.*\S)  // (n[1-5]w?|w[1-4]|done)$", source, re.MULTILINE)
+    found = re.findall(r"^(.*\S)  // ([a-z]\dw?|done)$", source, re.MULTILINE)
     return [(step, line) for line, step in found]
+
+
+def order(source: str, name: str) -> int:
+    """Return the memory order of a step."""
+    found = [re.search(r"rdering: \.(\w+)", line) for step, line in steps(source) if step == name]
+    (one,) = [match[1] for match in found if match]
+    return ORDERS[one]
 
 
 def orders(source: str, *names: str) -> list[str]:
     """Return definitions of the memory orders of these steps."""
-    definitions = []
-    for name in names:
-        found = [
-            re.search(r"ordering: \.(\w+)", line) for step, line in steps(source) if step == name
-        ]
-        (order,) = [match[1] for match in found if match]
-        definitions.append(f"{NAMES.get(name, name.upper())}_ORDER={ORDERS[order]}")
-    return definitions
+    return [f"{NAMES.get(name, name.upper())}_ORDER={order(source, name)}" for name in names]
 
 
 NAMES = {"n3w": "N3_WOKEN"}
@@ -97,19 +100,48 @@ def of_one(source: str) -> list[str]:
 def of_many(source: str, sleepers: str = SLEEPERS) -> list[str]:
     """Return what sources of WaitSet and Sleepers define for many.pml."""
     named = [step for step, line in steps(source)]
-    assert sorted(named) == ["w2", "w3", "w4"], named
-    definitions = [*orders(NOTIFICATION, "w2"), *orders(source, "w3")]
+    assert sorted(named) == ["w1", "w2", "w3", "w4"], named
+    definitions = [*orders(NOTIFICATION, "w2"), *orders(source, "w1", "w3")]
     if named.index("w3") < named.index("w2"):
         definitions.append("TICKET_AFTER_READ")
     (read,) = [re.search(r"let (\w+) =", line) for step, line in steps(source) if step == "w3"]
+    (compared,) = re.findall(r"sleepers\.set\(\w+, \w+, (.+)\)", source)
     assert read
-    if not re.search(rf"sleepers\.set\(\w+, \w+, {read[1]}\)", source):
-        definitions.append("REREAD_AT_SLEEP")
-    done = [line for step, line in steps(sleepers) if step == "done"]
-    if not any("store(1" in line for line in done):
+    if compared != read[1]:
+        is_seen = compared == "items[i].after"
+        definitions.append("ARM_WITH_AFTER" if is_seen else "REREAD_AT_SLEEP")
+    named = [step for step, line in steps(sleepers)]
+    assert set(named) == {"done"}, named
+    done = [line for step, line in steps(sleepers)]
+    is_set = ["store(1" in line for line in done]
+    if not any(is_set):
         definitions.append("FORGET_DONE")
+    elif not is_set[0] or order(sleepers, "done") < ORDERS["sequentiallyConsistent"]:
+        definitions.append("WAKE_BEFORE_DONE")
     if not any("futex_wake(done)" in line for line in done):
         definitions.append("WAKE_NO_OTHERS")
+    return definitions
+
+
+def of_closing(source: str) -> list[str]:
+    """Return what weaker orders in a source of WaitsInFlight define for closing.pml."""
+    named = [step for step, line in steps(source)]
+    assert sorted(named) == ["b1", "b2", "c1", "e1", "e2", "x1", "x2"], named
+    definitions = []
+
+    def see_each_other(first: str, second: str) -> bool:
+        strongest = ORDERS["sequentiallyConsistent"]
+        weakest = min(order(source, first), order(source, second))
+        return named.index(first) < named.index(second) and weakest == strongest
+
+    if not see_each_other("b1", "b2"):
+        definitions.append("LOOK_BEFORE_TAKING")
+    if not see_each_other("x1", "x2"):
+        definitions.append("LOOK_BEFORE_SAYING")
+    if order(source, "c1") < ORDERS["acquiring"]:
+        definitions.append("TOUCH_BEFORE_BEGIN")
+    if min(order(source, "e1"), order(source, "e2")) < ORDERS["releasing"]:
+        definitions.append("TOUCH_AFTER_END")
     return definitions
 
 
@@ -136,10 +168,8 @@ def test_protocol_holds(tmp_path: Path, configuration: tuple[str, ...]) -> None:
 
 def reordered(source: str, step: str, order: str) -> str:
     """Return a source with another memory order of a step."""
-    changed, count = re.subn(rf"\.\w+(\S*  // {step})$", rf".{order}\1", source, flags=re.MULTILINE)
-    if count != 1:  # the order stands further in front
-        pattern = rf"ordering: \.\w+(.*  // {step})$"
-        changed, count = re.subn(pattern, rf"ordering: .{order}\1", source, flags=re.MULTILINE)
+    pattern = rf"rdering: \.\w+(.*  // {step})$"
+    changed, count = re.subn(pattern, rf"rdering: .{order}\1", source, flags=re.MULTILINE)
     assert count == 1
     return changed
 
@@ -197,6 +227,8 @@ def test_nothing_weaker_holds(tmp_path: Path, weaker: str) -> None:
         ("GROUPS=1", "FOR_ALL=1", "WAITS=1"),
         ("KILLS=1", "WAITS=1"),
         ("KILLS=1", "FOR_ALL=1", "WAITS=1"),
+        ("DATA=1", "WAITS=1"),
+        ("DATA=1", "FOR_ALL=1", "WAITS=1"),
     ],
     ids=" ".join,
 )
@@ -211,12 +243,18 @@ def without(source: str, text: str) -> str:
     return "\n".join(lines)
 
 
-REREAD = "unsafe sleepers.set(i, word, now)"
+ARMED = "unsafe sleepers.set(i, word, now)"
 WEAKER_FOR_MANY = {
+    "w1": ["DATA=1", *of_many(reordered(MANY, "w1", "relaxed"))],
     "w3": of_many(reordered(MANY, "w3", "acquiring")),
     "w3 before w2": of_many(swapped(MANY, "w2", "w3")),
-    "read anew": of_many(MANY.replace(REREAD, REREAD.replace("now", "again"))),
+    "read anew": of_many(MANY.replace(ARMED, ARMED.replace("now", "again"))),
+    "compared with what was seen": [
+        "FOR_ALL=1",
+        *of_many(MANY.replace(ARMED, ARMED.replace("now", "items[i].after"))),
+    ],
     "done not set": ["GROUPS=1", *of_many(MANY, without(SLEEPERS, "store(1"))],
+    "done too late": ["GROUPS=1", *of_many(MANY, reordered(SLEEPERS, "done", "relaxed"))],
     "others not woken": ["GROUPS=1", *of_many(MANY, without(SLEEPERS, "futex_wake(done)"))],
 }
 
@@ -224,22 +262,45 @@ WEAKER_FOR_MANY = {
 @pytest.mark.parametrize("weaker", WEAKER_FOR_MANY)
 def test_nothing_weaker_holds_for_many(tmp_path: Path, weaker: str) -> None:
     assert set(of_many(MANY)) != set(WEAKER_FOR_MANY[weaker])
-    assert not holds(tmp_path, "many.pml", *WEAKER_FOR_MANY[weaker])
+    assert not holds(tmp_path, "many.pml", "WAITS=1", *WEAKER_FOR_MANY[weaker])
 
 
 # ---- closing
 
 
 def test_closing_holds(tmp_path: Path) -> None:
-    assert holds(tmp_path, "closing.pml")
+    assert holds(tmp_path, "closing.pml", *of_closing(CLOSING))
+
+
+WEAKER_CLOSING = {
+    "b1": of_closing(reordered(CLOSING, "b1", "acquiring")),
+    "b2": of_closing(reordered(CLOSING, "b2", "acquiring")),
+    "c1": of_closing(reordered(CLOSING, "c1", "relaxed")),
+    "e1": of_closing(reordered(CLOSING, "e1", "relaxed")),
+    "e2": of_closing(reordered(CLOSING, "e2", "relaxed")),
+    "x1": of_closing(reordered(CLOSING, "x1", "releasing")),
+    "x2": of_closing(reordered(CLOSING, "x2", "acquiring")),
+    **{one: [one] for one in ("WAKE_ONCE", "FREE_AT_ONCE", "FORGET_ONLY")},
+}
+
+
+@pytest.mark.parametrize("weaker", WEAKER_CLOSING)
+def test_nothing_weaker_holds_of_closing(tmp_path: Path, weaker: str) -> None:
+    assert WEAKER_CLOSING[weaker]
+    assert not holds(tmp_path, "closing.pml", *WEAKER_CLOSING[weaker])
 
 
 @pytest.mark.parametrize(
-    "weaker",
+    ("read", "source"),
     [
-        *("TOUCH_BEFORE_BEGIN", "TOUCH_AFTER_END", "WAKE_ONCE", "FREE_AT_ONCE"),
-        *("LOOK_BEFORE_TAKING", "FORGET_ONLY"),
+        (of_one, NOTIFICATION),
+        (of_many, MANY),
+        (partial(of_many, MANY), SLEEPERS),
+        (of_closing, CLOSING),
     ],
+    ids=["one", "many", "sleepers", "closing"],
 )
-def test_nothing_weaker_holds_of_closing(tmp_path: Path, weaker: str) -> None:
-    assert not holds(tmp_path, "closing.pml", weaker)
+def test_step_that_is_not_known_is_an_error(read: Callable[[str], list[str]], source: str) -> None:
+    read(source)
+    with pytest.raises(AssertionError):
+        read(source + "  let now = load(ordering: .relaxed)  // z9\n")

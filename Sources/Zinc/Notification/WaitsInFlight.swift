@@ -11,7 +11,9 @@ internal import Synchronization
 ///           generation plus one of who has it, 0 where nobody has
 ///
 /// Who takes `only` looks for `closing` after that, and who closes looks at `only` after it has
-/// said so, all sequentially consistent: one of the two sees the other. tests/model searches it.
+/// said so, all sequentially consistent: one of the two sees the other. tests/model searches it
+/// with the orders that it reads here: b1 takes `only` and b2 looks for `closing`, c1 counts, e1
+/// and e2 end either; x1 says `closing` and x2 looks at `only`.
 @safe struct WaitsInFlight: ~Copyable {
   enum Place: UInt32 { case none, only, counted }
 
@@ -27,17 +29,19 @@ internal import Synchronization
     let mine = WaitsInFlight.mine
     let now = only.load(ordering: .relaxed)
     guard now != mine,
-      only.compareExchange(expected: now, desired: mine, ordering: .sequentiallyConsistent)
+      only.compareExchange(expected: now, desired: mine, ordering: .sequentiallyConsistent)  // b1
         .exchanged
     else { return count() ? .counted : .none }
-    if word.load(ordering: .sequentiallyConsistent) & WaitsInFlight.closing == 0 { return .only }
+    let state = word.load(ordering: .sequentiallyConsistent)  // b2
+    if state & WaitsInFlight.closing == 0 { return .only }
     only.store(0, ordering: .releasing)
     return .none
   }
 
   @inline(__always)
   func end(_ place: Place) {
-    if case .only = place { only.store(0, ordering: .releasing) } else { uncount() }
+    guard case .only = place else { return uncount() }
+    only.store(0, ordering: .releasing)  // e1
   }
 
   /// One more of any number; false once the handle is being closed.
@@ -46,22 +50,26 @@ internal import Synchronization
     while now & WaitsInFlight.closing == 0 {
       let (exchanged, original) = word.weakCompareExchange(
         expected: now, desired: WaitsInFlight.current(now) + 1,
-        successOrdering: .acquiring, failureOrdering: .relaxed)
+        successOrdering: .acquiring,  // c1
+        failureOrdering: .relaxed)
       if exchanged { return true }
       now = original
     }
     return false
   }
 
-  func uncount() { word.wrappingSubtract(1, ordering: .releasing) }
+  func uncount() {
+    word.wrappingSubtract(1, ordering: .releasing)  // e2
+  }
 
   /// Lets none begin any more and calls `wake` until none is left: a wait that
   /// looked before it was told may go to sleep after any one wake.
   func endAll(_ wake: () -> Void) {
-    word.bitwiseOr(WaitsInFlight.closing, ordering: .sequentiallyConsistent)
+    word.bitwiseOr(WaitsInFlight.closing, ordering: .sequentiallyConsistent)  // x1
     poll {
       let count = WaitsInFlight.current(word.load(ordering: .acquiring)) & 0xFFFF_FFFF
-      let isAlone = only.load(ordering: .sequentiallyConsistent) != WaitsInFlight.mine
+      let holder = only.load(ordering: .sequentiallyConsistent)  // x2
+      let isAlone = holder != WaitsInFlight.mine
       if count == 0 && isAlone { return true }
       wake()
       return false

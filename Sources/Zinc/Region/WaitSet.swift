@@ -7,6 +7,7 @@ internal import Synchronization
 ///     w2  P += 1 of each that has no news
 ///     w3  s = S of each; enough of them with news: done
 ///     w4  FUTEX_WAIT on each S while it is its s, and from w2 again
+///     w1  at last, and before all this: S of each, to say which of them have news
 ///
 /// Each S is read once between w2 and w4, and that one value both decides and is what the
 /// sleep compares with: read anew, it might be the very news that is waited for. Of those for
@@ -105,7 +106,7 @@ internal import Synchronization
   }
 
   private func isNew(_ i: Int) -> Bool {
-    unsafe words(i).sequence.pointee.load(ordering: .acquiring) != items[i].after
+    unsafe words(i).sequence.pointee.load(ordering: .acquiring) != items[i].after  // w1
   }
 
   private func hasNews(fromAll: Bool) -> Bool {
