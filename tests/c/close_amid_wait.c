@@ -1,11 +1,19 @@
 /*
  * Stops a wait after each of its instructions, one after the other, while another thread closes
- * what it waits for: close_amid_wait HOW. The close either waits for the wait to end, or the wait
- * touches nothing of the region any more; else it dies of SIGSEGV. Prints how many places there
- * were to stop at. HOW is
+ * what it waits for: close_amid_wait CALL HOW. The close either waits for the wait to end, or the
+ * wait touches nothing of the region any more; else it dies of SIGSEGV. Prints how many places
+ * there were to stop at.
  *
- *     news, many-news    there is something new, so it does not sleep: all of the call
- *     sleep, many-sleep  what it does when it is woken
+ *     CALL  wait    zinc_wait
+ *           region  zinc_region_wait
+ *           after   the same with ZINC_WAIT_AFTER
+ *           any     zinc_wait_any
+ *           all     zinc_wait_all
+ *     HOW   news    there is something new, so it does not sleep: all of the call
+ *           woken   what it does when a notification has woken it
+ *           ended   there is nothing new, and the close alone ends it: all of the call
+ *           reused  as `news`, and the process goes on to create and close others, whose memory
+ *                   may be what was the region's; one is there when the wait goes on
  */
 #define _GNU_SOURCE
 #include <zinc.h>
@@ -25,7 +33,7 @@
 
 enum { TRAP_FLAG = 0x100 };
 static ZincHandle region;
-static int is_many, sleeps;
+static const char *call, *how;
 static int stop_at, steps;
 static atomic_int is_asleep, is_stopped, is_closed, has_returned;
 
@@ -47,32 +55,62 @@ static void on_trap(int number, siginfo_t *info, void *context) {
     for (int i = 0; i < 20 && !atomic_load(&is_closed); i++) usleep(100);
 }
 
+static int is(const char *one, const char *other) { return strcmp(one, other) == 0; }
+
 /* libzinc.so finds this before libc's. */
 static long intercept(long number, long a[6]) {
-    int is_ours = sleeps && gettid() != getpid() && !atomic_load(&is_asleep);
+    int is_ours = gettid() != getpid() && !atomic_load(&is_asleep);
     if (is_ours) atomic_store(&is_asleep, 1);
     long result = system_call(number, a);
     int error = errno;
-    if (is_ours) step(1);
+    if (is_ours && is(how, "woken")) step(1);
     errno = error;
     return result;
 }
 
-static void *wait_for_it(void *unused) {
+static int do_wait(void) {
     ZincWaitOptions options = {.size = sizeof options, .deadline_ns = ZINC_FOREVER, .flags = ZINC_WAIT_SLEEP};
     ZincWaitItem items[2] = {{.handle = region}, {.handle = region}};
-    if (!sleeps) step(1);
-    int result = is_many ? zinc_wait_any(items, 2, &options) : zinc_region_wait(region, &options);
+    if (!is(how, "woken")) step(1);
+    int result = -EINVAL;
+    if (is(call, "wait")) result = zinc_wait(region, UINT32_MAX);
+    if (is(call, "after")) options.flags |= ZINC_WAIT_AFTER;
+    if (is(call, "after") || is(call, "region")) result = zinc_region_wait(region, &options);
+    if (is(call, "any")) result = zinc_wait_any(items, 2, &options);
+    if (is(call, "all")) result = zinc_wait_all(items, 2, &options);
     step(0);
-    if (result != 0 && result != -ECANCELED) _exit(1);
+    return result;
+}
+
+static void *wait_for_it(void *unused) {
+    int result = do_wait();
+    if (result != -ECANCELED && (result != 0 || is(how, "ended"))) _exit(1);
     atomic_store(&has_returned, 1);
     return unused;
 }
 
+static ZincHandle create(void) {
+    ZincHandle handle;
+    if (zinc_region_create_anonymous(1, NULL, &handle) < 0) _exit(1);
+    return handle;
+}
+
+/* What a wait that comes late might take for its own. Nothing is said in it. */
+static ZincHandle use_memory_again(void) {
+    for (int i = 0; i < 4; i++) zinc_close(create());
+    return create();
+}
+
+static int nobody_was_in(ZincHandle other) {
+    const uint32_t *header = (const uint32_t *)(zinc_ptr(other) - sysconf(_SC_PAGESIZE));
+    return header[3] == 0 && header[6] == 0; /* sequence and parked */
+}
+
 int main(int count, char **arguments) {
-    const char *how = count > 1 ? arguments[1] : "";
-    is_many = strncmp(how, "many-", 5) == 0;
-    sleeps = strstr(how, "sleep") != NULL;
+    if (count != 3) return 2;
+    call = arguments[1];
+    how = arguments[2];
+    int has_news = is(how, "news") || is(how, "reused");
     struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
     sigaction(SIGTRAP, &action, NULL);
     alarm(60); /* the watchdog */
@@ -83,16 +121,23 @@ int main(int count, char **arguments) {
         atomic_store(&is_stopped, 0);
         atomic_store(&is_closed, 0);
         atomic_store(&has_returned, 0);
-        if (zinc_region_create_anonymous(1, NULL, &region) < 0) return 1;
-        if (!sleeps) zinc_notify(region);
+        region = create();
+        if (has_news) zinc_notify(region);
         pthread_t thread;
         pthread_create(&thread, NULL, wait_for_it, NULL);
-        while (sleeps && !atomic_load(&is_asleep)) usleep(10);
-        if (sleeps) zinc_notify(region);
-        while (!atomic_load(&is_stopped) && !atomic_load(&has_returned)) usleep(10);
+        if (is(how, "woken")) {
+            while (!atomic_load(&is_asleep)) usleep(10);
+            zinc_notify(region);
+        }
+        while (!atomic_load(&is_stopped) && !atomic_load(&has_returned) &&
+               !(is(how, "ended") && atomic_load(&is_asleep)))
+            usleep(10);
         zinc_close(region);
+        ZincHandle other = is(how, "reused") ? use_memory_again() : NULL;
         atomic_store(&is_closed, 1);
         pthread_join(thread, NULL);
+        if (other && !nobody_was_in(other)) return 3;
+        zinc_close(other);
     } while (atomic_load(&is_stopped));
     printf("%d\n", stop_at);
     return 0;

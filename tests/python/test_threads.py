@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 import pickle
 import platform
 import random
@@ -206,10 +207,22 @@ def test_exception_survives_what_is_dropped_meanwhile() -> None:
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="single-steps as x86-64 does")
-@pytest.mark.parametrize("how", ["news", "many-news", "sleep", "many-sleep"])
-def test_close_amid_each_instruction_of_a_wait(compile_c: Callable[..., Path], how: str) -> None:
-    program = [str(compile_c("close_amid_wait", "-pthread")), how]
-    places = int(subprocess.run(program, check=True, capture_output=True, text=True).stdout)
+@pytest.mark.parametrize(
+    ("call", "how"),
+    [
+        *((call, how) for call in ("wait", "region", "after", "any") for how in ("news", "woken")),
+        *((call, "reused") for call in ("wait", "region", "after", "any", "all")),
+        *((call, "ended") for call in ("region", "after")),
+    ],
+)
+def test_close_amid_each_instruction_of_a_wait(
+    compile_c: Callable[..., Path], call: str, how: str
+) -> None:
+    """What is freed is overwritten, so that it does not look like an open handle's by chance."""
+    program = [str(compile_c("close_amid_wait", "-pthread")), call, how]
+    poison = {**os.environ, "MALLOC_PERTURB_": "85"}
+    output = subprocess.run(program, env=poison, check=True, capture_output=True, text=True).stdout
+    places = int(output)
     assert places > 20
 
 
