@@ -62,6 +62,47 @@ static PyObject *region_unlink(Region *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(keep_doc,
+             "keep($self, seconds, /)\n--\n\n"
+             "Let the region outlive its last user: it stays until so many seconds from now.\n\n"
+             "For a service that restarts, or to hand over a name and end. Seconds are a number from\n"
+             "0; time counts while the machine sleeps. Of several calls, of any process, the one that\n"
+             "lasts longest counts, and nothing takes it back but unlink(). Raises ValueError for a\n"
+             "region without a name, for seconds that can't be, and if it is closed, PermissionError\n"
+             "where this user may only read.");
+
+static PyObject *region_keep(Region *self, PyObject *seconds) {
+    double wanted = PyFloat_AsDouble(seconds);
+    if (wanted == -1 && PyErr_Occurred()) return NULL;
+    if (!(wanted >= 0)) {
+        PyErr_Format(PyExc_ValueError, "keep %R: seconds are a number from 0, not %R", self->name, seconds);
+        return NULL;
+    }
+    ZincHandle handle = region_begin(self);
+    if (!handle) return NULL;
+    uint64_t lease = wanted < 1e10 ? (uint64_t)(wanted * 1e9) : UINT64_MAX; /* for ever */
+    int32_t status = zinc_region_keep(handle, lease);
+    region_end(self);
+    if (status < 0) return zinc_raise(PyType_GetModuleState(self->export_type), status);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(give_back_doc,
+             "give_back($self)\n--\n\n"
+             "Take back one keep(), whoever asked for it: what loads a reference does it. No effect if\n"
+             "there is none. With the last one the region ends with its last user again. Raises what\n"
+             "keep() raises.");
+
+static PyObject *region_give_back(Region *self, PyObject *unused) {
+    (void)unused;
+    ZincHandle handle = region_begin(self);
+    if (!handle) return NULL;
+    int32_t status = zinc_region_give_back(handle);
+    region_end(self);
+    if (status < 0) return zinc_raise(PyType_GetModuleState(self->export_type), status);
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(fileno_doc,
              "fileno($self)\n--\n\n"
              "The descriptor (int) of an anonymous region, to send over a Unix socket or to pass\n"
@@ -193,6 +234,8 @@ static PyObject *region_refuse(PyTypeObject *type, PyObject *args, PyObject *key
 static PyMethodDef region_methods[] = {
     {"close", (PyCFunction)region_close, METH_NOARGS, close_doc},
     {"unlink", (PyCFunction)region_unlink, METH_NOARGS, unlink_doc},
+    {"keep", (PyCFunction)region_keep, METH_O, keep_doc},
+    {"give_back", (PyCFunction)region_give_back, METH_NOARGS, give_back_doc},
     {"fileno", (PyCFunction)region_fileno, METH_NOARGS, fileno_doc},
     {"descriptors", (PyCFunction)region_descriptors, METH_NOARGS, descriptors_doc},
     {"as_buffer", (PyCFunction)region_as_buffer, METH_NOARGS, as_buffer_doc},

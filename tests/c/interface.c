@@ -72,6 +72,8 @@ static void nulls(void) {
     EXPECT(zinc_wait(NULL, 0) == -EINVAL);
     EXPECT(zinc_try_wait(NULL) == -EINVAL);
     zinc_region_detach(NULL);
+    EXPECT(zinc_region_keep(NULL, 1) == -EINVAL);
+    EXPECT(zinc_region_give_back(NULL) == -EINVAL);
     EXPECT(strcmp(zinc_region_name(NULL), "") == 0);
     EXPECT(zinc_region_is_readonly(NULL) == 0);
     EXPECT(zinc_region_sequence(NULL) == 0);

@@ -102,6 +102,20 @@ def test_create_amid_which_another_takes_the_dead_name(
             assert same.id == region.id
 
 
+def test_create_amid_which_the_last_user_keeps_the_region(
+    name: str, stop: Callable[..., Stopped]
+) -> None:
+    region = zinc.create(name, 8)
+    code = "try: zinc.create(name, 24)\nexcept FileExistsError: print('exists')"
+    creator = stop(code, "pread64")  # it has seen that nobody asked for it to be kept
+    region.keep(3600)
+    region.close()
+    assert creator.end() == "exists"
+    with zinc.open(name) as same:
+        assert same.capacity == 8
+        same.unlink()
+
+
 def test_unlink_of_the_unused_amid_which_the_name_is_taken_anew(
     name: str, stop: Callable[..., Stopped]
 ) -> None:

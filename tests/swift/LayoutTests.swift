@@ -18,6 +18,8 @@ import Testing
     #expect(MemoryLayout<czinc_header>.offset(of: \.woken) == Header.wokenOffset)
     #expect(MemoryLayout<czinc_header>.offset(of: \.kind) == 64)
     #expect(MemoryLayout<czinc_header>.offset(of: \.metadata_length) == 68)
+    #expect(MemoryLayout<czinc_header>.offset(of: \.kept_until) == Header.keptUntilOffset)
+    #expect(MemoryLayout<czinc_header>.offset(of: \.tickets) == Header.ticketsOffset)
     #expect(Header.metadataOffset + Header.metadataCapacity == 4096)
   }
 

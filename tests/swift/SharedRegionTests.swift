@@ -33,6 +33,18 @@ import Zinc
     }
   }
 
+  @Test func keptRegionOutlivesItsLastUser() throws {
+    let name = uniqueName()
+    do { try SharedRegion.create(name, capacity: 1).keep(.seconds(3600)) }
+    #expect(try SharedRegion.open(name).capacity == 1)
+    try SharedRegion.unlink(name)
+    do { try SharedRegion.create(name, capacity: 1).keep(.zero) }
+    #expect(throws: ZincError.self) { _ = try SharedRegion.open(name) }
+    let region = try SharedRegion.create(name, capacity: 1)
+    #expect(throws: ZincError.self) { try region.keep(.seconds(-1)) }
+    #expect(throws: ZincError.self) { try SharedRegion.anonymous(capacity: 1).keep(.seconds(1)) }
+  }
+
   @Test func nameGoesWithTheLastUser() throws {
     let name = uniqueName()
     do {

@@ -111,6 +111,22 @@ public func zinc_region_remove(_ handle: ZincHandle?) -> Int32 {
 }
 
 @c @implementation
+public func zinc_region_keep(_ handle: ZincHandle?, _ lease: UInt64) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe report("keep", handle.pointee.name) { () throws(Failure) in
+    unsafe try handle.pointee.keeping().take(lease: lease)
+  }
+}
+
+@c @implementation
+public func zinc_region_give_back(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe report("give back", handle.pointee.name) { () throws(Failure) in
+    unsafe try handle.pointee.keeping().giveBack()
+  }
+}
+
+@c @implementation
 public func zinc_reclaim(
   _ tell: (@convention(c) (UnsafePointer<CChar>?, UInt64, UnsafeMutableRawPointer?) -> Void)?,
   _ context: UnsafeMutableRawPointer?

@@ -155,6 +155,24 @@
       }
     }
 
+    /// Lets the region outlive its last user: without users it stays until so long from now (a
+    /// later time that was asked for before stays). Time counts while the machine sleeps; nothing
+    /// takes it back but `unlink`.
+    ///
+    /// - Throws: `ZincError`: `invalidArgument` for an anonymous region or a negative duration,
+    ///   `notPermitted` where this user may only read.
+    public func keep(_ duration: Duration) throws(ZincError) {
+      do throws(Failure) {
+        guard duration >= .zero else { throw Failure(EINVAL, "the duration is negative") }
+        let (seconds, attoseconds) = duration.components
+        let (whole, isTooLong) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        let (lease, isLonger) = whole.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000))
+        try unsafe handle.pointee.keeping().take(lease: isTooLong || isLonger ? .max : lease)
+      } catch {
+        throw unsafe ZincError("keep", handle.pointee.name, error)
+      }
+    }
+
     /// Removes every dead region that this user may remove: those whose last user was
     /// killed. Living and persistent ones and other files stay.
     ///

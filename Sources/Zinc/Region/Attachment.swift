@@ -47,6 +47,18 @@ internal import CZinc
     }
   }
 
+  /// The words that let the region outlive its last user. EINVAL for one that nobody could open
+  /// then, EACCES where they can't be written.
+  func keeping() throws(Failure) -> Keeping {
+    guard unsafe name.pointee != 0 else {
+      throw Failure(EINVAL, "a region without a name can't be opened once its users have gone")
+    }
+    guard notification.canNotify else {
+      throw Failure(EACCES, "this user may only read the region")
+    }
+    return header.keeping
+  }
+
   /// Frees what a closed handle need not keep; its memory stays, and its `notification` says
   /// to latecomers that it is closed.
   mutating func clear() {

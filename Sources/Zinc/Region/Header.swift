@@ -7,8 +7,8 @@ internal import Synchronization
 /// and the persistent flag, what `RegionFile.isKept` asks, and that byte 0 is locked by who is
 /// attached.
 ///
-/// All but the three words of its `Notification` are written once, before anybody else
-/// can see the region.
+/// All but the three words of its `Notification` and the two of its `Keeping` are written once,
+/// before anybody else can see the region.
 @safe struct Header {
   static let magic: UInt64 = 0x5A49_4E43_5F52_4547
   static let version: UInt16 = 4
@@ -19,6 +19,8 @@ internal import Synchronization
   static let sequenceOffset = 12
   static let parkedOffset = 24
   static let wokenOffset = 56
+  static let keptUntilOffset = 72
+  static let ticketsOffset = 80
 
   struct Flags: OptionSet {
     let rawValue: UInt16
@@ -36,6 +38,12 @@ internal import Synchronization
     unsafe NotificationWords(
       sequence: word(Header.sequenceOffset), parked: word(Header.parkedOffset),
       woken: word(Header.wokenOffset))
+  }
+
+  var keeping: Keeping {
+    unsafe Keeping(
+      keptUntil: (base + Header.keptUntilOffset).assumingMemoryBound(to: Atomic<UInt64>.self),
+      tickets: word(Header.ticketsOffset))
   }
 
   func metadata(count: Int) -> UnsafeRawBufferPointer {

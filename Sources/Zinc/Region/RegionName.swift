@@ -77,9 +77,12 @@ enum RegionName {
       let status = try object.status()
       if let own {
         if !own.isIn(status) { return .nothing }
-        if let header = try? RegionFile.header(of: object, status), RegionFile.isKept(header) {
-          return .living(layout)
-        }
+      }
+      // Once more, now that nobody is attached: the last one may have asked for it meanwhile.
+      if let header = try? RegionFile.headerOfAnyLayout(of: object, status),
+        RegionFile.isKept(header)
+      {
+        return .living(layout)
       }
       guard leads(path, to: status) else { return .nothing }
       if status.memory >= 16 << 20 { remains = try? Mapping(keeping: object) }

@@ -40,7 +40,7 @@ def attached_text(region: Region) -> str:
     if region.state == "dead":
         return "dead"
     if region.state == "unattached":
-        return "nobody, persistent"
+        return f"nobody, {'persistent' if region.persistent else 'kept'}"
     shown = [
         f"{h.pid} {os.path.basename(h.command.split(' ')[0])} ({h.user})" for h in region.holders
     ]

@@ -99,6 +99,21 @@ int32_t zinc_region_unlink(const char *name, uint32_t flags);
 int32_t zinc_region_remove(ZincHandle handle);
 
 /**
+ * Lets the region outlive its last user: takes a ticket, and without users it stays until
+ * `lease` nanoseconds from now (a later time that was asked for before stays), as long as there
+ * are tickets. Time counts while the machine sleeps. Who hands the name to somebody takes a
+ * ticket, who has opened it gives one back; a ticket that nobody gives back ends with the time.
+ * -22 for an anonymous region, -1 where this user may only read.
+ */
+int32_t zinc_region_keep(ZincHandle handle, uint64_t lease);
+
+/**
+ * Gives a ticket back, of whoever took it; no effect if there is none. With the last one the
+ * region ends with its last user again. Fails as zinc_region_keep() does.
+ */
+int32_t zinc_region_give_back(ZincHandle handle);
+
+/**
  * Removes every dead region that this user may remove: those whose last user was
  * killed, of whatever layout. Living and persistent ones and other files stay, and so does, this time, what
  * another process is just at work on: it waits for nobody. Calls `tell`, unless it is null,
@@ -110,7 +125,7 @@ uint64_t zinc_reclaim(void (*tell)(const char *name, uint64_t bytes, void *conte
 /* How a region is: what zinc_region_examine() tells of its state. */
 enum {
     ZINC_ATTACHED = 0,   /* somebody uses it */
-    ZINC_UNATTACHED = 1, /* persistent, and nobody uses it now */
+    ZINC_UNATTACHED = 1, /* persistent or kept, and nobody uses it now */
     ZINC_DEAD = 2,       /* its last user was killed: the next call that meets it removes it */
 };
 
