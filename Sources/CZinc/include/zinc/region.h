@@ -156,9 +156,7 @@ typedef struct ZincRegionInfo {
     uint32_t kind;
     uint32_t metadata_length;
     uint8_t metadata[2048];
-    uint32_t layout;   /**< version: where it is not that of zinc_version(), what a region holds
-                          can't be read, and all is 0 but layout, state, memory, device, inode,
-                          flags (ZINC_PERSISTENT alone), mode and owner */
+    uint32_t layout;   /**< its version, of which zinc_version() has that of the library */
     uint32_t reserved; /**< 0 */
 } ZincRegionInfo;
 
@@ -166,8 +164,11 @@ typedef struct ZincRegionInfo {
  * Tells all that can be told of a region without attaching to it: nothing is locked,
  * changed or removed, and its users do not notice. `info->size` has to be set. -2 if
  * there is none, -74 if what has its place is no region, or a damaged one, -1 if this
- * user may not read it. A program that was built before there was `layout` gets -74 for a region
- * of another.
+ * user may not read it.
+ *
+ * Of a region of another layout it tells layout, state, memory, device, inode, mode, owner, and
+ * whether it is persistent; the rest is 0. A program that was built before there was `layout`
+ * gets -74 for such a one.
  */
 int32_t zinc_region_examine(const char *name, ZincRegionInfo *info);
 
