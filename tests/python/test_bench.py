@@ -20,7 +20,18 @@ pytest.importorskip("matplotlib", reason="the benchmarks' libraries are not here
 
 import numpy
 
-from zinc.bench import hot_path, latency, method, native, quiet, runner, suites
+from zinc.bench import (
+    colours,
+    conclusions,
+    hot_path,
+    latency,
+    method,
+    native,
+    plots,
+    quiet,
+    runner,
+    suites,
+)
 from zinc.bench.comparison import compare
 from zinc.bench.delivery import deliver
 from zinc.bench.method import Settings
@@ -101,7 +112,12 @@ def test_hand_over_does_not_grow_with_size_and_copies_do(run: Run) -> None:
 
 def test_report_stands_alone_and_says_all(run: Run, folder: Path) -> None:
     page = (folder / "report.html").read_text()
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == page.count("<figcaption>") == len(plots.PLOTS)
+    assert "Not drawn" not in page
+    places = [page.index(f">{title}<") for _, title, *_ in plots.PLOTS]  # text in the pictures
+    assert places == sorted(places)
+    assert plots.PLOTS[0][0] == "latency-asleep"
+    assert page.index("<h3>asleep</h3>") < page.index("<h3>back to back</h3>")
     assert not re.search(
         r"""(src|href)=["']?(?!#)""", re.sub(r"<svg.*?</svg>", "", page, flags=re.S)
     )
@@ -111,9 +127,59 @@ def test_report_stands_alone_and_says_all(run: Run, folder: Path) -> None:
         assert f"<dt>{fact}</dt><dd>{run.machine[fact]}" in page
     for result in run.results:
         assert f"<td>{result.contender}</td>" in page
-    for name in ("hand-over", "both", "latency", "access"):
+    for name, *_ in plots.PLOTS:
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (folder / f"{name}.svg").read_text().startswith("<?xml")
+
+
+def test_everybody_has_one_colour_and_zinc_shares_it_with_nobody() -> None:
+    """Whoever is in a plot, and however many others are."""
+    latency = (("latency", "asleep"), ("latency", "back to back"))
+    drawn = [
+        point.contenders
+        for suite in suites.SUITES.values()
+        for point in suite.points(False)
+        if suite.name in (*plots.DELIVERY, "access") or (suite.name, point.name) in latency
+    ]
+    for names in drawn:
+        styles = [colours.style_of(name, list(names)) for name in names]
+        looks = [(style["color"], style["linestyle"]) for style in styles]
+        assert len(set(looks)) == len(looks), names
+        for name, style in zip(names, styles, strict=True):
+            assert (style["color"] == colours.ZINC) == name.startswith("zinc")
+            assert style["color"] == colours.colour_of(name)
+    together = [
+        name for suite in plots.DELIVERY for name in suites.SUITES[suite].points(True)[0].contenders
+    ]
+    everybody = list(dict.fromkeys(together))
+    looks = [
+        (s["color"], s["linestyle"]) for s in (colours.style_of(n, everybody) for n in everybody)
+    ]
+    assert len(set(looks)) == len(looks)
+
+
+def test_plot_says_what_it_shows_or_what_it_would_take(tmp_path: Path) -> None:
+    found = [result([100, 300], "zinc"), result([250, 900], "Pipe"), result([50_000], "Queue")]
+    for one in found:
+        one.suite, one.quantity, one.size = "peers", "hand-over", 1024
+    pictures = {picture.name: picture for picture in plots.draw(a_run(*found), tmp_path)}
+    assert [name for name, picture in pictures.items() if picture.path] == ["hand-over"]
+    assert pictures["hand-over"].sentence == (
+        "With 1 KiB, the hand-over takes 100 ns by “zinc”, 250 ns by “Pipe”, the fastest other "
+        "(2.5 times as long), 50 µs by “Queue”, the slowest (500 times as long)."
+    )
+    assert ">Until the consumer holds the payload<" in (tmp_path / "hand-over.svg").read_text()
+    assert pictures["access"].sentence == "it takes results of access"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hand-over.png", "hand-over.svg"]
+
+
+def test_sentence_does_not_flatter() -> None:
+    ours, other = result([100]), result([20], "other")
+    told = conclusions.of_round_trips([ours, other], "Awake")
+    assert "20 ns by “other”, the fastest other (5 times as fast)" in told
+    assert "slowest" not in told
+    assert "(about the same)" in conclusions.of_round_trips([ours, result([95], "other")], "Awake")
+    assert conclusions.of_round_trips([ours], "Awake") == "Only zinc was measured."
 
 
 def test_row_is_run_alone_with_zinc_beside_it(tmp_path: Path) -> None:
@@ -122,7 +188,8 @@ def test_row_is_run_alone_with_zinc_beside_it(tmp_path: Path) -> None:
     assert row in json.loads(zinc("bench", "rows", "--quick", "--json").stdout)
     done = zinc("bench", "unix-sockets", "--quick", "--row", row, "--output", tmp_path)
     assert done.returncode == 0
-    assert "Warning" not in done.stderr  # nor of plots that there is nothing for
+    assert "Warning" not in done.stderr
+    assert "Reading and writing memory: not drawn; it takes results of access" in done.stdout
     results = json.loads((tmp_path / "results.json").read_text())["results"]
     assert {result["point"] for result in results} == {"1 KiB"}
     names = ["zinc", "zinc, copied in", "Unix socket"]

@@ -76,7 +76,12 @@ def measure(
     run.doubts = [*doubts, *quiet.doubts_of(last, "afterwards"), *quiet.doubts_between(first, last)]
     show(run)
     tell_doubts(run.doubts, "too busy: measure again when it is quiet")
-    page = report.write(run, output)
+    page, pictures = report.write(run, output)
+    for picture in pictures:
+        if picture.path:
+            console.print(f"{picture.title} ({picture.name}.svg): {picture.sentence}")
+        else:
+            console.print(f"{picture.title}: not drawn; {picture.sentence}")
     console.print(f"{page} has all of it; {output}/results.json is for zinc bench compare.")
     failed = [result for result in run.results if (result.skipped or "").startswith("failed")]
     if failed:

@@ -192,15 +192,16 @@ class Mode:
     processors: int = 2  # where the two sides are
 
 
+# First what most programs do: they sleep until there is something.
 MODES = {
-    "back to back": Mode(AWAKE),
-    "back to back, one way": Mode(AWAKE, "one way"),
-    "pinned first": Mode(PINNED_FIRST),
     "asleep": Mode(ASLEEP, pause=100_000),
     "asleep, one way": Mode(ASLEEP, "one way", pause=100_000),
     "mixed, 1 kHz": Mode(MIXED, "one way", pause=1_000_000),
-    "one processor for both": Mode(ONE_PROCESSOR, processors=1),
     f"{CROWD} asleep": Mode(CROWDS, "until the last one knows", pause=3_000_000, crowd=CROWD),
+    "back to back": Mode(AWAKE),
+    "back to back, one way": Mode(AWAKE, "one way"),
+    "pinned first": Mode(PINNED_FIRST),
+    "one processor for both": Mode(ONE_PROCESSOR, processors=1),
 }
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from hdrh.histogram import HdrHistogram
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from . import conclusions
+from .colours import colour_of, marker_of, style_of
 from .results import Result, Run, size_text, time_text
 
 mpl.use("Agg")
@@ -24,19 +26,35 @@ mpl.rcParams.update(
 )
 
 DELIVERY = "unix-sockets", "grpc", "redis", "peers"
-MARKERS = "osv^<>DPX*hp"
 
 
-def draw(run: Run, folder: Path) -> dict[str, Path]:
-    """Draw what a run has the results for, as SVG and PNG; return the SVGs by title."""
-    drawn = {}
-    for name, title, make in PLOTS:
+Make = Callable[[Run, Any], str]  # draws, and returns what it says; nothing if it can't
+
+
+class Picture(NamedTuple):
+    """A plot, or why there is none."""
+
+    name: str
+    title: str
+    path: Path | None  # of the SVG; the PNG lies beside it
+    sentence: str  # what it says, or what it would have taken
+
+
+def draw(run: Run, folder: Path) -> list[Picture]:
+    """Draw what a run has the results for, as SVG and PNG."""
+    pictures = []
+    for name, title, make, takes in PLOTS:
         figure = Figure(figsize=(8, 4.6), layout="constrained")
-        if make(run, figure.subplots()):
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        axes = figure.subplots()
+        if sentence := make(run, axes):
+            axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
+            path = folder / f"{name}.svg"
+            figure.savefig(path, metadata={"Date": None})
             figure.savefig(folder / f"{name}.png", dpi=150)
-            drawn[title] = folder / f"{name}.svg"
-    return drawn
+            pictures.append(Picture(name, title, path, sentence))
+        else:
+            pictures.append(Picture(name, title, None, f"it takes results of {takes}"))
+    return pictures
 
 
 def series(run: Run, quantity: str) -> dict[str, list[Result]]:
@@ -48,25 +66,21 @@ def series(run: Run, quantity: str) -> dict[str, list[Result]]:
     return {name: [by[size] for size in sorted(by)] for name, by in found.items()}
 
 
-def of_delivery(quantity: str, label: str) -> Callable[[Run, Any], bool]:
+def of_delivery(quantity: str, label: str, what: str) -> Make:
     """Return what draws a quantity against the size of the payload."""
 
-    def make(run: Run, axes: Any) -> bool:
+    def make(run: Run, axes: Any) -> str:
         lines = series(run, quantity)
         if not lines:
-            return False
-        for index, (name, results) in enumerate(lines.items()):
-            is_ours = name.startswith("zinc")
+            return ""
+        for name, results in lines.items():
             axes.plot(
                 [result.size for result in results],
                 [result.best for result in results],
                 label=name,
-                marker=MARKERS[index % len(MARKERS)],
+                marker=marker_of(name),
                 markersize=4,
-                linewidth=2.6 if is_ours else 1.2,
-                color="black" if name == "zinc" else f"C{index}",
-                linestyle="--" if is_ours and name != "zinc" else "-",
-                zorder=3 if is_ours else 2,
+                **style_of(name, list(lines)),
             )
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
@@ -75,31 +89,37 @@ def of_delivery(quantity: str, label: str) -> Callable[[Run, Any], bool]:
         axes.set_xlabel("payload")
         axes.set_ylabel(label)
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
-        return True
+        return conclusions.of_sizes([r for line in lines.values() for r in line], what)
 
     return make
 
 
-def of_latency(run: Run, axes: Any) -> bool:
-    """Draw the whole distribution of round trips, up to the maximum."""
-    for result in run.results:
-        is_it = result.suite == "latency" and result.point == "back to back"
-        if is_it and result.histogram and result.percentiles:
+def of_latency(point: str, when: str) -> Make:
+    """Return what draws the whole distribution of round trips, up to the maximum."""
+
+    def make(run: Run, axes: Any) -> str:
+        results = [
+            r for r in run.results if (r.suite, r.point) == ("latency", point) and r.histogram
+        ]
+        if not results:
+            return ""
+        names = [result.contender for result in results]
+        for result in results:
             times, nines = zip(*distribution(result), strict=True)
-            ours = result.contender.startswith("zinc")
-            axes.plot(nines, times, label=result.contender, linewidth=2.4 if ours else 1.2)
-    if not axes.lines:
-        return False
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    ticks = [2, 10, 100, 1_000, 10_000, 100_000]
-    axes.set_xticks(ticks, ["P50", "P90", "P99", "P99.9", "P99.99", "P99.999"])
-    axes.set_xlim(left=1)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda time, _: time_text(time)))
-    axes.set_xlabel("share of round trips that took no longer")
-    axes.set_ylabel("round trip")
-    axes.legend(fontsize=8)
-    return True
+            name = result.contender
+            axes.plot(nines, times, label=name, **style_of(name, names))
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        ticks = [2, 10, 100, 1_000, 10_000, 100_000]
+        axes.set_xticks(ticks, ["P50", "P90", "P99", "P99.9", "P99.99", "P99.999"])
+        axes.set_xlim(1, max(result.operations for result in results))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda time, _: time_text(time)))
+        axes.set_xlabel("share of round trips that took no longer")
+        axes.set_ylabel("round trip")
+        axes.legend(fontsize=8)
+        return conclusions.of_round_trips(results, when)
+
+    return make
 
 
 def distribution(result: Result) -> Iterator[tuple[float, float]]:
@@ -112,11 +132,11 @@ def distribution(result: Result) -> Iterator[tuple[float, float]]:
         yield item.value_iterated_to, total / max(total - seen, 0.5)
 
 
-def of_access(run: Run, axes: Any) -> bool:
+def of_access(run: Run, axes: Any) -> str:
     """Draw bandwidths, the largest memory that was measured."""
     results = [r for r in run.results if r.suite == "access" and r.samples and r.size]
     if not results:
-        return False
+        return ""
     point = results[-1].point
     results = [result for result in results if result.point == point]
     quantities = [q for q in dict.fromkeys(r.quantity for r in results) if q[0] != "m"]
@@ -126,7 +146,14 @@ def of_access(run: Run, axes: Any) -> bool:
     for index, name in enumerate(names):
         own = {r.quantity: r.size / r.best for r in results if r.contender == name}
         there = [(i, own[q]) for i, q in enumerate(quantities) if q in own]
-        axes.bar([i + index * width for i, _ in there], [v for _, v in there], width, label=name)
+        axes.bar(
+            [i + index * width for i, _ in there],
+            [v for _, v in there],
+            width,
+            label=name,
+            color=colour_of(name),
+            alpha=0.5 if name != "zinc" and name.startswith("zinc") else 1,
+        )
     shown = [
         q for q in quantities if any(r.quantity == q and r.contender in names for r in results)
     ]
@@ -138,15 +165,25 @@ def of_access(run: Run, axes: Any) -> bool:
             axes.axhline(rate, color="gray", linewidth=0.8, linestyle=":")
             axes.annotate(f"{result.quantity}, {rate:.0f}", (-0.4, rate), fontsize=7)
     axes.legend(fontsize=8)
-    return True
+    return conclusions.of_access(results)
 
 
-Make = Callable[[Run, Any], bool]
-PLOTS: tuple[tuple[str, str, Make], ...] = (
-    ("hand-over", "Until the consumer holds the payload", of_delivery("hand-over", "hand-over")),
-    ("both", "Until the consumer has read every byte", of_delivery("both", "hand-over and use")),
-    ("latency", "Round trips, both sides on their own processor", of_latency),
-    ("access", "Reading and writing memory", of_access),
+TO_HOLD, TO_READ = "Until the consumer holds the payload", "Until it has read every byte"
+ASLEEP, AWAKE = "Round trips, both sides asleep in between", "Round trips, both sides awake"
+SOME = f"one of {', '.join(DELIVERY)}"
+# First what most programs do.
+PLOTS: tuple[tuple[str, str, Make, str], ...] = (
+    (
+        *("latency-asleep", ASLEEP),
+        *(of_latency("asleep", "Woken from sleep"), "latency, asleep"),
+    ),
+    ("hand-over", TO_HOLD, of_delivery("hand-over", "hand-over", "the hand-over"), SOME),
+    ("both", TO_READ, of_delivery("both", "hand-over and use", "hand-over and reading"), SOME),
+    (
+        *("latency", AWAKE),
+        *(of_latency("back to back", "Back to back"), "latency, back to back"),
+    ),
+    ("access", "Reading and writing memory", of_access, "access"),
 )
 
 

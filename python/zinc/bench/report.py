@@ -14,8 +14,8 @@ from .suites import ABOUT, SUITES
 from .tables import tables, unflattering
 
 
-def write(run: Run, folder: Path) -> Path:
-    """Write results.json, the plots and report.html into a folder; return the report."""
+def write(run: Run, folder: Path) -> tuple[Path, list[plots.Picture]]:
+    """Write results.json, the plots and report.html into a folder; return the report and plots."""
     folder.mkdir(parents=True, exist_ok=True)
     run.write(folder / "results.json")
     drawn = plots.draw(run, folder)
@@ -29,10 +29,13 @@ def write(run: Run, folder: Path) -> Path:
     page = environment.get_template("report.html").render(
         run=run,
         suites=grouped,
-        pictures={title: Markup(plots.inline(path)) for title, path in drawn.items()},
+        pictures=[
+            (picture, Markup(plots.inline(picture.path))) for picture in drawn if picture.path
+        ],
+        absent=[picture for picture in drawn if not picture.path],
         about=ABOUT,
         unflattering=unflattering(run),
     )
     path = folder / "report.html"
     path.write_text(page)
-    return path
+    return path, drawn
