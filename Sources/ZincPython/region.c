@@ -67,7 +67,7 @@ PyDoc_STRVAR(keep_doc,
              "Let the region outlive its last user: it stays until so many seconds from now.\n\n"
              "For a service that restarts, or to hand over a name and end. Seconds are a number from\n"
              "0; time counts while the machine sleeps. Of several calls, of any process, the one that\n"
-             "lasts longest counts, and nothing takes it back but unlink(). Raises ValueError for a\n"
+             "lasts longest counts; give_back() takes one back, unlink() all. Raises ValueError for a\n"
              "region without a name, for seconds that can't be, and if it is closed, PermissionError\n"
              "where this user may only read.");
 
