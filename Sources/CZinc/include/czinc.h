@@ -309,7 +309,7 @@ static inline int32_t czinc_at_fork(void (*prepare)(void), void (*parent)(void),
     return -pthread_atfork(prepare, parent, child);
 }
 
-/* ---- futex(2), the shared kind unless it says private ---- */
+/* ---- futex(2), the shared kind ---- */
 
 /*
  * Sleeps while *word is `expected`, until CLOCK_MONOTONIC reaches `deadline`
@@ -339,14 +339,6 @@ static inline int32_t czinc_futex_wait_many(const struct futex_waitv *entries, u
 
 static inline struct futex_waitv czinc_futex_entry(const void *word, uint32_t expected) {
     return (struct futex_waitv){.val = expected, .uaddr = (uintptr_t)word, .flags = FUTEX_32};
-}
-
-static inline void czinc_futex_wait_private(const void *word, uint32_t expected) {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
-}
-
-static inline void czinc_futex_wake_private(const void *word) {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
 /* ---- what needs an object file of its own: layout.c ---- */

@@ -50,7 +50,7 @@ internal import CZinc
   /// The words that let the region outlive its last user. EINVAL for one that nobody could open
   /// then, EACCES where they can't be written.
   func keeping() throws(Failure) -> Keeping {
-    guard unsafe name.pointee != 0 else {
+    guard !isAnonymous else {
       throw Failure(EINVAL, "a region without a name can't be opened once its users have gone")
     }
     guard notification.canNotify else {

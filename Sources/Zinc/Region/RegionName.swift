@@ -75,9 +75,7 @@ enum RegionName {
         }
       }
       let status = try object.status()
-      if let own {
-        if !own.isIn(status) { return .nothing }
-      }
+      if let own, !own.isIn(status) { return .nothing }
       // Once more, now that nobody is attached: the last one may have asked for it meanwhile.
       if let header = try? RegionFile.headerOfAnyLayout(of: object, status),
         RegionFile.isKept(header)
