@@ -15,7 +15,7 @@ def normalise(rows: zinc.SharedArray) -> float:
 
 
 if __name__ == "__main__":
-    data = zinc.array(None, (4096, 4096), "f4")  # 64 MiB, anonymous
+    data = zinc.array(None, (4096, 4096), "f4")  # 64 MiB, under a name of its own
     data[:] = numpy.random.default_rng(1).random(data.shape, "f4")
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         extremes = pool.map(normalise, numpy.split(data, 16))

@@ -19,6 +19,7 @@ from ._region import NotARegionError, SharedRegion, reclaim, unlink, wait_all, w
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._array import SharedArray, array, open_array, region_of, share
+    from ._reference import by_reference
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ __all__ = [
     "SharedRegion",
     "array",
     "build_info",
+    "by_reference",
     "create",
     "get_include",
     "get_library",
@@ -79,7 +81,11 @@ def get_library() -> str:
 
 
 def __getattr__(name: str) -> object:
-    """Import what needs numpy, the arrays, when it is asked for."""
+    """Import what needs more, numpy for the arrays, when it is asked for."""
+    if name == "by_reference":
+        from ._reference import by_reference
+
+        return by_reference
     if name in ("SharedArray", "array", "open_array", "region_of", "share"):
         from . import _array
 

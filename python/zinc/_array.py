@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import functools
 import math
-import weakref
+import operator
+import os
 from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
 
-from . import _description, _region, _zinc
+from . import _description, _picklers, _reference, _region, _zinc
 from ._description import ARRAY
 from ._numpy import numpy
+from ._reference import region_of as region_of
 from ._region import NotARegionError, SharedRegion
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ class SharedArray(numpy.ndarray[Any, Any]):
     Made by `array`, `open_array` and `share`. It holds its region, which is closed when
     the last array on it goes. Slices and other views are SharedArrays of the same
     memory; whatever has memory of its own, such as results of arithmetic, is a plain
-    array. A pickle of one is a reference to the region and the place in it, not the data.
+    array. Under multiprocessing and joblib one goes to other processes as a reference to its
+    memory; every other pickle, of pickle.dump or torch.save say, has the data.
 
     >>> import zinc
     >>> weights = zinc.array("docs-weights", (2, 3), "f4")
@@ -62,15 +65,17 @@ class SharedArray(numpy.ndarray[Any, Any]):
             return tuple(map(_plain_unless_shared, result))
         return _plain_unless_shared(result)
 
+    def __init_subclass__(cls) -> None:
+        _picklers.register(cls, _reference.reduce_array)
+
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        """Pickle a reference to the memory; by value where it is private."""
-        region = region_of(self)
-        if region is None:
-            return self.view(numpy.ndarray).__reduce_ex__(protocol)
-        _, place, _ = region.__reduce__()
-        offset = self.__array_interface__["data"][0] - region.address
-        view = self.shape, self.dtype, offset, self.strides, self.flags.writeable
-        return _attach_view, (type(self), place, *view)
+        """Pickle the data, as of a plain array; a reference to it within `by_reference`."""
+        if _reference.is_asked_for():
+            return _reference.reduce_array(self, operator.index(protocol))
+        return self.view(numpy.ndarray).__reduce_ex__(protocol)
+
+
+_picklers.register(SharedArray, _reference.reduce_array)
 
 
 def _plain_unless_shared(result: Any) -> Any:
@@ -95,27 +100,6 @@ for _name in (
     *("ravel", "repeat", "reshape", "round", "searchsorted", "take"),
 ):
     _wrap(_name)
-
-
-def region_of(array: object) -> SharedRegion | None:
-    """Return the region that an array is in, whatever kind of view it is; None for none.
-
-    It may be closed: the memory stays as long as the array. Works for any array that
-    numpy made of the region or of a view of it, `as_numpy` and ``numpy.frombuffer`` too.
-
-    >>> import numpy, zinc
-    >>> weights = zinc.array("docs-weights", 6)
-    >>> zinc.region_of(numpy.asarray(weights)[2:].reshape(2, 2).T).name
-    'docs-weights'
-    >>> zinc.region_of(weights + 1) is None
-    True
-    """
-    holder = array
-    while isinstance(holder, (numpy.ndarray, memoryview)):
-        holder = holder.obj if isinstance(holder, memoryview) else holder.base
-        if not isinstance(holder, (numpy.ndarray, memoryview, SharedRegion)):
-            holder = getattr(holder, "base", None)  # as_strided puts an object in between
-    return holder if isinstance(holder, SharedRegion) else None
 
 
 def array(
@@ -150,11 +134,9 @@ def array(
     capacity = max(1, kind.itemsize * math.prod(sizes))
     flags = _region._flags(persistent, reserve)
     if name is None:
-        region = _zinc.anonymous(SharedRegion, capacity, flags, description, ARRAY)
+        region = _nameless(capacity, flags, mode, description)
     else:
-        region = _region.created(
-            SharedRegion, name, capacity, flags, mode, False, description, ARRAY
-        )
+        region = _created(name, capacity, flags, mode, description)
     try:
         return _view(SharedArray, region, sizes, kind, order=order)
     except BaseException:
@@ -163,6 +145,22 @@ def array(
 
 
 _create = array
+
+
+def _created(name: str, capacity: int, flags: int, mode: int, description: bytes) -> SharedRegion:
+    return _region.created(SharedRegion, name, capacity, flags, mode, False, description, ARRAY)
+
+
+def _nameless(capacity: int, flags: int, mode: int, description: bytes) -> SharedRegion:
+    """Create a region under a name that nobody else has: by name it can be kept for a reference.
+
+    Where /dev/shm has no room for it, which containers make small, it is an anonymous one.
+    """
+    try:
+        return _created(f"array-{os.urandom(8).hex()}", capacity, flags, mode, description)
+    except OSError:
+        flags &= ~_zinc.PERSISTENT
+        return _zinc.anonymous(SharedRegion, capacity, flags, description, ARRAY)
 
 
 def open_array(
@@ -286,13 +284,6 @@ def _described(title: str, region: SharedRegion) -> SharedArray:
 
 # ---- views ----
 
-# For pickles: tasks of a pool that get parts of one array need no handle each. One that
-# may only read is not the same. A forked child goes on with those of its parent, which are
-# its own handles too, and may be the last ways to a region that has no name.
-_attached: weakref.WeakValueDictionary[tuple[int, bool], SharedRegion] = (
-    weakref.WeakValueDictionary()
-)
-
 
 def _view(
     cls: type[SharedArray],
@@ -303,25 +294,6 @@ def _view(
     strides: tuple[int, ...] | None = None,
     order: Literal["C", "F"] = "C",
 ) -> SharedArray:
-    _attached.setdefault((region.id, region.readonly), region)
+    _reference.remember(region)
     # A memoryview gives numpy its buffer again when the region is closed.
     return numpy.ndarray.__new__(cls, shape, dtype, memoryview(region), offset, strides, order)
-
-
-def _attach_view(
-    cls: type[SharedArray],
-    place: tuple[Any, ...],
-    shape: tuple[int, ...],
-    dtype: numpy.dtype[Any],
-    offset: int,
-    strides: tuple[int, ...],
-    is_writeable: bool,
-) -> SharedArray:
-    """Load a pickle."""
-    *_, identity, readonly = place
-    region = _attached.get((identity, readonly))
-    if region is None or region.closed:
-        region = _attached[identity, readonly] = _region.attach(*place)
-    view = _view(cls, region, shape, dtype, offset, strides)
-    view.flags.writeable = is_writeable
-    return view

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import operator
-import os
 
-from . import _zinc
+from . import _picklers, _zinc
 from ._zinc import NotARegionError
 
 TYPE_CHECKING = False
@@ -30,8 +28,8 @@ class SharedRegion(_zinc.SharedRegion):
     Made by `create` and `open`; a context manager that closes it. Supports the buffer
     protocol: ``memoryview(region)``, ``numpy.frombuffer(region)`` and the like see the
     bytes themselves, ``len(region)`` of them. Any number of threads may use one object.
-    A pickle of one is a reference: loading it, in any process that runs on this machine
-    as long as the region lives, attaches anew.
+    Under multiprocessing and joblib one goes to other processes as a reference, which attaches
+    anew where it is loaded; other picklers refuse it.
 
     >>> with SharedRegion.create("docs-region", 4096) as region:
     ...     region.as_numpy("f4")[:3] = 1, 2, 3
@@ -155,6 +153,7 @@ class SharedRegion(_zinc.SharedRegion):
         ...     region.as_numpy("u2", (-1, 3)).shape
         (4, 3)
         """
+        from . import _reference
         from ._numpy import numpy
 
         kind = numpy.dtype(numpy.uint8 if dtype is None else dtype)
@@ -176,6 +175,7 @@ class SharedRegion(_zinc.SharedRegion):
         else:
             if -1 in sizes:
                 sizes[sizes.index(-1)] = room // needed
+            _reference.remember(self)
             return numpy.ndarray(sizes, kind, memoryview(self), start)
         where = f"{self._title}, as_numpy from byte {start} on"
         raise ValueError(f"{where}, {kind!r} of shape {tuple(sizes)}: {why}")
@@ -235,14 +235,20 @@ class SharedRegion(_zinc.SharedRegion):
     def _title(self) -> str:
         return "an anonymous region" if self.name is None else f"region {self.name!r}"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle a reference; loading it attaches anew, if the region still lives then."""
-        if self.closed:
-            raise ValueError(f"pickle {self._title}: it is closed, and can't be attached to")
-        place = (os.getpid(), self.fileno()) if self.name is None else self.name
-        # What a subclass has of its own, in its __dict__, its __slots__ or as it says itself.
-        state = self.__getstate__()
-        return attach, (type(self), place, self.id, self.readonly), state
+    def __init_subclass__(cls) -> None:
+        _picklers.register(cls, _send)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """Pickle a reference within `by_reference`; else refuse, with the reason."""
+        from . import _reference
+
+        if not _reference.is_asked_for():
+            raise TypeError(
+                f"pickle {self._title}: as a reference, which multiprocessing and joblib send to "
+                "processes of this machine, it would be lost in a file or elsewhere; pickle its "
+                "bytes or an array, or say `with zinc.by_reference():`"
+            )
+        return _reference.reduce_region(self)
 
     def __copy__(self) -> Never:
         """Refuse, with the reason."""
@@ -254,6 +260,15 @@ class SharedRegion(_zinc.SharedRegion):
     def __deepcopy__(self, memo: object) -> Never:
         """Refuse, with the reason."""
         self.__copy__()
+
+
+def _send(region: SharedRegion, protocol: int = 4) -> Any:
+    from . import _reference
+
+    return _reference.reduce_region(region)
+
+
+_picklers.register(SharedRegion, _send)
 
 
 def created(cls: type[_Region], *arguments: Any) -> _Region:
@@ -278,33 +293,6 @@ def discard(region: SharedRegion) -> None:
         except OSError:  # somebody was faster
             pass
     region.close()
-
-
-def attach(
-    cls: type[SharedRegion], place: str | tuple[int, int], identity: int, readonly: bool
-) -> SharedRegion:
-    """Attach to what was pickled: a name, or a descriptor of the process that did it."""
-    if isinstance(place, str):
-        region = cls.open(place, readonly=readonly, any_user=True)
-    else:
-        path = f"/proc/{place[0]}/fd/{place[1]}"
-        try:
-            # What else may be there by now is not to be opened: it might wait, or act.
-            is_memory = os.readlink(path).startswith("/memfd:")
-            access = os.O_RDONLY if readonly else os.O_RDWR
-            descriptor = os.open(path if is_memory else "", access | os.O_NONBLOCK)
-        except FileNotFoundError as error:
-            message = f"unpickle an anonymous region: process {place[0]} has closed it, or ended"
-            raise FileNotFoundError(errno.ENOENT, message) from error
-        try:
-            region = cls.from_fd(descriptor, readonly=readonly)
-        finally:
-            os.close(descriptor)
-    if region.id != identity:
-        message = f"unpickle {region._title}: that region is gone, and another has taken its place"
-        region.close()
-        raise FileNotFoundError(errno.ENOENT, message)
-    return region
 
 
 def sizes_of(shape: _Shape) -> list[int]:

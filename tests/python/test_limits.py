@@ -134,6 +134,9 @@ with zinc.create("most", 63 * MIB) as region:
         sparse.as_buffer()[400 * MIB] = 1
     with zinc.SharedRegion.anonymous(100 * MIB) as region:
         region.as_numpy()[:] = 1   # not bound by /dev/shm
+    array = zinc.array(None, 100 * MIB, "u1")
+    assert array.region.name is None
+    array[:] = 1
 killed = "import os, zinc; r = zinc.create('dead', 50 << 20); os.kill(os.getpid(), 9)"
 subprocess.run([sys.executable, "-c", killed])
 assert os.listdir("/dev/shm") == ["zinc_dead"]

@@ -14,6 +14,7 @@ import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ USES: list[Callable[[zinc.SharedRegion, list[Any]], Any]] = [
     lambda region, kept: zinc.wait_any([region, region], 0.01),
     lambda region, kept: zinc.wait_all([region], 0.01),
     lambda region, kept: region.__enter__(),
-    lambda region, kept: kept.append(pickle.dumps(region)),
+    lambda region, kept: kept.append(pickle.loads(ForkingPickler.dumps(region))),
     lambda region, kept: memoryview(region).release(),
 ]
 

@@ -127,7 +127,7 @@ def locks() -> Check:
 def process_folder() -> Check:
     """Is /proc there?"""
     if not os.path.exists("/proc/self/fd"):
-        todo = "create then needs Linux 6.10 or privileges, and anonymous regions can't be pickled"
+        todo = "create then needs Linux 6.10 or privileges, and pools get no anonymous regions"
         return Check("/proc", "note", "it is not there", todo)
     return Check("/proc", "ok", "mounted")
 

@@ -1,0 +1,211 @@
+"""References: how regions and their arrays go to other processes of this machine.
+
+A reference says where memory is, and keeps it there until it is loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import errno
+import os
+import weakref
+from typing import cast
+
+from . import _zinc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any, TypeVar
+
+    import numpy
+
+    from ._region import SharedRegion
+
+    _Region = TypeVar("_Region", bound="_zinc.SharedRegion")
+
+# Seconds that a region stays for a reference to it that nobody has loaded yet.
+LEASE = 600.0
+
+_is_asked_for = contextvars.ContextVar("zinc.by_reference", default=False)
+
+
+@contextlib.contextmanager
+def by_reference() -> Generator[None]:
+    """Let every pickler of this thread or task send references meanwhile.
+
+    For engines that hand pickles of their own to processes of this machine, each to be loaded
+    once, within 10 minutes: regions and `SharedArray` go as references then, as they do under
+    multiprocessing and joblib. Written to a file or sent elsewhere, such a pickle is lost data.
+
+    >>> import pickle, zinc
+    >>> weights = zinc.array("docs-weights", 1000)
+    >>> with zinc.by_reference():
+    ...     message = pickle.dumps(weights)
+    >>> len(message) < 500, len(pickle.dumps(weights)) > 8000
+    (True, True)
+    >>> pickle.loads(message).region.name
+    'docs-weights'
+    """
+    token = _is_asked_for.set(True)
+    try:
+        yield
+    finally:
+        _is_asked_for.reset(token)
+
+
+def is_asked_for() -> bool:
+    """Say whether this is within `by_reference`."""
+    return _is_asked_for.get()
+
+
+# ---- regions ----
+
+
+def title(region: _zinc.SharedRegion) -> str:
+    """Name a region in a message."""
+    return "an anonymous region" if region.name is None else f"region {region.name!r}"
+
+
+def reduce_region(region: _zinc.SharedRegion) -> Any:
+    """Pickle a reference, and keep the region until it is loaded. ValueError if it is closed."""
+    # What a subclass has of its own, in its __dict__, its __slots__ or as it says itself.
+    return load_region, (type(region), *_place(region)), region.__getstate__()
+
+
+def _place(region: _zinc.SharedRegion) -> tuple[Any, ...]:
+    """Say where a region is, for `load_region`, and keep it until that is asked."""
+    if region.closed:
+        raise ValueError(f"pickle {title(region)}: it is closed, and can't be attached to")
+    place = (os.getpid(), region.fileno()) if region.name is None else region.name
+    is_kept = False
+    if region.name is not None:
+        # Who may only read it has to stay until it is loaded.
+        with contextlib.suppress(PermissionError):
+            region.keep(LEASE)
+            is_kept = True
+    return place, region.id, region.readonly, is_kept
+
+
+def load_region(
+    cls: type[_Region],
+    place: str | tuple[int, int],
+    identity: int,
+    readonly: bool,
+    is_kept: bool,
+) -> _Region:
+    """Attach to what was pickled. pickle.UnpicklingError if that can't be, whatever the reason:
+    a pool takes an OSError for the end of its pipe, and waits for ever.
+    """  # noqa: D205
+    try:
+        if isinstance(place, str):
+            region = _zinc.open(cls, place, (readonly and _zinc.READONLY) | _zinc.ANY_USER)
+        else:
+            region = _attach_unnamed(cls, place, readonly)
+        if region.id != identity:
+            region.close()
+            raise FileNotFoundError(errno.ENOENT, "it is gone, and another has taken its place")
+    except OSError as error:
+        from pickle import UnpicklingError
+
+        what = f"region {place!r}" if isinstance(place, str) else "an anonymous region"
+        raise UnpicklingError(f"unpickle a reference to {what}: {error}") from error
+    _arrived(region, is_kept)
+    return region
+
+
+def _arrived(region: _zinc.SharedRegion, is_kept: bool) -> None:
+    """Give back what `_place` took: whoever loads a reference is attached by itself."""
+    if is_kept:
+        with contextlib.suppress(PermissionError, ValueError):  # may only read; closed meanwhile
+            region.give_back()
+
+
+def _attach_unnamed(cls: type[_Region], place: tuple[int, int], readonly: bool) -> _Region:
+    """Attach through the descriptor of the process that has sent it."""
+    path = f"/proc/{place[0]}/fd/{place[1]}"
+    try:
+        # What else may be there by now is not to be opened: it might wait, or act.
+        is_memory = os.readlink(path).startswith("/memfd:")
+        access = os.O_RDONLY if readonly else os.O_RDWR
+        descriptor = os.open(path if is_memory else "", access | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        message = f"process {place[0]} has closed it, or ended"
+        raise FileNotFoundError(errno.ENOENT, message) from error
+    try:
+        return _zinc.from_fd(cls, descriptor, _zinc.READONLY if readonly else 0)
+    finally:
+        os.close(descriptor)
+
+
+# ---- arrays ----
+
+# The regions of arrays: tasks of a pool that get parts of one array need no handle each. One
+# that may only read is not the same. A forked child goes on with those of its parent, which are
+# its own handles too, and may be the last ways to a region that has no name.
+_attached: weakref.WeakValueDictionary[tuple[int, bool], _zinc.SharedRegion] = (
+    weakref.WeakValueDictionary()
+)
+
+
+def remember(region: _zinc.SharedRegion) -> None:
+    """Let references to arrays in this region be loaded with this object."""
+    _attached.setdefault((region.id, region.readonly), region)
+
+
+def region_of(array: object) -> SharedRegion | None:
+    """Return the region that an array is in, whatever kind of view it is; None for none.
+
+    It may be closed: the memory stays as long as the array. Works for any array that
+    numpy made of the region or of a view of it, `as_numpy` and ``numpy.frombuffer`` too.
+
+    >>> import numpy, zinc
+    >>> weights = zinc.array("docs-weights", 6)
+    >>> zinc.region_of(numpy.asarray(weights)[2:].reshape(2, 2).T).name
+    'docs-weights'
+    >>> zinc.region_of(weights + 1) is None
+    True
+    """
+    import numpy
+
+    holder = array
+    while isinstance(holder, (numpy.ndarray, memoryview)):
+        holder = holder.obj if isinstance(holder, memoryview) else holder.base
+        if not isinstance(holder, (numpy.ndarray, memoryview, _zinc.SharedRegion)):
+            holder = getattr(holder, "base", None)  # as_strided puts an object in between
+    return cast("SharedRegion", holder) if isinstance(holder, _zinc.SharedRegion) else None
+
+
+def reduce_array(array: numpy.ndarray[Any, Any], protocol: int = 4) -> Any:
+    """Pickle a reference to an array's memory, whatever kind of array it is; by value where it
+    is in no region, or in one that is closed here.
+    """  # noqa: D205
+    if array.base is None or (region := region_of(array)) is None or region.closed:
+        return array.__reduce_ex__(protocol)
+    offset = array.__array_interface__["data"][0] - region.address
+    view = array.shape, array.dtype, offset, array.strides, array.flags.writeable
+    return load_array, (type(array), (type(region), *_place(region)), *view)
+
+
+def load_array(
+    cls: type[numpy.ndarray[Any, Any]],
+    place: tuple[Any, ...],
+    shape: tuple[int, ...],
+    dtype: numpy.dtype[Any],
+    offset: int,
+    strides: tuple[int, ...],
+    is_writeable: bool,
+) -> numpy.ndarray[Any, Any]:
+    """Attach to the region of an array that was pickled, and return it there."""
+    import numpy
+
+    _, _, identity, readonly, is_kept = place
+    region = _attached.get((identity, readonly))
+    if region is None or region.closed:
+        region = _attached[identity, readonly] = load_region(*place)
+    else:
+        _arrived(region, is_kept)
+    array = numpy.ndarray.__new__(cls, shape, dtype, memoryview(region), offset, strides)
+    array.flags.writeable = is_writeable
+    return array
