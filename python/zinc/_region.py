@@ -326,7 +326,8 @@ def reclaim() -> dict[str, int]:
     """Remove every dead region that this user may remove; return what each one freed.
 
     Dead are those whose last user was killed before it could close them; they go by
-    themselves when somebody next uses their name, or when memory is short. Living and
+    themselves when somebody next uses their name, when memory is short, and when a process
+    first creates or opens a region, which looks at some dozens of names. Living and
     persistent regions stay, and so do files that are no regions. The result has their
     names and the bytes of memory that they had.
     """

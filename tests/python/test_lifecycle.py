@@ -162,13 +162,13 @@ def test_close_leaves_what_has_come_to_its_place(name: str) -> None:
 
 @whole_folder
 def test_reclaim_takes_the_dead_and_tells_what_it_freed(name: str) -> None:
-    Child(create(f"{name}-dead", 1 << 20)).kill()
     junk = place(f"{name}-junk")
     junk.write_text("junk")
     alive = Child(create(f"{name}-alive"))
     with zinc.create(f"{name}-mine", 1), zinc.create(f"{name}-kept", 1, persistent=True):
         pass
     Child(create(f"{name}-2", 1, ", persistent=True")).kill()
+    Child(create(f"{name}-dead", 1 << 20)).kill()  # the last one to begin, which removes the dead
     freed = {found: size for found, size in zinc.reclaim().items() if found.startswith(name)}
     assert freed == {f"{name}-dead": (1 << 20) + 4096}
     assert junk.exists()

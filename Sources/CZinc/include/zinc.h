@@ -3,8 +3,8 @@
  *
  * One process creates a region, others open it; each gets a pointer onto the
  * same pages. zinc_notify() says that there is something new, zinc_wait()
- * sleeps until then. A region goes away with its last user, however that user
- * ended.
+ * sleeps until then. A region goes away with its last user; if that one was killed, with the
+ * next call that meets the name, or the first create or open of another process.
  *
  * Results: 0 is success, a negative number is -errno of <errno.h>:
  *

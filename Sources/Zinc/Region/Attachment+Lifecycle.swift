@@ -12,6 +12,7 @@ extension Attachment {
   {
     try options.allow([.persistent, .sparse])
     Processors.find()
+    RegionName.sweepOnce()
     let file = try RegionFile(capacity: capacity, options)
     // To reserve much takes long, and a dead region of this name may hold the memory;
     // else the linkat below finds out for nothing.
@@ -102,6 +103,7 @@ extension Attachment {
   {
     try options.allow([.readonly, .anyUser])
     Processors.find()
+    RegionName.sweepOnce()
     var patience = Patience()
     while true {
       var remains: Mapping?

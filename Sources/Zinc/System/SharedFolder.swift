@@ -51,12 +51,21 @@ enum SharedFolder {
 
   /// Each name as a C string, for as long as the call lasts.
   func visit(_ body: (UnsafePointer<CChar>) -> Void) {
+    unsafe visit(from: 0) { name in
+      unsafe body(name)
+      return true
+    }
+  }
+
+  /// The same, beginning with the one at `first`, until all were there or `body` says no.
+  func visit(from first: Int, _ body: (UnsafePointer<CChar>) -> Bool) {
     guard let bytes = unsafe bytes else { return }
     var start = 0
-    while start < used {
+    for i in 0..<first + count {
+      if start == used { start = 0 }
       let name = unsafe UnsafePointer(bytes + start)
       start += unsafe strlen(name) + 1
-      unsafe body(name)
+      if unsafe i >= first && !body(name) { return }
     }
   }
 }

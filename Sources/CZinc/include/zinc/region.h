@@ -126,7 +126,8 @@ uint64_t zinc_reclaim(void (*tell)(const char *name, uint64_t bytes, void *conte
 enum {
     ZINC_ATTACHED = 0,   /* somebody uses it */
     ZINC_UNATTACHED = 1, /* persistent or kept, and nobody uses it now */
-    ZINC_DEAD = 2,       /* its last user was killed: the next call that meets it removes it */
+    ZINC_DEAD = 2,       /* its last user was killed: the next call that meets it removes it, or the
+                            first create or open of a process */
 };
 
 /* What zinc_region_examine() tells beside ZINC_PERSISTENT. */

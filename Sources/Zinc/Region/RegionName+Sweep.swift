@@ -1,0 +1,34 @@
+internal import CZinc
+internal import Synchronization
+
+extension RegionName {
+  /// More names than this are not looked at.
+  private static let mostNames = 1000
+  /// Nanoseconds: after these no further name is looked at.
+  private static let longestSweep: UInt64 = 200_000
+
+  private static let isSwept = Atomic<Bool>(false)
+
+  /// The first time in a process, removes dead regions of whatever name: whoever was killed can't,
+  /// and nobody may ever use these names again.
+  ///
+  /// It waits for nobody, says nothing of what goes wrong, and looks only so long; but what it
+  /// finds dead it frees, which takes as long as there is memory. Where there are more names than
+  /// it has time for, each process begins at another one.
+  @inline(__always)
+  static func sweepOnce() {
+    if !isSwept.load(ordering: .relaxed) { sweep() }
+  }
+
+  @inline(never)
+  private static func sweep() {
+    if isSwept.exchange(true, ordering: .relaxed) { return }
+    let names = names(limit: mostNames)
+    if names.count == 0 { return }
+    let start = czinc_clock(CLOCK_MONOTONIC)
+    unsafe names.visit(from: Int(start / 1000 % UInt64(names.count))) { name in
+      if let path = try? unsafe RegionPath(name) { _ = try? tryReclaim(path) }
+      return czinc_clock(CLOCK_MONOTONIC) - start < longestSweep
+    }
+  }
+}
