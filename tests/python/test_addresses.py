@@ -16,12 +16,26 @@ from .conftest import Peer
 
 def mapping_of(region: zinc.SharedRegion) -> tuple[int, str, int]:
     """Return the start of the region's mapping, its device and its inode."""
+    span, _, offset, device, inode, *_ = line_of(region).split()
+    return int(span.partition("-")[0], 16) - int(offset, 16), device, int(inode)
+
+
+def line_of(region: zinc.SharedRegion) -> str:
+    """Return what /proc/self/maps says of the region's mapping."""
     for line in Path("/proc/self/maps").read_text().splitlines():
-        span, _, offset, device, inode, *_ = line.split()
-        start, end = (int(number, 16) for number in span.split("-"))
+        start, end = (int(number, 16) for number in line.split()[0].split("-"))
         if start <= region.address < end:
-            return start - int(offset, 16), device, int(inode)
+            return line
     raise LookupError(region)
+
+
+def test_the_system_tells_the_name_of_a_mapping(name: str) -> None:
+    """In /proc/PID/maps, and so in lsof, for who created it and for who opened it."""
+    with zinc.create(name, 1) as region, zinc.open(name) as other:
+        for one in region, other:
+            assert line_of(one).split()[5:] == [f"/dev/shm/zinc_{name}"]
+        region.unlink()
+        assert line_of(region).split()[5:] == [f"/dev/shm/zinc_{name}", "(deleted)"]
 
 
 @pytest.mark.parametrize("readonly", [False, True])

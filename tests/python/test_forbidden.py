@@ -12,6 +12,8 @@ import pytest
 
 from zinc import _zinc
 
+from .conftest import SHM
+
 pytestmark = pytest.mark.needs("strace")
 
 
@@ -47,6 +49,8 @@ def test_wait_async_needs_no_memfd(name: str, tmp_path: Path, error: str) -> Non
 
 
 CREATE = "zinc.create(sys.argv[1], 8)"
+# The umask takes away what the mode asks for.
+CREATE_FOR_ALL = "__import__('os').umask(0o77); zinc.create(sys.argv[1], 8, mode=0o666)"
 ANONYMOUS = "print(len(zinc.SharedRegion.anonymous(8)))"
 FAIL = """
 import sys, zinc
@@ -63,7 +67,7 @@ except OSError as error:
     [
         ("memfd_create:error=EPERM", ANONYMOUS),
         ("memfd_create:error=ENOSYS", ANONYMOUS),
-        ("fchmod:error=EPERM", CREATE),
+        ("fchmod:error=EPERM", CREATE_FOR_ALL),
     ],
 )
 def test_error_names_the_call_that_was_forbidden(
@@ -73,6 +77,16 @@ def test_error_names_the_call_that_was_forbidden(
     assert "the system forbids this process the call" in told
     assert f"({fault.partition(':')[0]}: " in told
     assert "owner" not in told
+
+
+@pytest.mark.parametrize("fault", ["mmap:error=ENOMEM", "openat:error=EMFILE:when=1"])
+def test_region_that_can_not_be_mapped_leaves_no_name(
+    name: str, tmp_path: Path, fault: str
+) -> None:
+    path = ["-P", f"{SHM}/zinc_{name}"]  # when it has its name already
+    told = run_without(tmp_path, fault, FAIL, name, CREATE, strace=path)
+    assert f"({fault.partition(':')[0].replace('at', '')}: " in told
+    assert not (SHM / f"zinc_{name}").exists()
 
 
 @pytest.mark.parametrize("error", ["EOPNOTSUPP", "EISDIR"])

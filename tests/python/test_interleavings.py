@@ -102,6 +102,21 @@ def test_create_amid_which_another_takes_the_dead_name(
             assert same.id == region.id
 
 
+def test_create_whose_name_is_removed_or_passes_on_at_once(
+    name: str, stop: Callable[..., Stopped]
+) -> None:
+    """The new region has a name, and is not mapped yet."""
+    for is_taken in False, True:
+        code = "with zinc.create(name, 8) as region: region.as_buffer()[:] = b'creators'"
+        creator = stop(code, "linkat")
+        zinc.unlink(name)
+        region = zinc.create(name, 16) if is_taken else zinc.SharedRegion.anonymous(16)
+        assert creator.end() == ""
+        assert bytes(region.as_buffer()) == bytes(16)
+        assert place(name).exists() == is_taken
+        region.close()
+
+
 def test_create_amid_which_the_last_user_keeps_the_region(
     name: str, stop: Callable[..., Stopped]
 ) -> None:

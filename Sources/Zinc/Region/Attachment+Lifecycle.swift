@@ -36,36 +36,49 @@ extension Attachment {
     var file = planned
     let memory = try HandleMemory()
     let ownPath = try path.copy()
-    let pages = try unnamedFile()
-    try check(czinc_fchmod(pages.raw, options.mode), "fchmod")
-    remains = try file.lay(out: pages, inFolder: true, options)
-    var lock = try pages.reopened()
+    let lock = try unnamedFile(mode: options.mode)
+    let status = try file.lay(out: lock, inFolder: true, options)
+    if file.size >= 16 << 20 { remains = try? Mapping(keeping: lock) }
+    // The umask has its say in what a file is opened with.
+    if status.mode & 0o7777 != options.mode {
+      try check(czinc_fchmod(lock.raw, options.mode), "fchmod")
+    }
     guard try lock.tryLock(.attached, exclusive: false) else {
       throw Failure(EBUSY, "another process has locked the new file")
     }
     let result = unsafe czinc_link(lock.raw, path.cString)
     if result == -EEXIST { return nil }
     try check(result, "linkat")
-    // Without /proc the mapping's description has locked so far; the name leads to another.
-    if lock.isCopy, let named = try? RegionName.open(path, orReadonly: false),
-      file.isIn((try? named.status()) ?? czinc_status()),
-      (try? named.tryLock(.attached, exclusive: false)) == true
-    {
-      lock.unlock(.attached)
-      lock = named
+    let mapping: Mapping
+    do throws(Failure) {
+      mapping = try map(path, file, lock)
+    } catch {
+      // Ours, which is attached: nobody takes the name away between the look and the removal.
+      if RegionName.leads(path, to: status) { _ = unsafe czinc_unlink(path.cString) }
+      throw error
     }
-    guard let mapping = remains.take() else { return nil }
     let handle = unsafe memory.hold(
       Attachment(ownPath, lock, mapping, file, isReadonly: false, canNotify: true))
     unsafe AttachedHandles.insert(handle)
     return unsafe handle
   }
 
+  /// Maps a new region, but not through the description that locks; through its name, which
+  /// /proc/PID/maps and lsof(8) then tell, or if somebody has removed that already, through /proc.
+  private static func map(
+    _ path: borrowing RegionPath, _ file: RegionFile, _ lock: borrowing Descriptor
+  ) throws(Failure) -> Mapping {
+    if let named = try RegionName.open(path, orReadonly: false), file.isIn(try named.status()) {
+      return try Mapping(named, size: file.size)
+    }
+    return try Mapping(try lock.reopened(), size: file.size)
+  }
+
   /// A file in the folder that has no name yet.
-  private static func unnamedFile() throws(Failure) -> Descriptor {
+  private static func unnamedFile(mode: UInt32) throws(Failure) -> Descriptor {
     do throws(Failure) {
       return try unsafe Descriptor(
-        opening: SharedFolder.path.cString, O_TMPFILE | O_RDWR, mode: 0o600)
+        opening: SharedFolder.path.cString, O_TMPFILE | O_RDWR, mode: mode)
     } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
       // Who does not know the flag takes it for an open of the folder: EISDIR, open(2).
       var failure = Failure(
@@ -228,7 +241,8 @@ extension Attachment {
       var file = try RegionFile(capacity: capacity, options)
       let handle = try HandleMemory()
       let memory = try Descriptor(unnamed: ())
-      let mapping = try file.lay(out: memory, inFolder: false, options)
+      _ = try file.lay(out: memory, inFolder: false, options)
+      let mapping = try Mapping(memory, size: file.size)
       try check(czinc_seal_size(memory.raw), "fcntl(F_ADD_SEALS)")
       return unsafe handle.hold(
         Attachment(nil, memory, mapping, file, isReadonly: false, canNotify: true))

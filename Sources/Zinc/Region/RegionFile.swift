@@ -47,10 +47,9 @@ struct RegionFile {
     self.flags = flags
   }
 
-  /// Makes a new, empty file this region, and maps it. Inside the gate, but for what may
-  /// take long.
+  /// Makes a new, empty file this region. Inside the gate, but for what may take long.
   mutating func lay(out pages: borrowing Descriptor, inFolder: Bool, _ options: RegionOptions)
-    throws(Failure) -> Mapping
+    throws(Failure) -> czinc_status
   {
     let isSparse = options.flags.contains(.sparse)
     try ForkGate.outside(with: pages.raw) { () throws(Failure) in
@@ -62,7 +61,7 @@ struct RegionFile {
     let status = try pages.status()
     device = status.device
     inode = status.inode
-    return try Mapping(pages, size: size)
+    return status
   }
 
   /// Writes the header of a region that nobody else can see yet. The rest of its page is zero.

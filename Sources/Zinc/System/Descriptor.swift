@@ -4,20 +4,16 @@ internal import CZinc
 struct Descriptor: ~Copyable {
   private(set) var raw: Int32
   let isWritable: Bool
-  /// Does it share its locks with the descriptor that it was made from?
-  let isCopy: Bool
 
   /// open(2), always with O_CLOEXEC: nothing is inherited across exec.
   init(opening path: UnsafePointer<CChar>, _ flags: Int32, mode: UInt32 = 0) throws(Failure) {
     raw = try check(unsafe czinc_open(path, flags | O_CLOEXEC, mode), "open")
     isWritable = flags & O_ACCMODE == O_RDWR
-    isCopy = false
   }
 
-  private init(_ raw: Int32, isWritable: Bool = true, isCopy: Bool = false) {
+  private init(_ raw: Int32, isWritable: Bool = true) {
     self.raw = raw
     self.isWritable = isWritable
-    self.isCopy = isCopy
   }
 
   /// memfd_create(2), in no file system.
@@ -28,18 +24,13 @@ struct Descriptor: ~Copyable {
   /// Another descriptor for what a caller's leads to.
   init(duplicating other: Int32) throws(Failure) {
     let raw = try check(czinc_duplicate(other), "dup")
-    self.init(raw, isWritable: czinc_access_mode(raw) == O_RDWR, isCopy: true)
+    self.init(raw, isWritable: czinc_access_mode(raw) == O_RDWR)
   }
 
-  /// The same file through a description of its own; without /proc, which that takes,
-  /// a copy.
+  /// The same file through a description of its own. It takes /proc.
   @inline(never)
   func reopened() throws(Failure) -> Descriptor {
-    let result = czinc_reopen(raw, O_RDWR | O_CLOEXEC)
-    if result == -ENOENT {
-      return Descriptor(try check(czinc_duplicate(raw), "dup"), isCopy: true)
-    }
-    return Descriptor(try check(result, "open"))
+    Descriptor(try check(czinc_reopen(raw, O_RDWR | O_CLOEXEC), "open"))
   }
 
   deinit { if raw >= 0 { _ = czinc_close(raw) } }
