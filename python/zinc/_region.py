@@ -307,6 +307,7 @@ def _flags(persistent: bool, reserve: bool) -> int:
 def unlink(name: str, *, force: bool = False, if_unused: bool = False) -> None:
     """Remove a region's name at once, whoever is attached; they go on with what they have.
 
+    They are told: it is one notification, after which their `SharedRegion.linked` is False.
     With `force` also what has the region's place but is none, or a damaged one. With
     `if_unused` only if nobody is attached, and nobody can attach in between.
 

@@ -98,6 +98,23 @@ import Zinc
     #expect(region.sequence == 2)
   }
 
+  @Test(.timeLimit(.minutes(1))) func removalOfTheNameIsNews() throws {
+    let name = uniqueName()
+    let region = try SharedRegion.create(name, capacity: 1)
+    #expect(region.isLinked == true)
+    let remover = Thread { try? SharedRegion.unlink(name) }
+    remover.start()
+    #expect(region.wait() == true)
+    #expect(region.isLinked == false)
+    let other = try SharedRegion.create(name, capacity: 1)
+    try other.unlink()
+    #expect(other.wait(timeout: .zero) == true)
+    #expect(other.isLinked == false)
+    #expect(region.sequence == 1)
+    let anonymous = try SharedRegion.anonymous(capacity: 1)
+    #expect(anonymous.isLinked == false)
+  }
+
   @Test(.timeLimit(.minutes(1))) func waitEndsWhenAnotherThreadNotifies() throws {
     let name = uniqueName()
     let region = try SharedRegion.create(name, capacity: 1)

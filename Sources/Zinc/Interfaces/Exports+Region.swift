@@ -111,6 +111,12 @@ public func zinc_region_remove(_ handle: ZincHandle?) -> Int32 {
 }
 
 @c @implementation
+public func zinc_region_is_linked(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return 0 }
+  return unsafe handle.pointee.isLinked ? 1 : 0
+}
+
+@c @implementation
 public func zinc_region_keep(_ handle: ZincHandle?, _ lease: UInt64) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
   return unsafe report("keep", handle.pointee.name) { () throws(Failure) in

@@ -129,7 +129,7 @@
     }
 
     /// Removes a region's name at once, whoever is attached; they go on with what they
-    /// have. With `force` also what is not a region, or a damaged one; with `ifUnused` only if
+    /// have, and are told by one notification, after which `isLinked` is false. With `force` also what is not a region, or a damaged one; with `ifUnused` only if
     /// nobody is attached, and nobody can attach in between.
     ///
     /// - Throws: `ZincError`: `notFound`, `notARegion`, `notPermitted`, `busy` (also if somebody
@@ -144,7 +144,7 @@
     }
 
     /// Removes this region's name at once, if it still leads to this region; who is attached,
-    /// this value too, goes on with what it has.
+    /// this value too, goes on with what it has, and is told by one notification.
     ///
     /// - Throws: `ZincError`: `notFound` if the name leads elsewhere by now, or there is none.
     public func unlink() throws(ZincError) {
@@ -154,6 +154,10 @@
         throw unsafe ZincError("unlink", handle.pointee.name, error)
       }
     }
+
+    /// Does the name still lead to this region? If not, who opens it comes to another region,
+    /// or to none. False for an anonymous region. One system call.
+    public var isLinked: Bool { unsafe handle.pointee.isLinked }
 
     /// Lets the region outlive its last user: without users it stays until so long from now (a
     /// later time that was asked for before stays). Time counts while the machine sleeps; nothing

@@ -47,6 +47,14 @@ internal import CZinc
     }
   }
 
+  /// Does the name still lead to this region? Not for an anonymous one.
+  var isLinked: Bool {
+    switch path {
+    case .some(let path): RegionName.leads(path, to: file)
+    case .none: false
+    }
+  }
+
   /// The words that let the region outlive its last user. EINVAL for one that nobody could open
   /// then, EACCES where they can't be written.
   func keeping() throws(Failure) -> Keeping {

@@ -14,6 +14,8 @@ internal import Synchronization
   static let version: UInt16 = 4
   /// Older ones have a second lock, which openers hold (see `RegionName.tryLockAlone`).
   static let firstVersionWithOneLock: UInt16 = 4
+  /// Of the part that is not the metadata.
+  static let size = 2048
   static let metadataOffset = 2048
   static let metadataCapacity = 2048
   static let sequenceOffset = 12

@@ -155,7 +155,8 @@ enum RegionName {
     case own(RegionFile)
   }
 
-  /// Removes the name of a region.
+  /// Removes the name of a region. That is news, for who is attached: one notification, after
+  /// which the name leads nowhere, or elsewhere.
   ///
   /// Removers that have proved their case and are about to unlink are kept out by a lock: by
   /// then the name might be somebody else's. If nobody is attached it is the exclusive one;
@@ -185,13 +186,18 @@ enum RegionName {
       guard let object = try open(path, orReadonly: true) else { throw notFound }
       let status = try object.status()
       var layout = Header.version
+      var flags: Header.Flags = []
       if case .own(let file) = how {
         if !file.isIn(status) { throw notFound }
+        flags = file.flags
       } else {
-        layout = try RegionFile.headerOfAnyLayout(of: object, status).version
+        let header = try RegionFile.headerOfAnyLayout(of: object, status)
+        layout = header.version
+        flags = Header.Flags(rawValue: header.flags)
       }
       var mayUnlink = false
       if object.isWritable { mayUnlink = try tryLockAlone(object, layout) }
+      let isAlone = mayUnlink
       if !mayUnlink {
         if case .unused = how {
           switch try object.lockOfOthers(.attached) {
@@ -207,8 +213,22 @@ enum RegionName {
         if !mayUnlink { return false }
       }
       guard leads(path, to: status) else { return false }
-      if status.memory >= 16 << 20 { remains = try? Mapping(keeping: object) }
+      // Who may only read it can't tell. A file that was cut short has no place for the news.
+      let isNews =
+        !isAlone && object.isWritable && layout == Header.version
+        && status.size >= Int64(Header.size)
+      if isNews {
+        remains = try Mapping(keeping: object)
+      } else if status.memory >= 16 << 20 {
+        remains = try? Mapping(keeping: object)
+      }
       try check(unsafe czinc_unlink(path.cString), "unlink")
+      if isNews, let base = unsafe remains?.base {
+        let words = unsafe Header(base).words
+        let all = Notification(
+          words, canNotify: true, wakesAlways: flags.contains(.wakeAlways))
+        _ = all.notify()
+      }
       return true
     }
     _ = consume remains
@@ -238,6 +258,12 @@ enum RegionName {
     var now = czinc_status()
     return unsafe czinc_lstat(path.cString, &now) == 0 && now.inode == status.inode
       && now.device == status.device
+  }
+
+  @inline(never)
+  static func leads(_ path: borrowing RegionPath, to file: RegionFile) -> Bool {
+    var now = czinc_status()
+    return unsafe czinc_lstat(path.cString, &now) == 0 && file.isIn(now)
   }
 
   /// Opens what the name leads to, for writing if that is allowed: locks to remove

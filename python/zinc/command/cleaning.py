@@ -21,7 +21,7 @@ def rm(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
-    """Remove regions' names; who is attached goes on with the memory."""
+    """Remove regions' names; who is attached is told, and goes on with the memory."""
     failed = False
     for name in names:
         try:

@@ -88,15 +88,24 @@ enum {
  * have. -2 if there is none, -74 if what has its place is no region, unless `flags` is
  * ZINC_FORCE. With ZINC_IF_UNUSED -16 if somebody is attached: nobody can attach between
  * the look and the removal.
+ *
+ * Who is attached is told: the removal is one notification, after which zinc_region_is_linked()
+ * is 0. Only who may write the region can tell.
  */
 int32_t zinc_region_unlink(const char *name, uint32_t flags);
 
 /**
  * Removes the name of this handle's region, if it still leads to this region; who is
- * attached goes on with what they have. -2 if it leads elsewhere by now, or nowhere; -22 for
- * an anonymous region.
+ * attached goes on with what they have, and is told as by zinc_region_unlink(). -2 if it leads
+ * elsewhere by now, or nowhere; -22 for an anonymous region.
  */
 int32_t zinc_region_remove(ZincHandle handle);
+
+/**
+ * 1 if the name still leads to this region, 0 if it leads elsewhere or nowhere, or there is
+ * none: then who opens the name comes to another region, or to none. One system call.
+ */
+int32_t zinc_region_is_linked(ZincHandle handle);
 
 /**
  * Lets the region outlive its last user: takes a ticket, and without users it stays until
