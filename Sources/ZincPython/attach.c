@@ -17,6 +17,7 @@ static PyObject *region_from_handle(PyObject *module, PyObject *type, ZincHandle
     self->id = zinc_region_id(handle);
     self->kind = zinc_region_kind(handle);
     self->is_readonly = (char)zinc_region_is_readonly(handle);
+    self->is_created = (char)zinc_region_is_created(handle);
     return (PyObject *)self;
 }
 

@@ -262,6 +262,9 @@ static PyMemberDef region_members[] = {
      "The size of the data in bytes, exactly as it was created (int)."},
     {"readonly", T_BOOL, offsetof(Region, is_readonly), READONLY,
      "True if the data can't be written through this object."},
+    {"created", T_BOOL, offsetof(Region, is_created), READONLY,
+     "True if the call that this object is from created the region, False if it found it there:\n"
+     "what open_or_create() did. Never changes; a copy that was unpickled has False."},
     {"id", T_ULONGLONG, offsetof(Region, id), READONLY,
      "A random number (int), given at creation, that tells two regions of one name apart."},
     {"kind", T_UINT, offsetof(Region, kind), READONLY,

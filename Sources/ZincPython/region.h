@@ -36,6 +36,7 @@ typedef struct {
     SHARED size_t uses; /* CLOSED, and ONE_USE for each call in progress and each export */
     SHARED char keeps;  /* the memory, to the object's own end; see region_getbuffer() */
     char is_readonly;
+    char is_created;
 } Region;
 
 /* Closes, unmaps and frees what the handle has, if it was not done. */

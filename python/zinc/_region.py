@@ -81,8 +81,9 @@ class SharedRegion(_zinc.SharedRegion):
     ) -> Self:
         """Attach to the region of this name, and create it if there is none.
 
-        Of several processes that do this at once one creates, the others open. The
-        arguments are those of `create` and `open`; what exists keeps its own metadata.
+        Of several processes that do this at once one creates, the others open; `created`
+        tells which it was. The arguments are those of `create` and `open`; what exists keeps
+        its own metadata.
 
         Raises FileExistsError if the region exists with another capacity, and what
         `create` and `open` raise.

@@ -74,6 +74,7 @@ static void nulls(void) {
     zinc_region_detach(NULL);
     EXPECT(zinc_region_keep(NULL, 1) == -EINVAL);
     EXPECT(zinc_region_is_linked(NULL) == 0);
+    EXPECT(zinc_region_is_created(NULL) == 0);
     EXPECT(zinc_region_give_back(NULL) == -EINVAL);
     EXPECT(strcmp(zinc_region_name(NULL), "") == 0);
     EXPECT(zinc_region_is_readonly(NULL) == 0);

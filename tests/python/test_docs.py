@@ -9,10 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .conftest import ROOT
+from .conftest import ROOT, SHM
 
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(python|sh|c|swift)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -81,6 +82,53 @@ def test_camera(folder: Path) -> None:
 
 def test_pool(folder: Path) -> None:
     assert run(folder, "python", "pool.py").startswith("mean 0.000, deviation 1.000, largest 1.")
+
+
+LOAD_ONCE = "python", "load_once.py", "model.bin"
+MODEL = bytes(range(256)) * 4096
+
+
+def start_loader(folder: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PATH": f"{folder}/bin{os.pathsep}{os.environ['PATH']}"}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen(LOAD_ONCE, cwd=folder, env=environment, **pipes)
+
+
+def test_load_once(folder: Path) -> None:
+    """Of several that begin at once one loads, and all have the same."""
+    (folder / "model.bin").write_bytes(MODEL)
+    loaders = [start_loader(folder) for _ in range(4)]
+    told = [read_line(loader) for loader in loaders]
+    assert sorted(told) == [f"{sum(MODEL)} in all\n"] * 3 + ["loaded it\n"]
+    for loader in loaders:
+        loader.communicate()
+
+
+def test_load_once_where_the_loader_is_killed_half_way(folder: Path) -> None:
+    os.mkfifo(folder / "model.bin")
+    first = start_loader(folder)
+    with (folder / "model.bin").open("wb") as pipe:
+        pipe.write(MODEL[: len(MODEL) // 2])
+        pipe.flush()
+        others = [start_loader(folder) for _ in range(3)]
+        assert (SHM / "zinc_model").read_bytes()[4096 + 255] == 255  # it is at it
+        first.kill()
+        assert first.communicate()[0] == ""
+    with (folder / "model.bin").open("wb") as pipe:
+        pipe.write(MODEL)
+    told = [read_line(other) for other in others]
+    assert sorted(told) == [f"{sum(MODEL)} in all\n"] * 2 + ["loaded it\n"]
+    (second,) = (other for other in others if told[others.index(other)] == "loaded it\n")
+    assert read_line(second) == f"{sum(MODEL)} in all\n"
+    for other in others:
+        assert other.communicate()[0] == ""
+    assert not (SHM / "zinc_model").exists()
+    assert not (SHM / "zinc_model-turn").exists()
+
+
+def read_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    return process.stdout.readline()
 
 
 def test_swift_to_python(folder: Path, programs: Path) -> None:

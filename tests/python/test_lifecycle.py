@@ -193,6 +193,39 @@ def test_open_or_create(name: str) -> None:
         assert len(region) == 300
 
 
+def test_created_tells_which_call_it_was(name: str) -> None:
+    with zinc.open_or_create(name, 8) as first, zinc.open_or_create(name, 8) as second:
+        assert (first.created, second.created) == (True, False)
+        with zinc.open(name) as third:
+            assert not third.created
+    assert first.created  # after close, too
+    Child(create(name)).kill()
+    with zinc.open_or_create(name, 8) as region:  # what was dead is made anew
+        assert region.created
+    with zinc.create(name, 8) as region, zinc.SharedRegion.anonymous(8) as anonymous:
+        assert region.created
+        assert anonymous.created
+        with zinc.SharedRegion.from_fd(anonymous) as same:
+            assert not same.created
+
+
+def test_one_of_many_processes_created_it(name: str) -> None:
+    code = f"r = zinc.open_or_create({name!r}, 4096); sys.stdout.write(str(r.created) + chr(10))"
+    children = [Child() for _ in range(4)]
+    for _ in range(30):
+        told: list[str] = []
+        threads = [threading.Thread(target=lambda c=c: told.append(c.do(code))) for c in children]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(told) == ["False"] * 3 + ["True"]
+        for child in children:
+            child.do("r.close()")
+    for child in children:
+        child.end()
+
+
 def test_open_or_create_refuses_what_create_and_open_refuse(name: str) -> None:
     place(name).write_text("junk")
     with pytest.raises(zinc.NotARegionError):

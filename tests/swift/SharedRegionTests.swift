@@ -98,6 +98,14 @@ import Zinc
     #expect(region.sequence == 2)
   }
 
+  @Test func onlyWhoCreatedItIsToldSo() throws {
+    let name = uniqueName()
+    let first = try SharedRegion.openOrCreate(name, capacity: 1)
+    let second = try SharedRegion.openOrCreate(name, capacity: 1)
+    #expect(first.isCreated == true)
+    #expect(second.isCreated == false)
+  }
+
   @Test(.timeLimit(.minutes(1))) func removalOfTheNameIsNews() throws {
     let name = uniqueName()
     let region = try SharedRegion.create(name, capacity: 1)

@@ -211,6 +211,12 @@ public func zinc_region_is_readonly(_ handle: ZincHandle?) -> Int32 {
 }
 
 @c @implementation
+public func zinc_region_is_created(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return 0 }
+  return unsafe handle.pointee.isCreated ? 1 : 0
+}
+
+@c @implementation
 public func zinc_region_id(_ handle: ZincHandle?) -> UInt64 {
   guard let handle = unsafe attachment(handle) else { return 0 }
   return unsafe handle.pointee.file.id

@@ -68,7 +68,8 @@
     }
 
     /// Opens the region of this name, or creates it if there is none. Of several
-    /// processes that do this at once one creates. Parameters as for `create` and `open`.
+    /// processes that do this at once one creates, which its `isCreated` tells. Parameters as for
+    /// `create` and `open`.
     ///
     /// - Throws: `ZincError`: `alreadyExists` if it exists with another capacity; the
     ///   others of `create` and `open`.
@@ -217,6 +218,10 @@
 
     /// The data can't be written through this value.
     public var isReadonly: Bool { unsafe handle.pointee.isReadonly }
+
+    /// The call that this value is from created the region, and did not find it there: what
+    /// `openOrCreate` did.
+    public var isCreated: Bool { unsafe handle.pointee.isCreated }
 
     /// Calls `body` with the data: page-aligned, `capacity` bytes, shared with whoever
     /// is attached. The buffer must not outlive the call.

@@ -58,7 +58,8 @@ extension Attachment {
       throw error
     }
     let handle = unsafe memory.hold(
-      Attachment(ownPath, lock, mapping, file, isReadonly: false, canNotify: true))
+      Attachment(
+        ownPath, lock, mapping, file, isReadonly: false, canNotify: true, isCreated: true))
     unsafe AttachedHandles.insert(handle)
     return unsafe handle
   }
@@ -245,7 +246,8 @@ extension Attachment {
       let mapping = try Mapping(memory, size: file.size)
       try check(czinc_seal_size(memory.raw), "fcntl(F_ADD_SEALS)")
       return unsafe handle.hold(
-        Attachment(nil, memory, mapping, file, isReadonly: false, canNotify: true))
+        Attachment(
+          nil, memory, mapping, file, isReadonly: false, canNotify: true, isCreated: true))
     }
     return unsafe handle.unsafelyUnwrapped  // Nil says that a name is taken.
   }
@@ -265,7 +267,7 @@ extension Attachment {
       let handle = try HandleMemory()
       let mapping = try Mapping(unnamedSize: file.size)
       return unsafe handle.hold(
-        Attachment(nil, nil, mapping, file, isReadonly: false, canNotify: true))
+        Attachment(nil, nil, mapping, file, isReadonly: false, canNotify: true, isCreated: true))
     }
   }
 

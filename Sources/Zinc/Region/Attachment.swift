@@ -13,6 +13,8 @@ internal import CZinc
   let file: RegionFile
   /// The data can't be written through this handle.
   let isReadonly: Bool
+  /// The call that made the handle made the region.
+  let isCreated: Bool
   let notification: Notification
   private let header: Header
   /// Nil once closed.
@@ -25,7 +27,8 @@ internal import CZinc
 
   init(
     _ path: consuming RegionPath?, _ descriptor: consuming Descriptor?,
-    _ mapping: consuming Mapping, _ file: RegionFile, isReadonly: Bool, canNotify: Bool
+    _ mapping: consuming Mapping, _ file: RegionFile, isReadonly: Bool, canNotify: Bool,
+    isCreated: Bool = false
   ) {
     unsafe data = unsafe mapping.base + file.dataOffset
     let header = unsafe Header(mapping.base)
@@ -37,6 +40,7 @@ internal import CZinc
     self.descriptor = consume descriptor
     self.mapping = consume mapping
     self.isReadonly = isReadonly
+    self.isCreated = isCreated
   }
 
   /// Removes the region's name, if it still leads to this region.

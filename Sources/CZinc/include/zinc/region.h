@@ -201,6 +201,12 @@ const char *zinc_region_name(ZincHandle handle);
 /** 1 if the data can't be written through this handle, 0 if it can. */
 int32_t zinc_region_is_readonly(ZincHandle handle);
 
+/**
+ * 1 if the call that this handle is from created the region, 0 if it attached to one that was
+ * there: what zinc_region_open_or_create() did.
+ */
+int32_t zinc_region_is_created(ZincHandle handle);
+
 /** A random number, given at creation, that tells two regions of one name apart. */
 uint64_t zinc_region_id(ZincHandle handle);
 
