@@ -1,6 +1,8 @@
 /* The ways to attach: create, open, a region without a name, and by a descriptor. */
 #include "region.h"
 
+#include <errno.h>
+
 /* Owns the handle, also when it fails. */
 static PyObject *region_from_handle(PyObject *module, PyObject *type, ZincHandle handle, PyObject *name) {
     allocfunc allocate = (allocfunc)PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
@@ -85,16 +87,22 @@ PyObject *zinc_module_anonymous(PyObject *module, PyObject *args) {
 }
 
 PyObject *zinc_module_open(PyObject *module, PyObject *args) {
-    PyObject *type, *name;
+    PyObject *type, *name, *timeout;
     unsigned flags;
-    if (!PyArg_ParseTuple(args, "OUI:open", &type, &name, &flags)) return NULL;
+    if (!PyArg_ParseTuple(args, "OUIO:open", &type, &name, &flags, &timeout)) return NULL;
     const char *text = zinc_name_argument(name);
-    if (!text || !check_type(module, type)) return NULL;
+    ZincWaitOptions wait = {.size = sizeof wait, .flags = ZINC_WAIT_INTERRUPTIBLE};
+    if (!text || !check_type(module, type) || !zinc_convert_timeout(timeout, &wait.deadline_ns)) return NULL;
     ZincOptions options = {.size = sizeof options, .flags = flags};
     ZincHandle handle;
     int32_t status;
-    Py_BEGIN_ALLOW_THREADS status = zinc_region_open(text, &options, &handle);
-    Py_END_ALLOW_THREADS return attached(module, type, name, handle, status);
+    do {
+        Py_BEGIN_ALLOW_THREADS status = wait.deadline_ns == 0
+                                            ? zinc_region_open(text, &options, &handle)
+                                            : zinc_region_await(text, &options, &wait, &handle);
+        Py_END_ALLOW_THREADS if (status == -EINTR && PyErr_CheckSignals() < 0) return NULL;
+    } while (status == -EINTR);
+    return attached(module, type, name, handle, status);
 }
 
 PyObject *zinc_module_from_fd(PyObject *module, PyObject *args) {

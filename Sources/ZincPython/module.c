@@ -75,7 +75,7 @@ static PyMethodDef module_methods[] = {
     {"create", zinc_module_create, METH_VARARGS,
      "create(cls, name, capacity, flags, mode, may_exist, metadata, kind)"},
     {"anonymous", zinc_module_anonymous, METH_VARARGS, "anonymous(cls, capacity, flags, metadata, kind)"},
-    {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags)"},
+    {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags, timeout_ms)"},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},
     {"reclaim", zinc_module_reclaim, METH_NOARGS, "reclaim() -> {name: bytes}"},

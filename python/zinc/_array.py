@@ -170,12 +170,14 @@ def open_array(
     *,
     readonly: bool = False,
     any_user: bool = False,
+    timeout_ms: float | None = 0,
 ) -> SharedArray:
     """Attach to the array of this name, which has the shape, dtype and order of its creator.
 
     `source` may also be a region in hand (which keeps its own `readonly`), such as an
     anonymous one whose descriptor came from elsewhere. `shape` and `dtype`, if given, are
-    what is expected. `readonly` and `any_user` as for `SharedRegion.open`.
+    what is expected. `readonly`, `any_user` and `timeout_ms`, to wait for it, as for
+    `SharedRegion.open`.
 
     Raises ValueError if the array has another shape or dtype than expected, or the region
     was not made for an array; `NotARegionError` if its description is damaged; and what
@@ -188,7 +190,7 @@ def open_array(
     """
     if isinstance(source, SharedRegion):
         return _open(source, shape, dtype)
-    region = SharedRegion.open(source, readonly=readonly, any_user=any_user)
+    region = SharedRegion.open(source, readonly=readonly, any_user=any_user, timeout_ms=timeout_ms)
     try:
         return _open(region, shape, dtype)
     except BaseException:

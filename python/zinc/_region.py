@@ -121,18 +121,33 @@ class SharedRegion(_zinc.SharedRegion):
         return _zinc.from_fd(cls, fd, _zinc.READONLY if readonly else 0)
 
     @classmethod
-    def open(cls, name: str, *, readonly: bool = False, any_user: bool = False) -> Self:
+    def open(
+        cls,
+        name: str,
+        *,
+        readonly: bool = False,
+        any_user: bool = False,
+        timeout_ms: float | None = 0,
+    ) -> Self:
         """Attach to the living region of this name.
 
         With `readonly` the data can't be written through this object. A region of
-        another user is refused unless `any_user`.
+        another user is refused unless `any_user`. If there is no such region yet, waits
+        `timeout_ms` milliseconds for somebody to create it (0 only looks, None waits for
+        ever). Other threads run meanwhile, and signal handlers, too: Ctrl-C ends the wait.
 
-        Raises FileNotFoundError if no living region has the name, ValueError for a name
-        that can't be, `NotARegionError` if something else has its place or it is
-        damaged, PermissionError and other OSErrors as the system says.
+        Raises FileNotFoundError if no living region has the name, after a wait too: code
+        that copes with a missing one copes with a late one. What is there and can't be opened
+        is an error at once: `NotARegionError` if something else has its place or it is
+        damaged, PermissionError and other OSErrors as the system says. ValueError for a name
+        or a timeout that can't be.
+
+        >>> SharedRegion.open("docs-late", timeout_ms=20)
+        Traceback (most recent call last):
+        FileNotFoundError: [Errno 2] wait for "docs-late": not found; nobody who lives ...
         """
         flags = (_zinc.READONLY if readonly else 0) | (_zinc.ANY_USER if any_user else 0)
-        return _zinc.open(cls, name, flags)
+        return _zinc.open(cls, name, flags, timeout_ms)
 
     def as_numpy(
         self,

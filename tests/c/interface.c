@@ -236,6 +236,31 @@ static void names(void) {
     unlink(path);
 }
 
+static void awaiting(void) {
+    ZincHandle region, out;
+    ZincWaitOptions wait = {.size = sizeof wait};
+    EXPECT_FAILURE(-ENOENT, zinc_region_await(name, NULL, &wait, &out));
+    wait.deadline_ns = 1; /* in the past */
+    EXPECT_FAILURE(-ENOENT, zinc_region_await(name, NULL, &wait, &out));
+    EXPECT(strstr(zinc_error_message(), "wait for \"") == zinc_error_message());
+    wait.deadline_ns = ZINC_FOREVER;
+    EXPECT_FAILURE(-EINVAL, zinc_region_await("no/name", NULL, &wait, &out));
+    EXPECT_FAILURE(-EINVAL, zinc_region_await(name, NULL, NULL, &out));
+    EXPECT(zinc_region_await(name, NULL, &wait, NULL) == -EINVAL);
+    EXPECT(zinc_create(name, 4096, &region) == 0);
+    wait.flags = ZINC_WAIT_INTERRUPTIBLE;
+    EXPECT(zinc_region_await(name, NULL, &wait, &out) == 0);
+    EXPECT(zinc_region_id(out) == zinc_region_id(region));
+    zinc_close(out);
+    wait.flags = ZINC_WAIT_AFTER;
+    EXPECT_FAILURE(-EINVAL, zinc_region_await(name, NULL, &wait, &out));
+    zinc_close(region);
+    place_file("no region, but long enough to hold the header of one, were it one: 72 bytes.", 72);
+    wait.flags = 0;
+    EXPECT_FAILURE(-EBADMSG, zinc_region_await(name, NULL, &wait, &out));
+    unlink(path);
+}
+
 static void notifications(void) {
     ZincHandle region;
     ZincWaitOptions options = {sizeof options, 0, 0, 0};
@@ -299,6 +324,7 @@ int main(void) {
     descriptions();
     looks();
     names();
+    awaiting();
     notifications();
     EXPECT(traces() == before);
     return failures > 0;

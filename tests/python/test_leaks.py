@@ -126,6 +126,7 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "create": (lambda p: zinc.create(f"{p.name}-2", 1, metadata=b"m").close(), None),
     "create, to be collected": (lambda p: zinc.create(f"{p.name}-2", 1), None),
     "open": (lambda p: zinc.open(p.name).close(), None),
+    "open in time": (lambda p: zinc.open(p.name, timeout_ms=None).close(), None),
     "open_or_create": (lambda p: zinc.open_or_create(p.name, 4096).close(), None),
     "anonymous": (lambda p: zinc.SharedRegion.anonymous(1, metadata=b"m"), None),
     "from_fd": (lambda p: zinc.SharedRegion.from_fd(p.unnamed), None),
@@ -149,6 +150,7 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "share": (lambda p: zinc.share([1, 2, 3]).region.name, None),
     "build_info": (lambda p: zinc.build_info(), None),
     # and what fails
+    "open too early": (lambda p: zinc.open("nobody", timeout_ms=0.01), FileNotFoundError),
     "create twice": (lambda p: zinc.create(p.name, 1), FileExistsError),
     "create a wrong name": (lambda p: zinc.create("no/name", 1), ValueError),
     "create a NUL": (lambda p: zinc.create("no\0name", 1), ValueError),

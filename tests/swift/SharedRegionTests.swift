@@ -33,6 +33,14 @@ import Zinc
     }
   }
 
+  @Test(.timeLimit(.minutes(1))) func openWaitsForWhatIsCreatedLater() async throws {
+    let name = uniqueName()
+    #expect(throws: ZincError.self) { _ = try SharedRegion.open(name, timeout: .milliseconds(20)) }
+    async let opened = Task.detached { try SharedRegion.open(name, timeout: nil).id }.value
+    let region = try SharedRegion.create(name, capacity: 1)
+    #expect(try await opened == region.id)
+  }
+
   @Test func keptRegionOutlivesItsLastUser() throws {
     let name = uniqueName()
     do { try SharedRegion.create(name, capacity: 1).keep(.seconds(3600)) }

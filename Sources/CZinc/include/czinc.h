@@ -18,12 +18,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -160,6 +162,31 @@ static inline const char *_Nullable czinc_readdir(void *folder) {
 }
 
 static inline void czinc_closedir(void *folder) { closedir(folder); }
+
+/* A queue of what happens to files (inotify(7)), empty, whose reader never sleeps. */
+static inline int32_t czinc_inotify(void) {
+    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+/* From now on the queue is told of whatever comes into the folder. */
+static inline int32_t czinc_inotify_add(int32_t fd, const char *folder) {
+    int watch = inotify_add_watch(fd, folder, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+    return watch < 0 ? -errno : 0;
+}
+
+static inline int64_t czinc_read(int32_t fd, void *buffer, uintptr_t count) {
+    ssize_t n = read(fd, buffer, count);
+    return n < 0 ? -errno : n;
+}
+
+/* Sleeps until there is something to read, at most so many nanoseconds. 0 if there was nothing. */
+static inline int32_t czinc_sleep_until_readable(int32_t fd, uint64_t nanoseconds) {
+    struct timespec t = {(time_t)(nanoseconds / 1000000000u), (long)(nanoseconds % 1000000000u)};
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    int count = ppoll(&entry, 1, &t, NULL);
+    return count < 0 ? -errno : count;
+}
 
 /* An unnamed file that is in no file system, whose size can be fixed. */
 static inline int32_t czinc_memfd(void) {

@@ -82,7 +82,7 @@ public func zinc_wait_all(
   unsafe waitForMany(items, count, options, forAll: true)
 }
 
-private func valid(_ options: UnsafePointer<ZincWaitOptions>?) -> ZincWaitOptions? {
+func valid(_ options: UnsafePointer<ZincWaitOptions>?) -> ZincWaitOptions? {
   guard let options = unsafe options?.pointee,
     options.size >= MemoryLayout<ZincWaitOptions>.size,
     options.flags & ~UInt32(ZINC_WAIT_AFTER | ZINC_WAIT_INTERRUPTIBLE | ZINC_WAIT_SLEEP) == 0

@@ -156,6 +156,21 @@ public func zinc_region_open(
 }
 
 @c @implementation
+public func zinc_region_await(
+  _ name: UnsafePointer<CChar>?, _ options: UnsafePointer<ZincOptions>?,
+  _ wait: UnsafePointer<ZincWaitOptions>?, _ out: UnsafeMutablePointer<ZincHandle?>?
+) -> Int32 {
+  unsafe attachByName("wait for", name, out) { path throws(Failure) in
+    guard let wait = unsafe valid(wait), wait.flags & ~UInt32(ZINC_WAIT_INTERRUPTIBLE) == 0 else {
+      throw Failure(EINVAL, "wait is null, its size is wrong, or it has a flag of another call")
+    }
+    return unsafe try Attachment.open(
+      path, RegionOptions(options), awaiting: wait.deadline_ns,
+      isInterruptible: wait.flags & UInt32(ZINC_WAIT_INTERRUPTIBLE) != 0)
+  }
+}
+
+@c @implementation
 public func zinc_region_examine(
   _ name: UnsafePointer<CChar>?, _ info: UnsafeMutablePointer<ZincRegionInfo>?
 ) -> Int32 {

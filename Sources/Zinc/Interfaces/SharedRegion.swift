@@ -54,16 +54,19 @@
     ///   - name: the name that it was created under.
     ///   - isReadonly: a write to the data through this value is a segmentation fault.
     ///   - anyUser: the region may belong to another user.
+    ///   - timeout: how long to wait, this thread with it, for somebody to create it; nil waits
+    ///     for ever. What is there and can't be opened fails at once.
     /// - Throws: `ZincError`: `notFound`, `invalidArgument`, `notARegion`,
     ///   `notPermitted`, or as the system says.
-    public static func open(_ name: String, isReadonly: Bool = false, anyUser: Bool = false)
-      throws(ZincError) -> SharedRegion
-    {
+    public static func open(
+      _ name: String, isReadonly: Bool = false, anyUser: Bool = false, timeout: Duration? = .zero
+    ) throws(ZincError) -> SharedRegion {
       var options = RegionOptions()
       if isReadonly { options.flags.insert(.readonly) }
       if anyUser { options.flags.insert(.anyUser) }
-      return unsafe try attach("open", name) { path throws(Failure) in
-        unsafe try Attachment.open(path, options)
+      let deadline = deadline(timeout)
+      return unsafe try attach(deadline == 0 ? "open" : "wait for", name) { path throws(Failure) in
+        unsafe try Attachment.open(path, options, awaiting: deadline, isInterruptible: false)
       }
     }
 

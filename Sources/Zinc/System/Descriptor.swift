@@ -21,6 +21,13 @@ struct Descriptor: ~Copyable {
     self.init(try check(czinc_memfd(), "memfd_create"))
   }
 
+  /// inotify_init1(2): a queue that is told of what comes into a folder from now on.
+  static func watch(of folder: UnsafePointer<CChar>) throws(Failure) -> Descriptor {
+    let queue = Descriptor(try check(czinc_inotify(), "inotify_init1"))
+    try check(unsafe czinc_inotify_add(queue.raw, folder), "inotify_add_watch")
+    return queue
+  }
+
   /// Another descriptor for what a caller's leads to.
   init(duplicating other: Int32) throws(Failure) {
     let raw = try check(czinc_duplicate(other), "dup")

@@ -220,6 +220,19 @@ uint32_t zinc_region_kind(ZincHandle handle);
  */
 const void *zinc_region_metadata(ZincHandle handle, uintptr_t *length);
 
+typedef struct ZincWaitOptions ZincWaitOptions; /* of notification.h */
+
+/**
+ * As zinc_region_open(), and waits for the region to be there: until `wait->deadline_ns`, where 0
+ * only looks and ZINC_FOREVER never gives up. -2 if it did not come in time; what is there and
+ * can't be opened fails at once, as zinc_region_open() does. Of the flags of a wait only
+ * ZINC_WAIT_INTERRUPTIBLE: a signal ends it with -4, and the same call goes on. It sleeps until
+ * something comes into /dev/shm (inotify(7)); where the system has no watch left for this user, or
+ * forbids it, it looks a hundred times a second.
+ */
+int32_t zinc_region_await(const char *name, const ZincOptions *options, const ZincWaitOptions *wait,
+                          ZincHandle *out);
+
 #ifdef __cplusplus
 }
 #endif
