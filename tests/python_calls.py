@@ -141,6 +141,23 @@ def main() -> None:
                 "s = SharedMemory(create=True, size=SIZE); s.buf[::4096] = bytes(256); s.close(); s.unlink()"
             ),
         )
+        big = numpy.ones(64 << 20, "u1")
+        names |= {"big": big, "copyto": numpy.copyto}
+        row(
+            "64 MiB, share()",
+            "",
+            of('zinc.share(big, "bench-python-3").region.close()'),
+            of(
+                "s = SharedMemory(create=True, size=big.size); copyto(numpy.ndarray(big.shape, big.dtype, s.buf), big); s.close(); s.unlink()"
+            ),
+        )
+        row(
+            "64 MiB, array() and copy",
+            "",
+            of(
+                'a = zinc.array("bench-python-3", big.shape, big.dtype); copyto(a, big); a.region.close(); a = None'
+            ),
+        )
         mapped.close()
         region.close()
         shm.close()

@@ -30,6 +30,8 @@ AT(tickets, 80);
 _Static_assert(offsetof(ZincRegionInfo, metadata) == 104, "metadata has moved");
 _Static_assert(offsetof(ZincRegionInfo, layout) == 104 + 2048, "the smallest info ends before its layout");
 
+_Static_assert(offsetof(ZincOptions, contents) == 40, "the smallest options end before the contents");
+
 _Static_assert(sizeof(uintptr_t) == 8, "zinc is for 64-bit systems");
 
 static _Thread_local char message[CZINC_MESSAGE_SIZE];

@@ -39,18 +39,24 @@ static PyObject *attached(PyObject *module, PyObject *type, PyObject *name, Zinc
     return region_from_handle(module, type, handle, name);
 }
 
+static void set_bytes(ZincOptions *options, const Py_buffer *metadata, const Py_buffer *contents) {
+    options->metadata = metadata->buf;
+    options->metadata_length = (uintptr_t)metadata->len;
+    options->contents = contents->buf;
+    options->contents_length = contents->buf ? (uintptr_t)contents->len : 0;
+}
+
 PyObject *zinc_module_create(PyObject *module, PyObject *args) {
     PyObject *type, *name;
     uintptr_t capacity;
     int may_exist;
     ZincOptions options = {.size = sizeof options};
-    Py_buffer metadata;
-    if (!PyArg_ParseTuple(args, "OUO&IO&py*I:create", &type, &name, zinc_convert_capacity, &capacity,
+    Py_buffer metadata, contents = {.buf = NULL};
+    if (!PyArg_ParseTuple(args, "OUO&IO&py*I|z*:create", &type, &name, zinc_convert_capacity, &capacity,
                           &options.flags, zinc_convert_mode, &options.mode, &may_exist, &metadata,
-                          &options.kind))
+                          &options.kind, &contents))
         return NULL;
-    options.metadata = metadata.buf;
-    options.metadata_length = (uintptr_t)metadata.len;
+    set_bytes(&options, &metadata, &contents);
     const char *text = zinc_name_argument(name);
     PyObject *result = NULL;
     if (text && check_type(module, type)) {
@@ -62,6 +68,7 @@ PyObject *zinc_module_create(PyObject *module, PyObject *args) {
         Py_END_ALLOW_THREADS result = attached(module, type, name, handle, status);
     }
     PyBuffer_Release(&metadata);
+    PyBuffer_Release(&contents);
     return result;
 }
 
@@ -69,12 +76,11 @@ PyObject *zinc_module_anonymous(PyObject *module, PyObject *args) {
     PyObject *type;
     uintptr_t capacity;
     ZincOptions options = {.size = sizeof options};
-    Py_buffer metadata;
-    if (!PyArg_ParseTuple(args, "OO&Iy*I:anonymous", &type, zinc_convert_capacity, &capacity, &options.flags,
-                          &metadata, &options.kind))
+    Py_buffer metadata, contents = {.buf = NULL};
+    if (!PyArg_ParseTuple(args, "OO&Iy*I|z*:anonymous", &type, zinc_convert_capacity, &capacity,
+                          &options.flags, &metadata, &options.kind, &contents))
         return NULL;
-    options.metadata = metadata.buf;
-    options.metadata_length = (uintptr_t)metadata.len;
+    set_bytes(&options, &metadata, &contents);
     PyObject *result = NULL;
     if (check_type(module, type)) {
         ZincHandle handle;
@@ -83,6 +89,7 @@ PyObject *zinc_module_anonymous(PyObject *module, PyObject *args) {
         Py_END_ALLOW_THREADS result = attached(module, type, Py_None, handle, status);
     }
     PyBuffer_Release(&metadata);
+    PyBuffer_Release(&contents);
     return result;
 }
 

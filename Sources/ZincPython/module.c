@@ -73,8 +73,9 @@ static int module_clear(PyObject *module) {
 
 static PyMethodDef module_methods[] = {
     {"create", zinc_module_create, METH_VARARGS,
-     "create(cls, name, capacity, flags, mode, may_exist, metadata, kind)"},
-    {"anonymous", zinc_module_anonymous, METH_VARARGS, "anonymous(cls, capacity, flags, metadata, kind)"},
+     "create(cls, name, capacity, flags, mode, may_exist, metadata, kind, contents=None)"},
+    {"anonymous", zinc_module_anonymous, METH_VARARGS,
+     "anonymous(cls, capacity, flags, metadata, kind, contents=None)"},
     {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags, timeout_ms)"},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},

@@ -115,8 +115,8 @@ def array(
     """Create a region for an array of zeros, which `open_array` of the name attaches to.
 
     `shape` and `dtype` as for ``numpy.zeros``, structured dtypes too; `order` is C (rows
-    first) or F. A name of None makes an anonymous region. The rest as for
-    `SharedRegion.create`.
+    first) or F. A name of None stands for one that nobody else has, or no
+    name at all where /dev/shm has no room. The rest as for `SharedRegion.create`.
 
     Raises ValueError for a shape, an order or a dtype that can't be shared (one of Python
     objects, of no bytes, or that takes more than 2048 characters to describe), and what
@@ -127,16 +127,24 @@ def array(
     >>> points.region.capacity
     8000
     """
-    sizes = _sizes(shape)
-    kind = numpy.dtype(dtype)
+    flags = _region._flags(persistent, reserve)
+    return _made(name, _sizes(shape), numpy.dtype(dtype), order, flags, mode)
+
+
+def _made(
+    name: str | None,
+    sizes: tuple[int, ...],
+    kind: numpy.dtype[Any],
+    order: Literal["C", "F"],
+    flags: int,
+    mode: int,
+    contents: numpy.ndarray[Any, Any] | None = None,
+) -> SharedArray:
+    """Create the region of an array, with these bytes in it or zeros."""
     _check_shape(sizes, kind)
     description = _description.write(sizes, kind, order)
     capacity = max(1, kind.itemsize * math.prod(sizes))
-    flags = _region._flags(persistent, reserve)
-    if name is None:
-        region = _nameless(capacity, flags, mode, description)
-    else:
-        region = _created(name, capacity, flags, mode, description)
+    region = _region_for_array(name, capacity, flags, mode, description, contents)
     try:
         return _view(SharedArray, region, sizes, kind, order=order)
     except BaseException:
@@ -144,23 +152,28 @@ def array(
         raise
 
 
-_create = array
+def _region_for_array(
+    name: str | None,
+    capacity: int,
+    flags: int,
+    mode: int,
+    description: bytes,
+    contents: numpy.ndarray[Any, Any] | None,
+) -> SharedRegion:
+    """Create a region of this name, or one that nobody else has: by name it can be kept.
 
-
-def _created(name: str, capacity: int, flags: int, mode: int, description: bytes) -> SharedRegion:
-    return _region.created(SharedRegion, name, capacity, flags, mode, False, description, ARRAY)
-
-
-def _nameless(capacity: int, flags: int, mode: int, description: bytes) -> SharedRegion:
-    """Create a region under a name that nobody else has: by name it can be kept for a reference.
-
-    Where /dev/shm has no room for it, which containers make small, it is an anonymous one.
+    Where /dev/shm has no room for that one, as containers may have little, it is anonymous.
     """
+    if name is not None:
+        return _region.created(
+            SharedRegion, name, capacity, flags, mode, False, description, ARRAY, contents
+        )
     try:
-        return _created(f"array-{os.urandom(8).hex()}", capacity, flags, mode, description)
+        own = f"array-{os.urandom(8).hex()}"
+        return _region_for_array(own, capacity, flags, mode, description, contents)
     except OSError:
         flags &= ~_zinc.PERSISTENT
-        return _zinc.anonymous(SharedRegion, capacity, flags, description, ARRAY)
+        return _zinc.anonymous(SharedRegion, capacity, flags, description, ARRAY, contents)
 
 
 def open_array(
@@ -225,9 +238,10 @@ def share(
 ) -> SharedArray:
     """Copy an array into a region of its own and return it there.
 
-    Its shape, dtype and order (C or F) are kept; without a name the region is anonymous.
-    An opener may see the name before the copy is complete; complete it is from the
-    region's first notification on, which ends this call.
+    Its shape, dtype and order (C or F) are kept; `name` as for `array`.
+    There is no such name before the copy is complete, and there never is one if that fails or
+    is killed; the region's first notification ends this call. An array that is not contiguous
+    is copied once more on its way, and needs that memory meanwhile.
 
     Raises what `array` raises, and TypeError for a masked array, whose mask would be lost.
 
@@ -240,17 +254,26 @@ def share(
         raise TypeError("share: a masked array's mask would be lost; share .data and .mask")
     source = numpy.asarray(array)
     order: Literal["C", "F"] = "F" if source.flags.fnc else "C"
-    shared = _create(
-        name, source.shape, source.dtype, order=order, mode=mode, persistent=persistent
-    )
-    region = shared.region
+    flags = _region._flags(persistent, True)
+    shared = _made(name, source.shape, source.dtype, order, flags, mode, _bytes(source))
     try:
-        numpy.copyto(shared, source)
-        region.notify()
-    except BaseException:  # an interrupt, of a copy that may take long
-        _region.discard(region)
+        shared.region.notify()
+    except BaseException:  # an interrupt
+        _region.discard(shared.region)
         raise
     return shared
+
+
+def _bytes(source: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, Any] | None:
+    """Return the bytes of an array in the order in which they lie, None for none."""
+    if not source.size or _description.refusal(source.dtype):
+        return None
+    if not source.flags.forc:
+        whole = numpy.zeros(source.shape, source.dtype)  # zeros where elements have gaps
+        whole[...] = source
+        source = whole
+    # As bytes: numpy has no buffer of dates, for one.
+    return (source.T if source.flags.fnc else source).reshape(-1).view(numpy.uint8)
 
 
 # ---- descriptions ----

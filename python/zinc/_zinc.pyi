@@ -28,10 +28,17 @@ def create(
     may_exist: bool,
     metadata: Buffer,
     kind: int,
+    contents: Buffer | None = None,
     /,
 ) -> _Region: ...
 def anonymous(
-    cls: type[_Region], capacity: int, flags: int, metadata: Buffer, kind: int, /
+    cls: type[_Region],
+    capacity: int,
+    flags: int,
+    metadata: Buffer,
+    kind: int,
+    contents: Buffer | None = None,
+    /,
 ) -> _Region: ...
 def open(cls: type[_Region], name: str, flags: int, timeout_ms: float | None, /) -> _Region: ...
 def from_fd(cls: type[_Region], fd: FileDescriptorLike, flags: int, /) -> _Region: ...

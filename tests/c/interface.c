@@ -124,9 +124,42 @@ static void arguments(void) {
     EXPECT_FAILURE(-EINVAL,
                    create_with(1, (ZincOptions){.metadata = name, .metadata_length = UINTPTR_MAX}, &out));
     EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.metadata_length = 1}, &out));
+    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.contents_length = 1}, &out));
+    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.contents = name, .contents_length = 2}, &out));
+    EXPECT_FAILURE(-EINVAL,
+                   create_with(1, (ZincOptions){.contents = name, .contents_length = UINTPTR_MAX}, &out));
+    EXPECT_FAILURE(-EFAULT,
+                   create_with(1, (ZincOptions){.contents = (void *)16, .contents_length = 1}, &out));
+    EXPECT_FAILURE(-ENOENT, zinc_open(name, &out));
     ZincOptions unsized = {.size = 3};
     EXPECT_FAILURE(-EINVAL, zinc_region_create(name, 1, &unsized, &out));
     EXPECT_FAILURE(-EINVAL, zinc_region_open(name, &unsized, &out));
+}
+
+static void contents(void) {
+    static char bytes[10000];
+    memset(bytes, 'c', sizeof bytes);
+    const uint32_t flags[] = {0, ZINC_SPARSE};
+    for (size_t i = 0; i < 2; i++) {
+        ZincHandle region, other;
+        ZincOptions options = {.contents = bytes, .contents_length = sizeof bytes, .flags = flags[i]};
+        EXPECT(create_with(30000, options, &region) == 0);
+        EXPECT(zinc_open(name, &other) == 0);
+        EXPECT(memcmp(zinc_ptr(other), bytes, sizeof bytes) == 0);
+        for (size_t rest = sizeof bytes; rest < 30000; rest++) EXPECT(zinc_ptr(other)[rest] == 0);
+        ZincRegionInfo info = {.size = sizeof info};
+        EXPECT(zinc_region_examine(name, &info) == 0);
+        EXPECT(flags[i] ? info.memory < 30000 : info.memory >= 30000);
+        zinc_close(other);
+        zinc_close(region);
+    }
+    /* Who was built before there were contents has what is next in memory there, and not them. */
+    ZincHandle region;
+    ZincOptions older = {
+        .size = offsetof(ZincOptions, contents), .contents = (void *)16, .contents_length = 1};
+    EXPECT(zinc_region_create(name, 1, &older, &region) == 0);
+    EXPECT(zinc_ptr(region)[0] == 0);
+    zinc_close(region);
 }
 
 static void descriptions(void) {
@@ -321,6 +354,7 @@ int main(void) {
     long before = traces();
     nulls();
     arguments();
+    contents();
     descriptions();
     looks();
     names();

@@ -46,6 +46,8 @@ os.getppid()
 SCENARIOS = [
     ("create", "nothing"),
     ("create", "dead"),
+    ("share", "nothing"),
+    ("share", "dead"),
     ("open", "living"),
     ("open", "dead"),
     ("open-or-create", "nothing"),
@@ -166,7 +168,9 @@ class Scenario:
         if self.path.exists():
             assert self.path.stat().st_size == 4096 + CAPACITY
             assert self.path.read_bytes()[:8] == b"GER_CNIZ"
-        if self.operation != "create":  # else this process would do the removing
+            if self.operation == "share":
+                assert self.path.read_bytes()[4096:] == CONTENTS
+        if self.operation not in ("create", "share"):  # else this process would do the removing
             with pytest.raises(FileNotFoundError):
                 zinc.open(self.name)
         with zinc.create(self.name, CAPACITY) as region:

@@ -41,6 +41,22 @@ import Zinc
     #expect(try await opened == region.id)
   }
 
+  @Test func contentsAreThereFromTheFirstOn() throws {
+    let name = uniqueName()
+    let contents = [UInt8]((0..<10_000).map { UInt8($0 % 251) })
+    let region = try SharedRegion.create(name, contents: contents.span, metadata: [1, 2])
+    let other = try SharedRegion.open(name)
+    #expect(region.capacity == contents.count && other.metadata == [1, 2])
+    let seen = unsafe other.withUnsafeBytes { unsafe [UInt8]($0) }
+    #expect(seen == contents)
+    #expect(throws: ZincError.self) {
+      _ = try SharedRegion.create(name, contents: contents.span)
+    }
+    #expect(throws: ZincError.self) {
+      _ = try SharedRegion.create(uniqueName(), contents: [UInt8]().span)
+    }
+  }
+
   @Test func keptRegionOutlivesItsLastUser() throws {
     let name = uniqueName()
     do { try SharedRegion.create(name, capacity: 1).keep(.seconds(3600)) }

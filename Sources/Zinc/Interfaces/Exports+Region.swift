@@ -284,13 +284,22 @@ private func path(_ name: UnsafePointer<CChar>?) throws(Failure) -> RegionPath {
 }
 
 extension RegionOptions {
+  /// Of the caller's struct, as it was at first; layout.c asserts it.
+  private static let sizeBeforeContents = 40
+
   /// The options of a C caller; null asks for nothing special. EINVAL for a size that
   /// is not this struct's.
   fileprivate init(_ options: UnsafePointer<ZincOptions>?) throws(Failure) {
     self.init()
-    guard let options = unsafe options?.pointee else { return }
-    guard unsafe options.size >= MemoryLayout<ZincOptions>.size else {
+    guard let given = unsafe options else { return }
+    let size = unsafe given.pointee.size
+    guard size >= RegionOptions.sizeBeforeContents else {
       throw Failure(EINVAL, "options.size must be sizeof(ZincOptions)")
+    }
+    var options = unsafe ZincOptions()
+    unsafe withUnsafeMutableBytes(of: &options) { copy in
+      unsafe copy.copyMemory(
+        from: UnsafeRawBufferPointer(start: given, count: min(Int(clamping: size), copy.count)))
     }
     flags = unsafe Flags(rawValue: options.flags)
     if unsafe options.mode != 0 { mode = unsafe options.mode }
@@ -302,6 +311,13 @@ extension RegionOptions {
       // Longer than there is room for is longer than there is room for.
       unsafe metadata = UnsafeRawBufferPointer(
         start: bytes, count: Int(clamping: options.metadata_length))
+    }
+    guard unsafe options.contents != nil || options.contents_length == 0 else {
+      throw Failure(EINVAL, "the contents are null, and their length is not 0")
+    }
+    if let bytes = unsafe options.contents {
+      unsafe contents = UnsafeRawBufferPointer(
+        start: bytes, count: Int(clamping: options.contents_length))
     }
   }
 }

@@ -48,6 +48,27 @@
       }
     }
 
+    /// Creates a region of these elements and attaches to it: nobody can open it before they are
+    /// complete. Parameters as for `create` of a capacity, which is what they take.
+    ///
+    ///     let image = try SharedRegion.create("image", contents: pixels.span)
+    ///
+    /// - Throws: `ZincError` as `create` of a capacity.
+    public static func create<Element: BitwiseCopyable>(
+      _ name: String, contents: Span<Element>, mode: UInt32 = 0o600, isPersistent: Bool = false,
+      metadata: [UInt8] = []
+    ) throws(ZincError) -> SharedRegion {
+      let options = RegionOptions(mode: mode, isPersistent: isPersistent, reserve: true)
+      return unsafe try attach("create", name) { path throws(Failure) in
+        try unsafe contents.withUnsafeBytes { (bytes) throws(Failure) in
+          try unsafe metadata.span.withUnsafeBytes { (kept) throws(Failure) in
+            unsafe try Attachment.create(
+              path, capacity: bytes.count, options.keeping(kept).beginning(with: bytes))
+          }
+        }
+      }
+    }
+
     /// Attaches to the living region of this name.
     ///
     /// - Parameters:

@@ -35,6 +35,12 @@ struct RegionFile {
         EINVAL, "% bytes of metadata, and there is room for %", UInt64(metadataLength),
         UInt64(Header.metadataCapacity))
     }
+    let contentsLength = unsafe options.contents.count
+    guard contentsLength <= capacity else {
+      throw Failure(
+        EINVAL, "% bytes of contents, and the capacity is %", UInt64(contentsLength),
+        UInt64(capacity))
+    }
     var random: UInt64 = 0
     try check(unsafe czinc_random(&random, 8), "getentropy")
     id = random
@@ -55,7 +61,12 @@ struct RegionFile {
     try ForkGate.outside(with: pages.raw) { () throws(Failure) in
       // Looking costs more than reserving little.
       if !isSparse && size >= 16 << 20 { try AvailableMemory.check(size, inFolder: inFolder) }
-      try pages.allocate(size, sparse: isSparse)
+      let length = unsafe options.contents.count
+      // What is written is not reserved before: that would clear each page only to fill it.
+      if length > 0 { unsafe try pages.fill(options.contents, from: dataOffset, size: size) }
+      if length == 0 || !isSparse {
+        try pages.allocate(size, sparse: isSparse, from: length > 0 ? dataOffset + length : 0)
+      }
     }
     try write(to: pages, options)
     let status = try pages.status()

@@ -13,6 +13,8 @@
   var flags: Flags = []
   var mode: UInt32 = 0o600
   var metadata = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+  /// What the data begins with.
+  var contents = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   var kind: UInt32 = 0
 
   init() {}
@@ -27,6 +29,13 @@
   func keeping(_ metadata: UnsafeRawBufferPointer) -> RegionOptions {
     var options = self
     unsafe options.metadata = unsafe metadata
+    return options
+  }
+
+  /// The same, with contents that have to last as long.
+  func beginning(with contents: UnsafeRawBufferPointer) -> RegionOptions {
+    var options = self
+    unsafe options.contents = unsafe contents
     return options
   }
 }

@@ -53,20 +53,40 @@ struct Descriptor: ~Copyable {
     return status
   }
 
-  /// Writes all of it, at byte `offset`, into a file on a tmpfs, which does it at once.
+  /// Writes all of it, at byte `offset`.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(Failure) {
-    guard let start = bytes.baseAddress, bytes.count > 0 else { return }
-    let count = unsafe czinc_pwrite(raw, start, UInt(bytes.count), Int64(offset))
-    try check(Int32(clamping: count), "pwrite")
-    if count != bytes.count { throw Failure(system: "pwrite", EIO) }
+    guard let start = bytes.baseAddress else { return }
+    var done = 0
+    while done < bytes.count {
+      let count = unsafe czinc_pwrite(
+        raw, start + done, UInt(bytes.count - done), Int64(offset + done))
+      if count == -Int64(EINTR) { continue }
+      if count == -Int64(ENOSPC) { throw AvailableMemory.folderIsFull(offset + bytes.count) }
+      try check(Int32(clamping: count), "pwrite")
+      if count == 0 { throw Failure(system: "pwrite", EIO) }
+      done += Int(count)
+    }
   }
 
-  /// Gives an empty file that is not mapped its size and, unless it is to be sparse, its memory.
+  /// Gives an empty file its size, and these bytes from byte `start` on. A failure gives back at
+  /// once what it got.
+  func fill(_ bytes: UnsafeRawBufferPointer, from start: Int, size: Int) throws(Failure) {
+    try allocate(size, sparse: true)
+    do throws(Failure) {
+      unsafe try write(bytes, at: start)
+    } catch {
+      _ = czinc_ftruncate(raw, 0)
+      throw error
+    }
+  }
+
+  /// Gives a file that is not mapped its size and, unless it is to be sparse, its memory from
+  /// byte `start` on.
   ///
   /// fallocate(2) on a tmpfs gives up with EINTR whenever a signal is pending and
   /// undoes what it did, so a large file under a fast profiling timer would never
   /// be done. In pieces that shrink with each interruption it is.
-  func allocate(_ size: Int, sparse: Bool) throws(Failure) {
+  func allocate(_ size: Int, sparse: Bool, from start: Int = 0) throws(Failure) {
     let limit = czinc_file_limit()
     if UInt64(size) > limit {
       throw Failure(
@@ -78,7 +98,7 @@ struct Descriptor: ~Copyable {
       return
     }
     var piece = size
-    var done = 0
+    var done = start
     while done < size {
       let length = min(piece, size - done)
       let result = czinc_fallocate(raw, Int64(done), Int64(length))

@@ -18,7 +18,7 @@ enum {
     ZINC_READONLY = 4,   /* open: the data can't be written through this handle */
     ZINC_ANY_USER = 8,   /* open: the region may belong to another user */
     ZINC_LOCAL = 32,     /* create anonymous: for the threads of this process, and the children
-                            that it forks; it has no descriptor, takes no metadata, and works
+                            that it forks; it has no descriptor, takes no metadata or contents, and works
                             where memfd_create(2) is forbidden */
 };
 
@@ -32,6 +32,9 @@ typedef struct ZincOptions {
     uint32_t kind;             /**< create: what the data is; 0 raw, 1 an array of numpy's,
                                   whose description is the metadata; yours from 1000 */
     uint32_t reserved;         /**< 0 */
+    const void *contents;      /**< create: what the data begins with, complete before anybody can
+                                  open the region; the rest of it is zeros; or null */
+    uintptr_t contents_length; /**< bytes, at most the capacity */
 } ZincOptions;
 
 /**

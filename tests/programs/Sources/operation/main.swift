@@ -24,6 +24,9 @@ func close(_ region: consuming SharedRegion) {
 do {
   switch operation {
   case "create": try marked { _ = try SharedRegion.create(name, capacity: capacity) }
+  case "share":
+    let contents = [UInt8]((0..<capacity).map { UInt8($0 % 256) })
+    try marked { _ = try SharedRegion.create(name, contents: contents.span) }
   case "open": try marked { _ = try SharedRegion.open(name) }
   case "open-or-create":
     try marked { _ = try SharedRegion.openOrCreate(name, capacity: capacity) }
