@@ -60,6 +60,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->region_type);
     Py_VISIT(state->export_type);
     Py_VISIT(state->not_a_region_error);
+    Py_VISIT(state->array_type);
     return 0;
 }
 
@@ -68,6 +69,8 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->region_type);
     Py_CLEAR(state->export_type);
     Py_CLEAR(state->not_a_region_error);
+    Py_CLEAR(state->array_type);
+    Py_CLEAR(state->base_name);
     return 0;
 }
 
@@ -84,6 +87,7 @@ static PyMethodDef module_methods[] = {
     {"examine", zinc_module_examine, METH_VARARGS, "examine(name) -> {field: value}"},
     {"wait_many", zinc_module_wait_many, METH_VARARGS,
      "wait_many(regions, timeout_ms, for_all, after) -> news"},
+    {"array_type", zinc_module_array_type, METH_O, "array_type(numpy.ndarray) -> type"},
     {NULL, NULL, 0, NULL},
 };
 

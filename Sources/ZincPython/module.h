@@ -11,6 +11,9 @@ typedef struct {
     PyObject *region_type;
     PyObject *export_type;
     PyObject *not_a_region_error;
+    PyObject *array_type; /* numpy.ndarray, once there are arrays; see array.c */
+    binaryfunc array_subscript;
+    PyObject *base_name; /* "base" */
 } ModuleState;
 
 /* SharedRegion; its instances come from the first four functions below alone. */
@@ -29,6 +32,7 @@ PyObject *zinc_module_reclaim(PyObject *module, PyObject *unused);
 PyObject *zinc_module_names(PyObject *module, PyObject *unused);
 PyObject *zinc_module_examine(PyObject *module, PyObject *args);
 PyObject *zinc_module_wait_many(PyObject *module, PyObject *args);
+PyObject *zinc_module_array_type(PyObject *module, PyObject *numpys);
 
 /* ---- arguments: 0 or NULL with an exception for what can't be ---- */
 

@@ -7,7 +7,8 @@ import functools
 import math
 import operator
 import os
-from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex
+import types
+from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex, final
 
 from . import _description, _picklers, _reference, _region, _zinc
 from ._description import ARRAY
@@ -19,13 +20,24 @@ if TYPE_CHECKING:
     from ._region import _Shape
 
 
-class SharedArray(numpy.ndarray[Any, Any]):
+if TYPE_CHECKING:
+    _Array = numpy.ndarray[Any, Any]
+else:
+    _Array = _zinc.array_type(numpy.ndarray)
+
+
+@final
+class SharedArray(_Array):
     """An array whose memory is a region's: a `numpy.ndarray` that other processes see.
 
     Made by `array`, `open_array` and `share`. It holds its region, which is closed when
     the last array on it goes. Slices and other views are SharedArrays of the same
-    memory; whatever has memory of its own, such as results of arithmetic, is a plain
-    array. Under multiprocessing and joblib one goes to other processes as a reference to its
+    memory; whatever has memory of its own, such as results of arithmetic, is none: a plain
+    array, or a subclass that adds nothing where numpy keeps subclasses, as ``numpy.array``
+    does with ``subok=True``. Fields of records are attributes, too, as those of a
+    ``numpy.recarray``. Can't be subclassed.
+
+    Under multiprocessing and joblib one goes to other processes as a reference to its
     memory; every other pickle, of pickle.dump or torch.save say, has the data.
 
     >>> import zinc
@@ -39,34 +51,67 @@ class SharedArray(numpy.ndarray[Any, Any]):
     """
 
     __module__ = "zinc"
+    __slots__ = ()
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Refuse; arrays that share memory come from zinc.array and zinc.open_array."""
         raise TypeError("use zinc.array(name, shape, dtype) or zinc.open_array(name)")
 
+    def __init_subclass__(cls) -> None:
+        """Refuse: what has memory of its own could not leave such a class."""
+        raise TypeError("SharedArray can't be subclassed; hold one instead")
+
     @property
     def region(self) -> SharedRegion:
-        """The region that the array is in. Raises ValueError for a private copy."""
+        """The region that the array is in."""
         region = region_of(self)
-        if region is None:
-            raise ValueError("this array has memory of its own: it is a copy, in no region")
+        assert region is not None  # or it were of another class
         return region
+
+    def _settle(self) -> None:
+        """Leave this class, if the array is in no region.
+
+        numpy makes new arrays of an old one's class and tells the class alone, by
+        ``__array_finalize__``, when each is there: so that it can't be missed, whoever made the
+        array. Views come here only if they are not views of a SharedArray.
+        """
+        if self.base is None or region_of(self) is None:
+            self.__class__ = PrivateArray  # type: ignore[assignment]
 
     def __array_wrap__(
         self, array: numpy.ndarray[Any, Any], context: object = None, return_scalar: bool = False
     ) -> Any:
-        """Give results of calculations as they are, plain arrays and scalars."""
-        return array[()] if array.ndim == 0 and array is not self else array
+        """Give results of calculations as plain arrays and scalars, and views as views."""
+        if array is self:
+            return array
+        if region_of(array) is not None:
+            return array.view(SharedArray)
+        return array[()] if array.ndim == 0 else _plain(array)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        """Give what numpy's functions allocate, such as zeros_like, as plain arrays."""
-        result: Any = super().__array_function__(func, types, args, kwargs)
-        if result.__class__ is tuple:
-            return tuple(map(_plain_unless_shared, result))
-        return _plain_unless_shared(result)
+        """Give views as SharedArrays also where a function of numpy's forgets the class."""
+        return _sorted(numpy.ndarray.__array_function__(self, func, types, args, kwargs))
 
-    def __init_subclass__(cls) -> None:
-        _picklers.register(cls, _reference.reduce_array)
+    def __getattr__(self, name: str) -> Any:
+        """Give a field of records, as numpy.recarray does."""
+        if self._has_field(name):
+            return self[name]
+        raise AttributeError(f"'SharedArray' object has no attribute {name!r}", name=name, obj=self)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a field of records, as numpy.recarray does."""
+        if self._has_field(name) and not hasattr(SharedArray, name):
+            self[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    def _has_field(self, name: str) -> bool:
+        dtype = self.dtype
+        return issubclass(dtype.type, numpy.record) and name in (dtype.names or ())
+
+    def __setstate__(self, state: object, /) -> None:
+        """Refuse: it would give the array memory of its own."""
+        raise TypeError("a SharedArray takes no state: it is where it is")
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         """Pickle the data, as of a plain array; a reference to it within `by_reference`."""
@@ -78,28 +123,55 @@ class SharedArray(numpy.ndarray[Any, Any]):
 _picklers.register(SharedArray, _reference.reduce_array)
 
 
-def _plain_unless_shared(result: Any) -> Any:
-    if isinstance(result, SharedArray) and region_of(result) is None:
-        return result.view(numpy.ndarray)
-    return result
+class PrivateArray(_Array):
+    """An array that numpy made as a SharedArray, and that has memory of its own.
+
+    A `numpy.ndarray` in all but its class: Python does not let an object become one, only
+    something that is laid out as the class that it leaves.
+    """
+
+    __slots__ = ()
+    __array_finalize__ = numpy.ndarray.__array_finalize__
+    __getitem__ = numpy.ndarray.__getitem__
+
+    def __array_wrap__(
+        self, array: numpy.ndarray[Any, Any], context: object = None, return_scalar: bool = False
+    ) -> Any:
+        """Give results of calculations as plain arrays and scalars."""
+        return array[()] if array.ndim == 0 else _plain(array)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """Pickle as a plain array."""
+        return self.view(numpy.ndarray).__reduce_ex__(protocol)
 
 
-def _wrap(name: str) -> None:
-    method = getattr(numpy.ndarray, name)
+def _plain(result: Any) -> Any:
+    return result.view(numpy.ndarray) if result.__class__ is PrivateArray else result
 
+
+def _sorted(result: Any) -> Any:
+    """Give each array its class: what is in a region, and what is not."""
+    kind: Any = result.__class__
+    if kind is numpy.ndarray:
+        return result if region_of(result) is None else result.view(SharedArray)
+    make: Any = kind if kind in (tuple, list) else getattr(kind, "_make", None)  # of namedtuples
+    return _plain(result) if make is None else make(map(_sorted, result))
+
+
+def _wrap(name: str, method: Any) -> None:
     @functools.wraps(method)
-    def call(self: SharedArray, *args: Any, **kwargs: Any) -> Any:
-        return _plain_unless_shared(method(self, *args, **kwargs))
+    def call(self: SharedArray, /, *args: Any, **kwargs: Any) -> Any:
+        result = method(self, *args, **kwargs)
+        return result.view(numpy.ndarray) if result.__class__ is PrivateArray else result
 
     setattr(SharedArray, name, call)
 
 
-for _name in (
-    *("__copy__", "__deepcopy__", "__getitem__", "argpartition", "argsort", "astype", "byteswap"),
-    *("choose", "compress", "conj", "conjugate", "copy", "diagonal", "dot", "flatten"),
-    *("ravel", "repeat", "reshape", "round", "searchsorted", "take"),
-):
-    _wrap(_name)
+# Not numpy's hooks, __array_ufunc__ and the like: it goes another way where those are not its own.
+for _name, _method in vars(numpy.ndarray).items():
+    is_own = _name in vars(SharedArray) or _name.startswith("__array_")
+    if isinstance(_method, types.MethodDescriptorType) and not is_own:
+        _wrap(_name, _method)
 
 
 def array(

@@ -306,17 +306,6 @@ def test_frames_and_matrices_on_a_region_go_by_reference(name: str) -> None:
     assert numpy.shares_memory(loaded.indptr, rows)
 
 
-def test_subclass_of_shared_array_goes_by_reference(name: str) -> None:
-    array = zinc.array(name, 1000).view(Rows)
-    loaded = pickle.loads(sent(array))
-    assert type(loaded) is Rows
-    assert numpy.shares_memory(loaded, array)
-
-
-class Rows(zinc.SharedArray):
-    """A user's own."""
-
-
 # ---- references that are under way, and nobody attached ----
 
 

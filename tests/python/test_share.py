@@ -36,7 +36,7 @@ def test_name_leads_to_all_that_was_shared(name: str, step: int) -> None:
     source = numpy.ones(SIZE * step, "u1")[::step]
     events = FORK.Queue()
     for _ in range(4):
-        child = FORK.Process(target=see, args=(name, events))
+        child = FORK.Process(target=see, args=(name, events), daemon=True)
         child.start()
         assert events.get(timeout=60) == "looking"
         shared = zinc.share(source, name)
@@ -45,9 +45,9 @@ def test_name_leads_to_all_that_was_shared(name: str, step: int) -> None:
         del shared
 
 
-def share_for_ever(name: str, events: Any) -> None:
+def share_for_ever(name: str, started: Any) -> None:
     source = numpy.ones(SIZE, "u1")
-    events.put("sharing")
+    started.send("sharing")
     while True:
         zinc.share(source, name, persistent=True)
         zinc.unlink(name)
@@ -55,11 +55,13 @@ def share_for_ever(name: str, events: Any) -> None:
 
 def test_killed_amid_a_copy_leaves_no_part_of_it(name: str) -> None:
     """Persistent, so that what is left is to be seen; test_crash.py kills at each system call."""
-    events = FORK.Queue()
     for moment in range(10):
-        child = FORK.Process(target=share_for_ever, args=(name, events))
+        started, start = FORK.Pipe(duplex=False)
+        child = FORK.Process(target=share_for_ever, args=(name, start), daemon=True)
         child.start()
-        assert events.get(timeout=60) == "sharing"
+        assert started.recv() == "sharing"
+        started.close()
+        start.close()
         numpy.ones(SIZE // 4 * (1 + moment), "u1")  # as good a way as any to let some time pass
         os.kill(child.pid, signal.SIGKILL)
         child.join(60)
