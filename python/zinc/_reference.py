@@ -100,7 +100,8 @@ def load_region(
     """  # noqa: D205
     try:
         if isinstance(place, str):
-            region = _zinc.open(cls, place, (readonly and _zinc.READONLY) | _zinc.ANY_USER)
+            flags = _zinc.ANY_USER | (_zinc.READONLY if readonly else 0)
+            region = _zinc.open(cls, place, flags, 0)
         else:
             region = _attach_unnamed(cls, place, readonly)
         if region.id != identity:

@@ -132,6 +132,8 @@ def test_what_a_subclass_has_of_its_own_is_kept(name: str, protocol: int) -> Non
 
 
 def test_pickle_of_what_is_gone(name: str) -> None:
+    reading, writing = os.pipe()
+    others = reading, os.open("/dev/null", os.O_RDWR), os.open("/dev/shm", os.O_RDONLY)
     region, unnamed = zinc.create(name, 8), zinc.SharedRegion.anonymous(8)
     pickles = sent(region), sent(unnamed)
     descriptor = unnamed.fileno()
@@ -148,14 +150,12 @@ def test_pickle_of_what_is_gone(name: str) -> None:
     # Whatever the descriptor leads to by now: nothing is opened, nothing waits.
     with pytest.raises(pickle.UnpicklingError, match=f"process {os.getpid()} has closed it"):
         pickle.loads(pickles[1])
-    reading, writing = os.pipe()
-    for other in reading, os.open("/dev/null", os.O_RDWR), os.open("/dev/shm", os.O_RDONLY):
+    for other in others:
         os.dup2(other, descriptor)
         with pytest.raises(pickle.UnpicklingError, match="has closed it"):
             pickle.loads(pickles[1])
         os.close(descriptor)
-        if other != descriptor:
-            os.close(other)
+        os.close(other)
     os.close(writing)
     with zinc.SharedRegion.anonymous(8) as another:
         os.dup2(another.fileno(), descriptor)
