@@ -25,6 +25,16 @@ int zinc_convert_capacity(PyObject *number, void *capacity) {
     return 1;
 }
 
+int zinc_convert_size(PyObject *number, uintptr_t *size) {
+    if (!zinc_convert_capacity(number, size)) return 0;
+    if (*size != 0) return 1;
+    PyObject *zero = PyLong_FromLong(0);
+    int is_zero = zero ? PyObject_RichCompareBool(number, zero, Py_EQ) : -1;
+    Py_XDECREF(zero);
+    if (is_zero == 0) PyErr_Format(PyExc_ValueError, "bytes are counted from 0, not %R", number);
+    return is_zero > 0;
+}
+
 int zinc_convert_mode(PyObject *number, void *mode) {
     uintptr_t value;
     if (!zinc_convert_capacity(number, &value)) return 0;

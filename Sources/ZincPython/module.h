@@ -45,6 +45,9 @@ const char *zinc_name_argument(PyObject *name);
  */
 int zinc_convert_capacity(PyObject *number, void *capacity);
 
+/* A number from 0; what is larger than any region becomes the largest. ValueError if negative. */
+int zinc_convert_size(PyObject *number, uintptr_t *size);
+
 /* As a capacity; too small and too large are both UINT32_MAX, which is no mode. */
 int zinc_convert_mode(PyObject *number, void *mode);
 

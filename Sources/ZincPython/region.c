@@ -245,6 +245,7 @@ static PyMethodDef region_methods[] = {
     {"give_back", (PyCFunction)region_give_back, METH_NOARGS, give_back_doc},
     {"fileno", (PyCFunction)region_fileno, METH_NOARGS, fileno_doc},
     {"descriptors", (PyCFunction)region_descriptors, METH_NOARGS, descriptors_doc},
+    {"trim", (PyCFunction)(void (*)(void))region_trim, METH_VARARGS | METH_KEYWORDS, region_trim_doc},
     {"as_buffer", (PyCFunction)region_as_buffer, METH_NOARGS, as_buffer_doc},
     {"notify", (PyCFunction)region_notify, METH_NOARGS, region_notify_doc},
     {"try_wait", (PyCFunction)region_try_wait, METH_NOARGS, region_try_wait_doc},
@@ -280,6 +281,11 @@ static PyGetSetDef region_properties[] = {
      "True if the name still leads to this region, so that who opens it comes here; False once\n"
      "it was unlinked, whoever has the name now, and for a region without one. A system call,\n"
      "which takes a microsecond. Raises ValueError if the region is closed.",
+     NULL},
+    {"used", (getter)region_used, NULL,
+     "How many bytes of memory the region really has (int), its header page among them: with\n"
+     "reserve=False the pages that were touched. Raises ValueError if the region is closed, OSError\n"
+     "(EBADF) if other code has closed its descriptor.",
      NULL},
     {"metadata", (getter)region_metadata, NULL,
      "The bytes that it was created with, to describe the data (at most 2048).", NULL},

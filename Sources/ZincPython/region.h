@@ -80,4 +80,9 @@ PyObject *region_sequence(Region *self, void *unused);
 PyObject *region_seen(Region *self, void *unused);
 extern const char region_notify_doc[], region_try_wait_doc[], region_wait_doc[];
 
+/* What memory.c has for them. */
+PyObject *region_used(Region *self, void *unused);
+PyObject *region_trim(Region *self, PyObject *args, PyObject *keywords);
+extern const char region_trim_doc[];
+
 #endif

@@ -75,6 +75,8 @@ static void nulls(void) {
     EXPECT(zinc_region_keep(NULL, 1) == -EINVAL);
     EXPECT(zinc_region_is_linked(NULL) == 0);
     EXPECT(zinc_region_is_created(NULL) == 0);
+    EXPECT(zinc_region_used(NULL, NULL) == -EINVAL);
+    EXPECT(zinc_region_trim(NULL, 0, 0) == -EINVAL);
     EXPECT(zinc_region_give_back(NULL) == -EINVAL);
     EXPECT(strcmp(zinc_region_name(NULL), "") == 0);
     EXPECT(zinc_region_is_readonly(NULL) == 0);

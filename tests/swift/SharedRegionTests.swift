@@ -122,6 +122,21 @@ import Zinc
     #expect(region.sequence == 2)
   }
 
+  @Test func memoryIsGivenBack() throws {
+    let region = try SharedRegion.create(uniqueName(), capacity: 3 * 4096, reserve: false)
+    #expect(try region.used == 4096)
+    unsafe region.withUnsafeMutableBytes { bytes in
+      for i in bytes.indices { unsafe bytes[i] = 1 }
+    }
+    #expect(try region.used == 4 * 4096)
+    try region.trim(4095..<8192)
+    #expect(try region.used == 3 * 4096)
+    let ones = unsafe region.withUnsafeBytes { unsafe $0.count { $0 == 1 } }
+    #expect(ones == 2 * 4096 - 1)
+    #expect(throws: ZincError.self) { try region.trim(0..<3 * 4096 + 1) }
+    #expect(throws: ZincError.self) { try region.trim(-1..<1) }
+  }
+
   @Test func onlyWhoCreatedItIsToldSo() throws {
     let name = uniqueName()
     let first = try SharedRegion.openOrCreate(name, capacity: 1)

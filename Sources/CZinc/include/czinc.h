@@ -115,6 +115,11 @@ static inline int32_t czinc_fallocate(int32_t fd, int64_t offset, int64_t length
     return fallocate(fd, 0, offset, length) < 0 ? -errno : 0;
 }
 
+/* Zeroes a part of a file and gives back the memory of whole pages in it. */
+static inline int32_t czinc_punch(int32_t fd, int64_t offset, int64_t length) {
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) < 0 ? -errno : 0;
+}
+
 static inline int64_t czinc_pread(int32_t fd, void *buffer, uintptr_t count, int64_t offset) {
     ssize_t n = pread(fd, buffer, count, offset);
     return n < 0 ? -errno : n;

@@ -105,7 +105,7 @@ public func zinc_region_unlink(_ name: UnsafePointer<CChar>?, _ flags: UInt32) -
 @c @implementation
 public func zinc_region_remove(_ handle: ZincHandle?) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
-  return unsafe report("unlink", handle.pointee.name) { () throws(Failure) in
+  return unsafe report("unlink", handle.pointee.nameForMessages) { () throws(Failure) in
     unsafe try handle.pointee.removeName()
   }
 }
@@ -119,7 +119,7 @@ public func zinc_region_is_linked(_ handle: ZincHandle?) -> Int32 {
 @c @implementation
 public func zinc_region_keep(_ handle: ZincHandle?, _ lease: UInt64) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
-  return unsafe report("keep", handle.pointee.name) { () throws(Failure) in
+  return unsafe report("keep", handle.pointee.nameForMessages) { () throws(Failure) in
     unsafe try handle.pointee.keeping().take(lease: lease)
   }
 }
@@ -127,7 +127,7 @@ public func zinc_region_keep(_ handle: ZincHandle?, _ lease: UInt64) -> Int32 {
 @c @implementation
 public func zinc_region_give_back(_ handle: ZincHandle?) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
-  return unsafe report("give back", handle.pointee.name) { () throws(Failure) in
+  return unsafe report("give back", handle.pointee.nameForMessages) { () throws(Failure) in
     unsafe try handle.pointee.keeping().giveBack()
   }
 }
@@ -212,11 +212,33 @@ public func zinc_region_descriptor(_ handle: ZincHandle?) -> Int32 {
 public func zinc_region_held_descriptor(_ handle: ZincHandle?) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
   var descriptor: Int32 = -1
-  let name = unsafe handle.pointee.isAnonymous ? nil : handle.pointee.name
+  let name = unsafe handle.pointee.nameForMessages
   let status = unsafe report("find the descriptor", name) { () throws(Failure) in
     unsafe descriptor = try handle.pointee.heldDescriptor()
   }
   return status < 0 ? status : descriptor
+}
+
+@c @implementation
+public func zinc_region_used(_ handle: ZincHandle?, _ bytes: UnsafeMutablePointer<UInt64>?)
+  -> Int32
+{
+  unsafe bytes?.pointee = 0
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe report("look at the memory of", handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    let used = try unsafe handle.pointee.used()
+    unsafe bytes?.pointee = used
+  }
+}
+
+@c @implementation
+public func zinc_region_trim(_ handle: ZincHandle?, _ offset: UInt, _ length: UInt) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe report("trim", handle.pointee.nameForMessages) { () throws(Failure) in
+    try unsafe handle.pointee.trim(
+      offset: Int(clamping: offset), count: Int(clamping: length))
+  }
 }
 
 @c @implementation

@@ -176,7 +176,7 @@
       do throws(Failure) {
         try unsafe handle.pointee.removeName()
       } catch {
-        throw unsafe ZincError("unlink", handle.pointee.name, error)
+        throw unsafe ZincError("unlink", handle.pointee.nameForMessages, error)
       }
     }
 
@@ -198,7 +198,7 @@
         let (lease, isLonger) = whole.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000))
         try unsafe handle.pointee.keeping().take(lease: isTooLong || isLonger ? .max : lease)
       } catch {
-        throw unsafe ZincError("keep", handle.pointee.name, error)
+        throw unsafe ZincError("keep", handle.pointee.nameForMessages, error)
       }
     }
 
@@ -232,6 +232,34 @@
 
     /// The size of the data in bytes, exactly as it was created.
     public var capacity: Int { unsafe handle.pointee.capacity }
+
+    /// How many bytes of memory the region really has, its header page among them: of one that
+    /// reserved none the pages that were touched.
+    ///
+    /// - Throws: `ZincError` if code that knows nothing of it has closed its descriptor.
+    public var used: Int {
+      get throws(ZincError) {
+        do throws(Failure) {
+          return Int(clamping: try unsafe handle.pointee.used())
+        } catch {
+          throw unsafe ZincError("look at the memory of", handle.pointee.nameForMessages, error)
+        }
+      }
+    }
+
+    /// Zeroes some bytes of the data, for all who are attached, and gives back the memory of the
+    /// whole pages among them. Whoever touches such a page later, to read it either, takes memory
+    /// anew: a bus error where there is none.
+    ///
+    /// - Throws: `ZincError`: `invalidArgument` for bytes that are not there, `notPermitted` if
+    ///   `isReadonly`.
+    public func trim(_ bytes: Range<Int>) throws(ZincError) {
+      do throws(Failure) {
+        try unsafe handle.pointee.trim(offset: bytes.lowerBound, count: bytes.count)
+      } catch {
+        throw unsafe ZincError("trim", handle.pointee.nameForMessages, error)
+      }
+    }
 
     /// A random number, given at creation, that tells two regions of one name apart.
     public var id: UInt64 { unsafe handle.pointee.file.id }

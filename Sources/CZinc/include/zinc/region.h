@@ -201,6 +201,21 @@ void zinc_region_detach(ZincHandle handle);
 /** The region's name, "" for an anonymous one or a null handle. Valid until zinc_close(). */
 const char *zinc_region_name(ZincHandle handle);
 
+/**
+ * Stores how many bytes of memory the region really has, its header page among them: of a
+ * ZINC_SPARSE one the pages that were touched. -9 if somebody has closed its descriptor behind
+ * zinc's back, -22 once it is detached and for a ZINC_LOCAL one.
+ */
+int32_t zinc_region_used(ZincHandle handle, uint64_t *bytes);
+
+/**
+ * Zeroes `length` bytes of the data from `offset` on, for all who are attached, and gives back
+ * the memory of whole pages among them. Whoever touches such a page later, to read it either,
+ * takes memory anew, as in a ZINC_SPARSE region: a SIGBUS where there is none. -22 for bytes that
+ * are not there, -1 for a read-only handle, and as zinc_region_used().
+ */
+int32_t zinc_region_trim(ZincHandle handle, uintptr_t offset, uintptr_t length);
+
 /** 1 if the data can't be written through this handle, 0 if it can. */
 int32_t zinc_region_is_readonly(ZincHandle handle);
 
