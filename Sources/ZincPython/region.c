@@ -274,6 +274,11 @@ static PyMemberDef region_members[] = {
 };
 
 static PyGetSetDef region_properties[] = {
+    {"alone", (getter)region_alone, NULL,
+     "True if nobody else is attached: no other object, of this process or another, and no forked\n"
+     "child, however they ended. Raises ValueError for an anonymous region, of whose users there is\n"
+     "no record, and if it is closed; OSError as the system says.",
+     NULL},
     {"address", (getter)region_address, NULL,
      "Where the data begins in this process (int), a multiple of the page size.", NULL},
     {"closed", (getter)region_closed, NULL, "True after close().", NULL},

@@ -78,6 +78,7 @@ PyObject *region_try_wait(Region *self, PyObject *unused);
 PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords);
 PyObject *region_sequence(Region *self, void *unused);
 PyObject *region_seen(Region *self, void *unused);
+PyObject *region_alone(Region *self, void *unused);
 extern const char region_notify_doc[], region_try_wait_doc[], region_wait_doc[];
 
 /* What memory.c has for them. */

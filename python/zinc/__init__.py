@@ -19,11 +19,13 @@ from ._region import NotARegionError, SharedRegion, reclaim, unlink, wait_all, w
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._array import SharedArray, array, open_array, region_of, share
+    from ._holders import Holder
     from ._reference import by_reference
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Holder",
     "NotARegionError",
     "SharedArray",
     "SharedRegion",
@@ -81,11 +83,15 @@ def get_library() -> str:
 
 
 def __getattr__(name: str) -> object:
-    """Import what needs more, numpy for the arrays, when it is asked for."""
+    """Import what few need, and what needs numpy, the arrays, when it is asked for."""
     if name == "by_reference":
         from ._reference import by_reference
 
         return by_reference
+    if name == "Holder":
+        from ._holders import Holder
+
+        return Holder
     if name in ("SharedArray", "array", "open_array", "region_of", "share"):
         from . import _array
 

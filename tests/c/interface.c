@@ -296,6 +296,35 @@ static void awaiting(void) {
     unlink(path);
 }
 
+static void presence(void) {
+    ZincHandle region, other;
+    ZincWaitOptions options = {.size = sizeof options, .flags = ZINC_WAIT_UNTIL_ALONE};
+    EXPECT(zinc_region_is_alone(NULL) == -EINVAL);
+    EXPECT(zinc_create(name, 4096, &region) == 0);
+    EXPECT(zinc_region_is_alone(region) == 1);
+    EXPECT(zinc_region_wait(region, &options) == -EPIPE);
+    EXPECT(zinc_open(name, &other) == 0);
+    EXPECT(zinc_region_is_alone(region) == 0 && zinc_region_is_alone(other) == 0);
+    EXPECT(zinc_region_wait(region, &options) == -ETIMEDOUT);
+    options.deadline_ns = ZINC_FOREVER;
+    zinc_notify(other);
+    EXPECT(zinc_region_wait(region, &options) == 0);
+    ZincWaitItem item = {region, 0, 0};
+    EXPECT(zinc_wait_any(&item, 1, &options) == -EINVAL);
+    EXPECT(zinc_wait_all(&item, 1, &options) == -EINVAL);
+    zinc_close(other);
+    EXPECT(zinc_region_wait(region, &options) == -EPIPE);
+    zinc_region_detach(region);
+    EXPECT(zinc_region_is_alone(region) == -EINVAL);
+    EXPECT(zinc_region_wait(region, &options) == -ECANCELED);
+    zinc_close(region);
+    EXPECT(zinc_region_create_anonymous(8, NULL, &region) == 0);
+    EXPECT(zinc_region_is_alone(region) == -EINVAL);
+    EXPECT(zinc_region_wait(region, &options) == -EINVAL);
+    EXPECT(strstr(zinc_error_message(), "no record"));
+    zinc_close(region);
+}
+
 static void notifications(void) {
     ZincHandle region;
     ZincWaitOptions options = {sizeof options, 0, 0, 0};
@@ -361,6 +390,7 @@ int main(void) {
     looks();
     names();
     awaiting();
+    presence();
     notifications();
     EXPECT(traces() == before);
     return failures > 0;

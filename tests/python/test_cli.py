@@ -27,7 +27,8 @@ from .hostile import HOSTILE
 
 pytest.importorskip("typer", reason="the command's libraries are not here")
 
-from zinc.command import doctor, holders, inspection
+from zinc import _holders
+from zinc.command import doctor, inspection
 
 COMMAND = (sys.executable, "-m", "zinc")
 
@@ -735,14 +736,14 @@ def test_help_of_each_command() -> None:
 
 def test_inspection_knows_attach_locks_from_others() -> None:
     line = "1: OFDLCK ADVISORY  READ -1 00:1a:166020 0 0"
-    assert holders.attach_lock(line) == (os.makedev(0, 0x1A), 166020)
+    assert _holders.attach_lock(line) == (os.makedev(0, 0x1A), 166020)
     for other in (
         "1: OFDLCK ADVISORY  WRITE -1 00:1a:166020 1 1",
         "2: POSIX  ADVISORY  READ 12 00:1a:166020 0 0",
         "2: -> OFDLCK ADVISORY  READ -1 00:1a:166020 0 0",
         "",
     ):
-        assert holders.attach_lock(other) is None
+        assert _holders.attach_lock(other) is None
 
 
 # ---- top

@@ -49,7 +49,7 @@ def test_docstring_and_signature(name: str) -> None:
 def test_help_reads_like_documentation() -> None:
     text = pydoc.plain(pydoc.render_doc(zinc.SharedRegion))
     for part in (
-        "wait(self, /, timeout_ms=1000, after=None)",
+        "wait(self, /, timeout_ms=1000, after=None, until_alone=False)",
         "notify(self, /)",
         "as_numpy(",
         "create(",

@@ -127,6 +127,8 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "create, to be collected": (lambda p: zinc.create(f"{p.name}-2", 1), None),
     "open": (lambda p: zinc.open(p.name).close(), None),
     "open in time": (lambda p: zinc.open(p.name, timeout_ms=None).close(), None),
+    "alone": (lambda p: p.region.alone, None),
+    "wait until alone": (lambda p: p.region.wait(30, until_alone=True), None),
     "open_or_create": (lambda p: zinc.open_or_create(p.name, 4096).close(), None),
     "anonymous": (lambda p: zinc.SharedRegion.anonymous(1, metadata=b"m"), None),
     "from_fd": (lambda p: zinc.SharedRegion.from_fd(p.unnamed), None),
@@ -186,7 +188,7 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "wait after a text": (lambda p: p.region.wait(0, after="1"), TypeError),  # type: ignore[arg-type]
     "wait after too much": (lambda p: p.region.wait(0, after=1 << 32), ValueError),
     "wait after less": (lambda p: p.region.wait(0, after=-1), ValueError),
-    "wait with more": (lambda p: p.region.wait(0, 1, 2), TypeError),  # type: ignore[call-arg]
+    "wait with more": (lambda p: p.region.wait(0, 1, True, 3), TypeError),  # type: ignore[call-arg]
     "wait twice": (lambda p: p.region.wait(0, timeout_ms=0), TypeError),  # type: ignore[misc]
     "wait with others": (lambda p: p.region.wait(what=1), TypeError),  # type: ignore[call-arg]
     "wait for none": (lambda p: zinc.wait_any([]), ValueError),

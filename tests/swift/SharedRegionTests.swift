@@ -57,6 +57,21 @@ import Zinc
     }
   }
 
+  @Test func aloneIsWhoHasTheOnlyOne() throws {
+    let name = uniqueName()
+    let region = try SharedRegion.create(name, capacity: 1)
+    do {
+      let other = try SharedRegion.open(name)
+      #expect(try !region.isAlone && !other.isAlone)
+      #expect(try !region.waitUntilAlone(timeout: .milliseconds(30)))
+      other.notify()
+      #expect(try region.waitUntilAlone())
+    }
+    #expect(try region.isAlone)
+    #expect(try !region.waitUntilAlone())
+    #expect(throws: ZincError.self) { _ = try SharedRegion.anonymous(capacity: 1).isAlone }
+  }
+
   @Test func keptRegionOutlivesItsLastUser() throws {
     let name = uniqueName()
     do { try SharedRegion.create(name, capacity: 1).keep(.seconds(3600)) }

@@ -142,6 +142,11 @@ static inline int32_t czinc_duplicate(int32_t fd) {
     return copy < 0 ? -errno : copy;
 }
 
+/* What `number` leads to is now what fd leads to; atomically, as other threads see it. */
+static inline int32_t czinc_replace(int32_t fd, int32_t number) {
+    return dup3(fd, number, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
 /*
  * Gives an unnamed file a name. The direct way is for the privileged and, from Linux 6.10
  * on, for who opened the file, and says ENOENT to others; /proc is for all, at twice the price.

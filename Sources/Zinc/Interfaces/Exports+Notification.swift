@@ -58,12 +58,25 @@ public func zinc_region_wait(_ handle: ZincHandle?, _ options: UnsafePointer<Zin
     return -EINVAL
   }
   let how = Notification.WaitOptions(rawValue: options.flags)
+  if how.contains(.untilAlone) { return unsafe waitUntilAlone(handle, options, how) }
   let result =
     options.flags & UInt32(ZINC_WAIT_AFTER) != 0
     ? unsafe handle.pointee.notification.wait(
       past: options.after, how, deadline: options.deadline_ns)
     : unsafe handle.pointee.notification.wait(how) { options.deadline_ns }
   return result.rawValue
+}
+
+private func waitUntilAlone(
+  _ handle: Attachment.Handle, _ options: ZincWaitOptions, _ how: Notification.WaitOptions
+) -> Int32 {
+  let after = options.flags & UInt32(ZINC_WAIT_AFTER) != 0 ? options.after : nil
+  var result: Notification.WaitResult?
+  let status = unsafe report("wait until alone", handle.pointee.name) { () throws(Failure) in
+    result = try unsafe Attachment.waitUntilAlone(
+      handle, past: after, how, deadline: options.deadline_ns)
+  }
+  return status < 0 ? status : result?.rawValue ?? -EPIPE
 }
 
 @c @implementation
@@ -85,7 +98,7 @@ public func zinc_wait_all(
 func valid(_ options: UnsafePointer<ZincWaitOptions>?) -> ZincWaitOptions? {
   guard let options = unsafe options?.pointee,
     options.size >= MemoryLayout<ZincWaitOptions>.size,
-    options.flags & ~UInt32(ZINC_WAIT_AFTER | ZINC_WAIT_INTERRUPTIBLE | ZINC_WAIT_SLEEP) == 0
+    options.flags & ~UInt32(2 * ZINC_WAIT_UNTIL_ALONE - 1) == 0
   else { return nil }
   return options
 }
@@ -95,6 +108,7 @@ private func waitForMany(
   _ options: UnsafePointer<ZincWaitOptions>?, forAll: Bool
 ) -> Int32 {
   guard let options = unsafe valid(options), unsafe items != nil, count > 0,
+    options.flags & UInt32(ZINC_WAIT_UNTIL_ALONE) == 0,
     let count = Int(exactly: count)
   else { return -EINVAL }
   let items = unsafe UnsafeMutableBufferPointer(start: items, count: count)

@@ -278,6 +278,16 @@ public func zinc_region_metadata(
   return metadata.baseAddress
 }
 
+@c @implementation
+public func zinc_region_is_alone(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  var isAlone = false
+  let status = unsafe report("ask who is attached", handle.pointee.name) { () throws(Failure) in
+    isAlone = try unsafe Attachment.isAlone(handle)
+  }
+  return status < 0 ? status : isAlone ? 1 : 0
+}
+
 /// Hands out the handle that `body` makes; a failure leaves null there.
 private func attach(
   _ operation: StaticString, _ out: UnsafeMutablePointer<ZincHandle?>?,

@@ -325,6 +325,35 @@
         past: sequence, deadline: SharedRegion.deadline(timeout)) == .notified
     }
 
+    /// Is nobody else attached: no other value or handle, of this process or another, and no
+    /// forked child? However they ended.
+    ///
+    /// - Throws: `ZincError`: `invalidArgument` for an anonymous region, of whose users there is
+    ///   no record; or as the system says.
+    public var isAlone: Bool {
+      get throws(ZincError) {
+        do throws(Failure) {
+          return try unsafe Attachment.isAlone(handle)
+        } catch {
+          throw unsafe ZincError("ask who is attached", handle.pointee.name, error)
+        }
+      }
+    }
+
+    /// As `wait(timeout:)`; also ends, with false, within 50 ms after the last other user has
+    /// gone, however it went. What others said before they went comes first. Who is alone from
+    /// the start does not wait. Looks 40 times a second.
+    ///
+    /// - Throws: as `isAlone`.
+    public func waitUntilAlone(timeout: Duration? = nil) throws(ZincError) -> Bool {
+      do throws(Failure) {
+        return try unsafe Attachment.waitUntilAlone(
+          handle, past: nil, [], deadline: SharedRegion.deadline(timeout)) == .notified
+      } catch {
+        throw unsafe ZincError("wait until alone", handle.pointee.name, error)
+      }
+    }
+
     /// Waits until at least one of the regions has something that it has not seen yet;
     /// nil waits for ever. Those that have are seen, and their indices returned; none if
     /// nothing came in time.

@@ -116,6 +116,8 @@ internal import Synchronization
     static let interruptible = WaitOptions(rawValue: 2)
     /// Sleeps at once, and does not spin first.
     static let sleep = WaitOptions(rawValue: 4)
+    /// For who knows who else is there; the protocol does not.
+    static let untilAlone = WaitOptions(rawValue: 8)
   }
 
   /// Waits until the sequence is not what was seen here, and sees it.

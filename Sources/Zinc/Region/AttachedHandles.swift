@@ -139,14 +139,17 @@ enum AttachedHandles {
     return true
   }
 
-  private static func locked<Value>(_ body: () -> Value) -> Value {
+  /// Calls `body` while nobody is forked, and no handle of this process detached.
+  static func locked<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure)
+    -> Value
+  {
     ForkGate.enter()
     lock()
     defer {
       unlock()
       ForkGate.leave()
     }
-    return body()
+    return try body()
   }
 
   @inline(never)

@@ -23,6 +23,8 @@ internal import CZinc
   /// Holds the attach lock of a region with a name; is the region, without one. Nil
   /// once detached; `AttachedHandles` says who may do that.
   var descriptor: Descriptor?
+  /// The `ForkGate.epoch` of its description, which children forked since then share.
+  var descriptionEpoch = ForkGate.epoch
   var links = AttachedHandles.Links()
 
   init(

@@ -40,6 +40,17 @@ struct Descriptor: ~Copyable {
     Descriptor(try check(czinc_reopen(raw, O_RDWR | O_CLOEXEC), "open"))
   }
 
+  /// The same file, as writable as this one, through a description of its own. Needs /proc.
+  func anew() throws(Failure) -> Descriptor {
+    let flags = (isWritable ? O_RDWR : O_RDONLY) | O_CLOEXEC
+    return Descriptor(try check(czinc_reopen(raw, flags), "open"), isWritable: isWritable)
+  }
+
+  /// From now on this number leads to what `other` does, which is as writable.
+  func lead(to other: borrowing Descriptor) throws(Failure) {
+    try check(czinc_replace(other.raw, raw), "dup3")
+  }
+
   deinit { if raw >= 0 { _ = czinc_close(raw) } }
 
   /// Leaves the number to whoever has it now.

@@ -17,6 +17,7 @@ enum ForkGate {
   private static let forking: UInt32 = 1 << 31
   private static let word = Atomic<UInt32>(0)
   private static let forks = Atomic<UInt32>(0)
+  private static let forksAsParent = Atomic<UInt32>(0)
 
   /// Descriptors that are not a child's: a list through the stacks of the threads that are
   /// `outside` with them, which changes inside the gate alone.
@@ -31,6 +32,9 @@ enum ForkGate {
   /// How often this process's memory was inherited by a fork: tells what belongs
   /// to threads that a child does not have.
   static var generation: UInt32 { forks.load(ordering: .relaxed) }
+
+  /// Changes with each fork, in parent and child: tells whose descriptors a child may have.
+  static var epoch: UInt32 { forksAsParent.load(ordering: .relaxed) }
 
   static func inside<Value: ~Copyable>(_ body: () throws(Failure) -> Value) throws(Failure)
     -> Value
@@ -97,6 +101,7 @@ enum ForkGate {
   private static func beforeFork() {
     change { $0 & forking == 0 ? $0 | forking : nil }
     poll { word.load(ordering: .acquiring) == forking }
+    forksAsParent.wrappingAdd(1, ordering: .relaxed)
   }
   private static func afterForkInParent() { word.store(0, ordering: .releasing) }
   private static func afterForkInChild() {

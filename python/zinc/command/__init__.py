@@ -1,6 +1,6 @@
 """The program ``zinc``; no interface for other code.
 
 One file a group of commands (`seeing`, `data`, `notifications`, `cleaning`), which `main` puts
-together; they look with `inspection`, `holders`, `doctor` and `top`, and print by `console` and
+together; they look with `inspection`, `doctor` and `top`, and print by `console` and
 `lines`.
 """

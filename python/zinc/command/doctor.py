@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from .holders import read
+from .._holders import read
 from .inspection import FOLDER
 
 Status = Literal["ok", "note", "bad"]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from .. import _description, _zinc
 from .._description import ARRAY, Description
-from .holders import Holder, Inode, holders, locks, user_name
+from .._holders import Holder, Inode, holders, locks, user_name
 
 FOLDER = "/dev/shm"
 LAYOUT = _zinc.VERSION >> 16

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from .. import _holders
 from .._region import SharedRegion
-from . import holders, inspection
+from . import inspection
 from .console import Json, Name, fail, opened
 
 
@@ -58,7 +59,7 @@ def wait_or_leave(region: SharedRegion, after: int, end: float | None = None) ->
             found = inspection.examine(region.name)
         except FileNotFoundError:
             return False  # unlinked: nobody new will come
-        if not found.persistent and holders.locks().get(found.inode, 2) < 2:
+        if not found.persistent and _holders.locks().get(found.inode, 2) < 2:
             return False
 
 

@@ -28,6 +28,8 @@ enum {
     ZINC_WAIT_INTERRUPTIBLE = 2, /* a signal ends the wait with -4 (EINTR) */
     ZINC_WAIT_SLEEP = 4,         /* sleep at once: for who shares a processor with the notifier, or
                                     would rather save power than microseconds */
+    ZINC_WAIT_UNTIL_ALONE = 8,   /* zinc_region_wait alone: nobody else being attached ends the wait
+                                    with -32 (EPIPE), within 50 ms */
 };
 
 /** deadline_ns for waits without end. */
@@ -37,13 +39,16 @@ enum {
 typedef struct ZincWaitOptions {
     uintptr_t size;       /**< sizeof(ZincWaitOptions) */
     uint64_t deadline_ns; /**< CLOCK_MONOTONIC, ns; 0 only looks; ZINC_FOREVER */
-    uint32_t flags;       /**< of ZINC_WAIT_AFTER to ZINC_WAIT_SLEEP, or 0 */
+    uint32_t flags;       /**< of ZINC_WAIT_AFTER to ZINC_WAIT_UNTIL_ALONE, or 0 */
     uint32_t after;       /**< with ZINC_WAIT_AFTER: return once the sequence is not this */
 } ZincWaitOptions;
 
 /**
  * As zinc_wait(), with an absolute deadline, so that an interrupted wait is
  * resumed by the same call. -22 for a null or unknown option.
+ *
+ * With ZINC_WAIT_UNTIL_ALONE what zinc_region_is_alone() fails with, too; it is asked 40 times a
+ * second. News come before -32, those of who has gone since as well.
  */
 int32_t zinc_region_wait(ZincHandle handle, const ZincWaitOptions *options);
 

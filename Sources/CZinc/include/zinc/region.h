@@ -251,6 +251,13 @@ typedef struct ZincWaitOptions ZincWaitOptions; /* of notification.h */
 int32_t zinc_region_await(const char *name, const ZincOptions *options, const ZincWaitOptions *wait,
                           ZincHandle *out);
 
+/**
+ * 1 if nobody else is attached: no other handle, of this process or another, and no forked child,
+ * however they ended; 0 if somebody is. -22 for an anonymous region, of whose users there is no
+ * record, and for one that is detached; others as the system gave them.
+ */
+int32_t zinc_region_is_alone(ZincHandle handle);
+
 #ifdef __cplusplus
 }
 #endif

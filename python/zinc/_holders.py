@@ -12,11 +12,16 @@ Inode = tuple[int, int]  # device and number of a file
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    """A process that is attached to a region."""
+    """A process that is attached to a region; `SharedRegion.holders` gives them."""
 
     pid: int
+    """Its number, in the view of this process."""
     command: str
+    """Its command line, or its name where it has none."""
     user: str
+    """The name of its user, or the number where there is none."""
+    since: float
+    """When the process began, in seconds since 1970: tells two of one number apart."""
 
 
 def locks() -> dict[Inode, int]:
@@ -47,9 +52,8 @@ def holders() -> dict[Inode, list[Holder]]:
         with contextlib.suppress(OSError):
             inodes = attached_files(entry)
             if inodes:
-                holder = Holder(
-                    int(entry), command(entry), user_name(os.stat(f"/proc/{entry}").st_uid)
-                )
+                user = user_name(os.stat(f"/proc/{entry}").st_uid)
+                holder = Holder(int(entry), command(entry), user, beginning(entry))
                 for inode in inodes:
                     found.setdefault(inode, []).append(holder)
     return found
@@ -74,6 +78,16 @@ def command(process: str) -> str:
     """Return a process's command line, or its name where it has none."""
     words = read(f"/proc/{process}/cmdline").rstrip("\0").split("\0")
     return " ".join(words) or read(f"/proc/{process}/comm").strip()
+
+
+def beginning(process: str) -> float:
+    """Return when a process began, in seconds since 1970; 0 if it has ended (proc_pid_stat(5))."""
+    # Its name, in parentheses, may have any.
+    fields = read(f"/proc/{process}/stat").rpartition(")")[2].split()
+    if len(fields) < 20:
+        return 0
+    _, _, boot = read("/proc/stat").partition("\nbtime ")
+    return int(boot.split()[0]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def user_name(number: int) -> str:
