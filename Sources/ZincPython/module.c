@@ -49,6 +49,7 @@ static int module_exec(PyObject *module) {
     if (PyModule_AddIntConstant(module, "WAKES_ALWAYS", ZINC_WAKES_ALWAYS) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SPARSE", ZINC_SPARSE) < 0) return -1;
     if (PyModule_AddIntConstant(module, "LOCAL", ZINC_LOCAL) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "REPLACE", ZINC_REPLACE) < 0) return -1;
     if (PyModule_AddIntConstant(module, "READONLY", ZINC_READONLY) < 0) return -1;
     if (PyModule_AddIntConstant(module, "ANY_USER", ZINC_ANY_USER) < 0) return -1;
     if (PyModule_AddIntConstant(module, "FORCE", ZINC_FORCE) < 0) return -1;

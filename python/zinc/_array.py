@@ -183,6 +183,7 @@ def array(
     mode: int = 0o600,
     persistent: bool = False,
     reserve: bool = True,
+    exist: Literal["error", "open", "replace"] = "error",
 ) -> SharedArray:
     """Create a region for an array of zeros, which `open_array` of the name attaches to.
 
@@ -190,17 +191,26 @@ def array(
     first) or F. A name of None stands for one that nobody else has, or no
     name at all where /dev/shm has no room. The rest as for `SharedRegion.create`.
 
+    If a living region has the name already, that is an error; with ``exist="open"`` it is
+    attached to, and keeps what is in it and its order (``.region.created`` tells); with
+    ``exist="replace"`` it loses the name once the new one is complete, and who is attached
+    goes on with what they have. So a service can restart while its consumers stay. Of several
+    processes that open or create at once one creates.
+
     Raises ValueError for a shape, an order or a dtype that can't be shared (one of Python
-    objects, of no bytes, or that takes more than 2048 characters to describe), and what
-    `SharedRegion.create` raises.
+    objects, of no bytes, or that takes more than 2048 characters to describe), and if there is
+    another array than is to be opened; and what `SharedRegion.create` raises.
 
     >>> points = array("docs-points", 1000, [("x", "f4"), ("y", "f4")])
     >>> points["x"] = 1
     >>> points.region.capacity
     8000
     """
-    flags = _region._flags(persistent, reserve)
-    return _made(name, _sizes(shape), numpy.dtype(dtype), order, flags, mode)
+    sizes, kind = _sizes(shape), numpy.dtype(dtype)
+    flags = _region._flags(persistent, reserve, "error" if exist == "open" else exist)
+    if exist == "open" and name is not None:
+        return _opened_or_made(name, sizes, kind, order, flags, mode)
+    return _made(name, sizes, kind, order, flags, mode)
 
 
 def _made(
@@ -244,8 +254,30 @@ def _region_for_array(
         own = f"array-{os.urandom(8).hex()}"
         return _region_for_array(own, capacity, flags, mode, description, contents)
     except OSError:
-        flags &= ~_zinc.PERSISTENT
+        flags &= _zinc.SPARSE
         return _zinc.anonymous(SharedRegion, capacity, flags, description, ARRAY, contents)
+
+
+def _opened_or_made(
+    name: str,
+    sizes: tuple[int, ...],
+    kind: numpy.dtype[Any],
+    order: Literal["C", "F"],
+    flags: int,
+    mode: int,
+) -> SharedArray:
+    """Attach to an array, and create it if there is none."""
+    _check_shape(sizes, kind)
+    description = _description.write(sizes, kind, order)
+    capacity = max(1, kind.itemsize * math.prod(sizes))
+    try:
+        region = _zinc.create(SharedRegion, name, capacity, flags, mode, True, description, ARRAY)
+    except FileExistsError as error:  # of another capacity
+        try:
+            return open_array(name, sizes, kind)
+        except FileNotFoundError:  # dead, and not this user's to remove
+            raise error from None
+    return _open_or_close(region, sizes, kind)
 
 
 def open_array(
@@ -276,6 +308,12 @@ def open_array(
     if isinstance(source, SharedRegion):
         return _open(source, shape, dtype)
     region = SharedRegion.open(source, readonly=readonly, any_user=any_user, timeout_ms=timeout_ms)
+    return _open_or_close(region, shape, dtype)
+
+
+def _open_or_close(
+    region: SharedRegion, shape: _Shape | None, dtype: numpy.typing.DTypeLike | None
+) -> SharedArray:
     try:
         return _open(region, shape, dtype)
     except BaseException:
@@ -307,13 +345,15 @@ def share(
     *,
     mode: int = 0o600,
     persistent: bool = False,
+    exist: Literal["error", "replace"] = "error",
 ) -> SharedArray:
     """Copy an array into a region of its own and return it there.
 
     Its shape, dtype and order (C or F) are kept; `name` as for `array`.
     There is no such name before the copy is complete, and there never is one if that fails or
     is killed; the region's first notification ends this call. An array that is not contiguous
-    is copied once more on its way, and needs that memory meanwhile.
+    is copied once more on its way, and needs that memory meanwhile. With ``exist="replace"`` a
+    living region that has the name loses it when the copy is complete.
 
     Raises what `array` raises, and TypeError for a masked array, whose mask would be lost.
 
@@ -326,7 +366,7 @@ def share(
         raise TypeError("share: a masked array's mask would be lost; share .data and .mask")
     source = numpy.asarray(array)
     order: Literal["C", "F"] = "F" if source.flags.fnc else "C"
-    flags = _region._flags(persistent, True)
+    flags = _region._flags(persistent, True, exist)
     shared = _made(name, source.shape, source.dtype, order, flags, mode, _bytes(source))
     try:
         shared.region.notify()

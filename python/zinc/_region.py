@@ -10,7 +10,7 @@ from ._zinc import NotARegionError
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
     from collections.abc import AsyncIterator, Buffer, Iterable
-    from typing import Any, Never, Self, SupportsIndex, TypeVar
+    from typing import Any, Literal, Never, Self, SupportsIndex, TypeVar
 
     import numpy
     import numpy.typing
@@ -52,6 +52,7 @@ class SharedRegion(_zinc.SharedRegion):
         persistent: bool = False,
         reserve: bool = True,
         metadata: Buffer = b"",
+        exist: Literal["error", "replace"] = "error",
     ) -> Self:
         """Create a region of `capacity` zeroed bytes and attach to it.
 
@@ -62,11 +63,15 @@ class SharedRegion(_zinc.SharedRegion):
         there is none left. `mode` are the permissions, as of a file. `metadata`, at most
         2048 bytes, is kept beside the data for all who attach.
 
+        A living region that has the name is an error; with ``exist="replace"`` it loses the
+        name, as by `unlink`, once the new one is complete: who is attached goes on with what
+        they have.
+
         Raises FileExistsError if a living region has the name, ValueError for a name,
         capacity, mode or metadata that can't be, OSError (ENOSPC) if the memory is not there,
         PermissionError and other OSErrors as the system says.
         """
-        flags = _flags(persistent, reserve)
+        flags = _flags(persistent, reserve, exist)
         return created(cls, name, capacity, flags, mode, False, metadata, 0)
 
     @classmethod
@@ -339,8 +344,11 @@ def sizes_of(shape: _Shape) -> list[int]:
     return [operator.index(s) for s in (shape if isinstance(shape, (tuple, list)) else (shape,))]
 
 
-def _flags(persistent: bool, reserve: bool) -> int:
-    return (_zinc.PERSISTENT if persistent else 0) | (0 if reserve else _zinc.SPARSE)
+def _flags(persistent: bool, reserve: bool, exist: str = "error") -> int:
+    if exist not in ("error", "replace"):
+        raise ValueError(f"exist is 'error', 'replace' or, for zinc.array, 'open', not {exist!r}")
+    flags = (_zinc.PERSISTENT if persistent else 0) | (0 if reserve else _zinc.SPARSE)
+    return flags | (_zinc.REPLACE if exist == "replace" else 0)
 
 
 def unlink(name: str, *, force: bool = False, if_unused: bool = False) -> None:

@@ -12,6 +12,7 @@ PERSISTENT: int
 WAKES_ALWAYS: int
 SPARSE: int
 LOCAL: int
+REPLACE: int
 READONLY: int
 ANY_USER: int
 FORCE: int

@@ -119,7 +119,7 @@ static void arguments(void) {
         EXPECT_FAILURE(-EINVAL, zinc_create(name, sizes[i], &out));
     EXPECT_FAILURE(-EINVAL, zinc_region_create(name, 0, NULL, &out));
     EXPECT_FAILURE(-EINVAL, zinc_region_create(name, UINTPTR_MAX, NULL, &out));
-    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.flags = 64}, &out));
+    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.flags = 1u << 31}, &out));
     EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.flags = ZINC_READONLY}, &out));
     EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.mode = 0477}, &out));
     EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.metadata = name, .metadata_length = 2049}, &out));
@@ -162,6 +162,20 @@ static void contents(void) {
     EXPECT(zinc_region_create(name, 1, &older, &region) == 0);
     EXPECT(zinc_ptr(region)[0] == 0);
     zinc_close(region);
+}
+
+static void replacement(void) {
+    ZincHandle old, new, found, out;
+    ZincOptions options = {.flags = ZINC_REPLACE};
+    EXPECT(create_with(1, options, &old) == 0);
+    EXPECT(create_with(2, options, &new) == 0);
+    EXPECT(zinc_try_wait(old) == 0 && !zinc_region_is_linked(old) && zinc_region_is_linked(new));
+    EXPECT(zinc_open(name, &found) == 0 && zinc_region_id(found) == zinc_region_id(new));
+    EXPECT_FAILURE(-EINVAL, zinc_region_create_anonymous(
+                                1, &(ZincOptions){.size = sizeof options, .flags = ZINC_REPLACE}, &out));
+    zinc_close(found);
+    zinc_close(new);
+    zinc_close(old);
 }
 
 static void descriptions(void) {
@@ -386,6 +400,7 @@ int main(void) {
     nulls();
     arguments();
     contents();
+    replacement();
     descriptions();
     looks();
     names();

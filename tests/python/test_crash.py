@@ -48,6 +48,9 @@ SCENARIOS = [
     ("create", "dead"),
     ("share", "nothing"),
     ("share", "dead"),
+    ("replace", "nothing"),
+    ("replace", "living"),
+    ("replace", "dead"),
     ("open", "living"),
     ("open", "dead"),
     ("open-or-create", "nothing"),
@@ -152,7 +155,7 @@ class Scenario:
 
     def check_living(self, region: zinc.SharedRegion) -> None:
         assert region.as_buffer() == CONTENTS
-        if self.operation == "unlink" and not self.path.exists():
+        if self.operation in ("unlink", "replace") and not region.linked:
             with pytest.raises(FileNotFoundError):
                 zinc.open(self.name)
             return
@@ -170,7 +173,11 @@ class Scenario:
             assert self.path.read_bytes()[:8] == b"GER_CNIZ"
             if self.operation == "share":
                 assert self.path.read_bytes()[4096:] == CONTENTS
-        if self.operation not in ("create", "share"):  # else this process would do the removing
+        if self.operation not in (
+            "create",
+            "share",
+            "replace",
+        ):  # else this process would do the removing
             with pytest.raises(FileNotFoundError):
                 zinc.open(self.name)
         with zinc.create(self.name, CAPACITY) as region:

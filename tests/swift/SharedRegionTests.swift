@@ -41,6 +41,17 @@ import Zinc
     #expect(try await opened == region.id)
   }
 
+  @Test func replacementTakesTheName() throws {
+    let name = uniqueName()
+    let old = try SharedRegion.create(name, capacity: 1)
+    let region = try SharedRegion.create(name, capacity: 2, replace: true)
+    #expect(!old.isLinked && region.isLinked)
+    let last = try SharedRegion.create(
+      name, contents: [UInt8](repeating: 7, count: 3).span, replace: true)
+    #expect(!region.isLinked && last.isLinked)
+    #expect(try SharedRegion.open(name).capacity == 3)
+  }
+
   @Test func contentsAreThereFromTheFirstOn() throws {
     let name = uniqueName()
     let contents = [UInt8]((0..<10_000).map { UInt8($0 % 251) })

@@ -34,13 +34,16 @@
     ///   - reserve: take the memory at once. Otherwise it is taken page by page at the
     ///     first touch, which is a bus error where there is none left.
     ///   - metadata: at most 2048 bytes to keep beside the data, for all who attach.
+    ///   - replace: a region that has the name loses it, once the new one is complete; who is
+    ///     attached goes on with what they have, and is told, as by `unlink`.
     /// - Throws: `ZincError`: `alreadyExists`, `invalidArgument`, `noSpace`,
     ///   `notPermitted`, or as the system says.
     public static func create(
       _ name: String, capacity: Int, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      reserve: Bool = true, metadata: [UInt8] = []
+      reserve: Bool = true, metadata: [UInt8] = [], replace: Bool = false
     ) throws(ZincError) -> SharedRegion {
-      let options = RegionOptions(mode: mode, isPersistent: isPersistent, reserve: reserve)
+      let options = RegionOptions(
+        mode: mode, isPersistent: isPersistent, reserve: reserve, replace: replace)
       return unsafe try attach("create", name) { path throws(Failure) in
         try unsafe metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
           unsafe try Attachment.create(path, capacity: capacity, options.keeping(bytes))
@@ -56,9 +59,10 @@
     /// - Throws: `ZincError` as `create` of a capacity.
     public static func create<Element: BitwiseCopyable>(
       _ name: String, contents: Span<Element>, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      metadata: [UInt8] = []
+      metadata: [UInt8] = [], replace: Bool = false
     ) throws(ZincError) -> SharedRegion {
-      let options = RegionOptions(mode: mode, isPersistent: isPersistent, reserve: true)
+      let options = RegionOptions(
+        mode: mode, isPersistent: isPersistent, reserve: true, replace: replace)
       return unsafe try attach("create", name) { path throws(Failure) in
         try unsafe contents.withUnsafeBytes { (bytes) throws(Failure) in
           try unsafe metadata.span.withUnsafeBytes { (kept) throws(Failure) in

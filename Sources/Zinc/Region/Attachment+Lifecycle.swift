@@ -10,13 +10,14 @@ extension Attachment {
   static func create(_ path: borrowing RegionPath, capacity: Int, _ options: RegionOptions)
     throws(Failure) -> Handle
   {
-    try options.allow([.persistent, .sparse])
+    try options.allow([.persistent, .sparse, .replace])
     Processors.find()
     RegionName.sweepOnce()
     let file = try RegionFile(capacity: capacity, options)
     // To reserve much takes long, and a dead region of this name may hold the memory;
     // else the linkat below finds out for nothing.
-    if capacity >= 1 << 20 { try RegionName.claim(path) }
+    let replaces = options.flags.contains(.replace)
+    if capacity >= 1 << 20 && !replaces { try RegionName.claim(path) }
     while true {
       let handle = unsafe try reclaimingIfFull { remains throws(Failure) in
         unsafe try makeFile(path, file, options, &remains)
@@ -46,7 +47,17 @@ extension Attachment {
     guard try lock.tryLock(.attached, exclusive: false) else {
       throw Failure(EBUSY, "another process has locked the new file")
     }
-    let result = unsafe czinc_link(lock.raw, path.cString)
+    var result = unsafe czinc_link(lock.raw, path.cString)
+    var attempts = 0
+    // The new one is complete and attached: nobody has the name for as short as can be.
+    while result == -EEXIST && options.flags.contains(.replace) {
+      if attempts == 1000 {
+        throw Failure(EBUSY, "others create it faster than it can be replaced")
+      }
+      attempts += 1
+      try ForkGate.outside(with: lock.raw) { () throws(Failure) in try RegionName.free(path) }
+      result = unsafe czinc_link(lock.raw, path.cString)
+    }
     if result == -EEXIST { return nil }
     try check(result, "linkat")
     let mapping: Mapping

@@ -177,6 +177,15 @@ enum RegionName {
     }
   }
 
+  /// Removes the name of a region, if there is one.
+  static func free(_ path: borrowing RegionPath) throws(Failure) {
+    do throws(Failure) {
+      try unlink(path, .always)
+    } catch  where error.code == ENOENT {
+      // As good as removed.
+    }
+  }
+
   /// False if somebody is in the way who will soon be gone.
   private static func tryUnlink(_ path: borrowing RegionPath, _ how: Removal) throws(Failure)
     -> Bool

@@ -8,6 +8,7 @@
     static let readonly = Flags(rawValue: 4)
     static let anyUser = Flags(rawValue: 8)
     static let local = Flags(rawValue: 32)
+    static let replace = Flags(rawValue: 64)
   }
 
   var flags: Flags = []
@@ -19,8 +20,9 @@
 
   init() {}
 
-  init(mode: UInt32, isPersistent: Bool, reserve: Bool) {
+  init(mode: UInt32, isPersistent: Bool, reserve: Bool, replace: Bool = false) {
     self.mode = mode
+    if replace { flags.insert(.replace) }
     if isPersistent { flags.insert(.persistent) }
     if !reserve { flags.insert(.sparse) }
   }

@@ -20,12 +20,15 @@ enum {
     ZINC_LOCAL = 32,     /* create anonymous: for the threads of this process, and the children
                             that it forks; it has no descriptor, takes no metadata or contents, and works
                             where memfd_create(2) is forbidden */
+    ZINC_REPLACE = 64,   /* create: a region that has the name loses it, once the new one is
+                            complete; who is attached goes on with what they have, and is told,
+                            as by zinc_region_unlink() */
 };
 
 /** How to create, open or attach: `size`, and zeros for what does not matter. */
 typedef struct ZincOptions {
     uintptr_t size;            /**< sizeof(ZincOptions) */
-    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_LOCAL, or 0 */
+    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_REPLACE, or 0 */
     uint32_t mode;             /**< create: permissions, must include 0600; 0 is 0600 */
     const void *metadata;      /**< create: bytes to keep in the header, or null */
     uintptr_t metadata_length; /**< at most 2048 */

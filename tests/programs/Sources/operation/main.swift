@@ -27,6 +27,8 @@ do {
   case "share":
     let contents = [UInt8]((0..<capacity).map { UInt8($0 % 256) })
     try marked { _ = try SharedRegion.create(name, contents: contents.span) }
+  case "replace":
+    try marked { _ = try SharedRegion.create(name, capacity: capacity, replace: true) }
   case "open": try marked { _ = try SharedRegion.open(name) }
   case "open-or-create":
     try marked { _ = try SharedRegion.openOrCreate(name, capacity: capacity) }
