@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 
 from . import _picklers, _zinc
 from ._zinc import NotARegionError

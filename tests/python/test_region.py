@@ -164,4 +164,4 @@ def test_methods_have_signatures_and_docstrings(method: str) -> None:
     assert inspect.signature(function).parameters["self"]
     assert len(function.__doc__) > 60
     if method == "wait":
-        assert str(inspect.signature(function)) == "(self, /, timeout_ms=1000, after=None)"
+        assert str(inspect.signature(function)) == "(self, /, timeout_ms=1000, after=None, until_alone=False)"
