@@ -14,7 +14,15 @@ bytes: as a memoryview, as a numpy array, through anything that takes a buffer.
 """
 
 from . import _zinc
-from ._region import NotARegionError, SharedRegion, reclaim, unlink, wait_all, wait_any
+from ._region import (
+    NotARegionError,
+    SharedRegion,
+    reclaim,
+    unlink,
+    wait_all,
+    wait_any,
+    wait_any_async,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +52,7 @@ __all__ = [
     "unlink",
     "wait_all",
     "wait_any",
+    "wait_any_async",
 ]
 
 create = SharedRegion.create

@@ -10,12 +10,15 @@ import os
 import threading
 import weakref
 
-from . import _zinc
+from . import _sentinels, _zinc
 from ._zinc import SharedRegion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import SupportsIndex
+    from collections.abc import Iterable
+    from typing import Any, SupportsIndex
+
+    from _typeshed import FileDescriptorLike
 
 
 async def wait(region: SharedRegion, timeout_ms: float | None, after: SupportsIndex | None) -> bool:
@@ -33,6 +36,53 @@ async def wait(region: SharedRegion, timeout_ms: float | None, after: SupportsIn
     else:
         _ = region.sequence
     return is_new
+
+
+async def wait_any(
+    regions: Iterable[Any], timeout_ms: float | None, sentinels: Iterable[FileDescriptorLike]
+) -> list[Any]:
+    """Do what `zinc.wait_any_async` says."""
+    seconds = _seconds(timeout_ms)
+    loop = asyncio.get_running_loop()
+    end = None if seconds is None else loop.time() + seconds
+    waited = _sentinels.Waited(regions, sentinels)
+    while True:
+        is_over = end is not None and loop.time() >= end
+        if is_over or waited.unseen():
+            await asyncio.sleep(0)
+        else:
+            await _until_ready(waited, None if end is None else end - loop.time())
+        # Another task or thread may have seen what there was.
+        if (found := waited.take()) or is_over:
+            return found
+
+
+async def _until_ready(waited: _sentinels.Waited, seconds: float | None) -> None:
+    """Wait until one of them may be ready, or the time is over."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[bool] = loop.create_future()
+    timer = None if seconds is None else loop.call_later(seconds, _answer, future, False)
+    listener = _listener()
+    watched: list[tuple[SharedRegion, int]] = []
+    copies: list[int] = []
+    try:
+        for region in waited.regions:
+            last = region.seen
+            listener.add(region, last, future)
+            watched.append((region, last))
+        for descriptor in waited.descriptors:
+            # A copy, since others may watch the same, and a loop knows one watcher of each.
+            copies.append(os.dup(descriptor))
+            loop.add_reader(copies[-1], _answer, future, True)
+        await future
+    finally:
+        if timer is not None:
+            timer.cancel()
+        for copy in copies:
+            loop.remove_reader(copy)
+            os.close(copy)
+        for region, last in watched:
+            listener.discard(region, last, future)
 
 
 def _seconds(timeout_ms: float | None) -> float | None:
@@ -92,21 +142,33 @@ class _Listener:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
         timer = None if seconds is None else loop.call_later(seconds, _answer, future, False)
-        key = id(region), last
-        is_first = key not in self._watches
-        watch = self._watches.setdefault(key, _Watch(region, last))
         try:
-            watch.futures.add(future)
-            if is_first:
-                self._change(loop)
+            self.add(region, last, future)
             return await future
         finally:
             if timer is not None:
                 timer.cancel()
-            watch.futures.discard(future)
-            if not watch.futures and self._watches.get(key) is watch:
-                del self._watches[key]
-                self._change(loop)
+            self.discard(region, last, future)
+
+    def add(self, region: SharedRegion, last: int, future: asyncio.Future[bool]) -> None:
+        """Let the future be answered once the sequence is not `last` or the region closed."""
+        key = id(region), last
+        is_first = key not in self._watches
+        watch = self._watches.setdefault(key, _Watch(region, last))
+        watch.futures.add(future)
+        if is_first:
+            self._change(asyncio.get_running_loop())
+
+    def discard(self, region: SharedRegion, last: int, future: asyncio.Future[bool]) -> None:
+        """Forget it, if it is not over."""
+        key = id(region), last
+        watch = self._watches.get(key)
+        if watch is None:
+            return
+        watch.futures.discard(future)
+        if not watch.futures:
+            del self._watches[key]
+            self._change(asyncio.get_running_loop())
 
     def go_on(self, loop: asyncio.AbstractEventLoop) -> None:
         """Listen in a forked child, should it run the loop, for those who waited before."""

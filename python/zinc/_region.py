@@ -21,8 +21,17 @@ if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
 
     _Shape = SupportsIndex | tuple[SupportsIndex, ...] | list[SupportsIndex]
     _Region = TypeVar("_Region", bound="SharedRegion")
+    _Sentinel = TypeVar("_Sentinel", bound=FileDescriptorLike)
 
-__all__ = ["NotARegionError", "SharedRegion", "reclaim", "unlink", "wait_all", "wait_any"]
+__all__ = [
+    "NotARegionError",
+    "SharedRegion",
+    "reclaim",
+    "unlink",
+    "wait_all",
+    "wait_any",
+    "wait_any_async",
+]
 
 
 class SharedRegion(_zinc.SharedRegion):
@@ -383,7 +392,12 @@ def reclaim() -> dict[str, int]:
     return _zinc.reclaim()
 
 
-def wait_any(regions: Iterable[_Region], timeout_ms: float | None = 1000) -> list[_Region]:
+def wait_any(
+    regions: Iterable[_Region],
+    timeout_ms: float | None = 1000,
+    *,
+    sentinels: Iterable[_Sentinel] = (),
+) -> list[_Region | _Sentinel]:
     """Wait until at least one of the regions has something new; return those that do.
 
     As `SharedRegion.wait` for any number of regions: those that are returned have been
@@ -391,8 +405,14 @@ def wait_any(regions: Iterable[_Region], timeout_ms: float | None = 1000) -> lis
     waits for ever). Sleeps in the kernel on 127 regions a thread: beyond that, each
     sleep starts further threads.
 
-    Raises ValueError for no regions, a timeout that can't be, and if one of them is
-    closed, meanwhile too; TypeError for what is no region. Nothing is seen then.
+    `sentinels` are descriptors, or have a `fileno()`; those that can be read are returned,
+    too, as by ``multiprocessing.connection.wait``: ``process.sentinel`` for its end, a
+    socket or a pipe. What a process said before it ended is returned no later than its
+    sentinel. A sleep with sentinels starts a further thread.
+
+    Raises ValueError for nothing to wait for, a timeout that can't be, and if one of the
+    regions is closed, meanwhile too; TypeError for what is no region; OSError (EBADF) for a
+    sentinel that is closed. Nothing is seen then.
 
     >>> left, right = SharedRegion.anonymous(1), SharedRegion.anonymous(1)
     >>> right.notify()
@@ -400,7 +420,39 @@ def wait_any(regions: Iterable[_Region], timeout_ms: float | None = 1000) -> lis
     >>> wait_any([left, right]) == [right]
     True
     """
-    return _zinc.wait_many(regions, timeout_ms, False, ())
+    if sentinels == ():
+        return [*_zinc.wait_many(regions, timeout_ms, False, ())]
+    from . import _sentinels
+
+    return _sentinels.wait_any(regions, timeout_ms, sentinels)
+
+
+async def wait_any_async(
+    regions: Iterable[_Region],
+    timeout_ms: float | None = 1000,
+    *,
+    sentinels: Iterable[_Sentinel] = (),
+) -> list[_Region | _Sentinel]:
+    """As `wait_any`, for a coroutine: other tasks of its loop run meanwhile.
+
+    Always lets them run once. A wait that is cancelled has seen nothing. One thread sleeps
+    for all the waits of a loop, as for `SharedRegion.wait_async`; the sentinels are for the
+    loop to watch.
+
+    Raises what `wait_any` raises, and RuntimeError if the system has no thread left; only to
+    be awaited in a running asyncio loop.
+
+    >>> import asyncio
+    >>> left, right = SharedRegion.anonymous(1), SharedRegion.anonymous(1)
+    >>> async def main():
+    ...     asyncio.get_running_loop().call_later(0.01, right.notify)
+    ...     return await wait_any_async([left, right]) == [right]
+    >>> asyncio.run(main())
+    True
+    """
+    from . import _async
+
+    return await _async.wait_any(regions, timeout_ms, sentinels)
 
 
 def wait_all(regions: Iterable[SharedRegion], timeout_ms: float | None = 1000) -> bool:

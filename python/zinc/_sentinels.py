@@ -1,0 +1,109 @@
+"""Waits for regions and descriptors at once, such as the sentinels of processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import threading
+import time
+
+from . import _zinc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from _typeshed import FileDescriptorLike
+
+READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
+
+
+class Waited:
+    """Regions and sentinels of which at least one is to be ready."""
+
+    def __init__(self, regions: Iterable[Any], sentinels: Iterable[FileDescriptorLike]) -> None:
+        """Raise ValueError for nothing to wait for, TypeError for what is no descriptor."""
+        self.regions: tuple[_zinc.SharedRegion, ...] = tuple(regions)
+        self.sentinels = tuple(sentinels)
+        if not self.regions and not self.sentinels:
+            raise ValueError("there is no region to wait for, and no sentinel")
+        self.descriptors = [_descriptor(sentinel) for sentinel in self.sentinels]
+
+    def poller(self, *more: int) -> select.poll:
+        """Return what polls the sentinels, and more."""
+        poller = select.poll()
+        for descriptor in (*self.descriptors, *more):
+            poller.register(descriptor, READABLE)
+        return poller
+
+    def unseen(self) -> bool:
+        """Is something ready? Nothing is seen by that."""
+        return bool(self._ready()) or any(r.sequence != r.seen for r in self.regions)
+
+    def take(self) -> list[Any]:
+        """Return what is ready; of the regions that is seen now.
+
+        The sentinels first: what a process said before it ended is then there as well.
+        """
+        ready = self._ready()
+        news = _zinc.wait_many(self.regions, 0, False, ()) if self.regions else []
+        return [*news, *ready]
+
+    def _ready(self) -> list[FileDescriptorLike]:
+        events = dict(self.poller().poll(0))
+        for sentinel, descriptor in zip(self.sentinels, self.descriptors, strict=True):
+            if events.get(descriptor, 0) & select.POLLNVAL:
+                message = f"wait_any: the sentinel {sentinel!r} is closed"
+                raise OSError(errno.EBADF, message)
+        return [s for s, d in zip(self.sentinels, self.descriptors, strict=True) if d in events]
+
+
+def _descriptor(sentinel: FileDescriptorLike) -> int:
+    if isinstance(sentinel, int):
+        return sentinel
+    return sentinel.fileno()
+
+
+def wait_any(
+    regions: Iterable[Any], timeout_ms: float | None, sentinels: Iterable[FileDescriptorLike]
+) -> list[Any]:
+    """Do what `zinc.wait_any` says of sentinels.
+
+    The caller's thread sleeps on the regions, where signals reach it, and one more on the
+    sentinels, for as long as the call lasts.
+    """
+    if timeout_ms is not None and not timeout_ms >= 0:
+        raise ValueError(f"timeout_ms must be None or at least 0, not {timeout_ms!r}")
+    end = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+    waited = Waited(regions, sentinels)
+    found = waited.take()
+    if found or timeout_ms == 0:
+        return found
+    changes = _zinc.anonymous(_zinc.SharedRegion, 1, _zinc.LOCAL, b"", 0)
+    stop = os.eventfd(0)
+    poller = waited.poller(stop)
+
+    def watch() -> None:
+        poller.poll()
+        changes.notify()
+
+    thread = threading.Thread(target=watch, name="zinc-sentinels")
+    try:
+        thread.start()
+        while not found:
+            left = None if end is None else max(0, (end - time.monotonic()) * 1000)
+            after = 0, *(region.seen for region in waited.regions)
+            is_over = not _zinc.wait_many((changes, *waited.regions), left, False, after)
+            # Another thread may have seen what there was.
+            found = waited.take()
+            if is_over:
+                break
+        return found
+    finally:
+        os.eventfd_write(stop, 1)
+        if thread.ident is not None:
+            thread.join()
+        os.close(stop)
+        changes.close()
