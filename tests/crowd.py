@@ -32,7 +32,7 @@ def main(rounds: int, seed: int) -> None:
 
     def wait(which: int) -> None:
         # Of its own, and with nothing seen.
-        own = [zinc.SharedRegion.from_fd(one.fileno()) for one in regions]
+        own = [zinc.SharedRegion.from_fd(one.descriptor()) for one in regions]
         sequence = 0
         while (
             own[0].wait(None, after=sequence)

@@ -104,14 +104,15 @@ static PyObject *region_give_back(Region *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(fileno_doc,
-             "fileno($self)\n--\n\n"
+PyDoc_STRVAR(descriptor_doc,
+             "descriptor($self)\n--\n\n"
              "The descriptor (int) of an anonymous region, to send over a Unix socket or to pass\n"
              "to a child; it stays the region's and is closed with it. Raises ValueError for a\n"
              "region with a name, and if the region is closed; OSError (EBADF) if other code of\n"
-             "this process has closed the descriptor.");
+             "this process has closed the descriptor. There is no fileno(): this descriptor leads to\n"
+             "memory, which what polls takes for ready always; wait_async() is for event loops.");
 
-static PyObject *region_fileno(Region *self, PyObject *unused) {
+static PyObject *region_descriptor(Region *self, PyObject *unused) {
     (void)unused;
     ZincHandle handle = region_begin(self);
     if (!handle) return NULL;
@@ -243,7 +244,7 @@ static PyMethodDef region_methods[] = {
     {"unlink", (PyCFunction)region_unlink, METH_NOARGS, unlink_doc},
     {"keep", (PyCFunction)region_keep, METH_O, keep_doc},
     {"give_back", (PyCFunction)region_give_back, METH_NOARGS, give_back_doc},
-    {"fileno", (PyCFunction)region_fileno, METH_NOARGS, fileno_doc},
+    {"descriptor", (PyCFunction)region_descriptor, METH_NOARGS, descriptor_doc},
     {"descriptors", (PyCFunction)region_descriptors, METH_NOARGS, descriptors_doc},
     {"trim", (PyCFunction)(void (*)(void))region_trim, METH_VARARGS | METH_KEYWORDS, region_trim_doc},
     {"as_buffer", (PyCFunction)region_as_buffer, METH_NOARGS, as_buffer_doc},

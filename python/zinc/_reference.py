@@ -78,7 +78,7 @@ def _place(region: _zinc.SharedRegion) -> tuple[Any, ...]:
     """Say where a region is, for `load_region`, and keep it until that is asked."""
     if region.closed:
         raise ValueError(f"pickle {title(region)}: it is closed, and can't be attached to")
-    place = (os.getpid(), region.fileno()) if region.name is None else region.name
+    place = (os.getpid(), region.descriptor()) if region.name is None else region.name
     is_kept = False
     if region.name is not None:
         # Who may only read it has to stay until it is loaded.

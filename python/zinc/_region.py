@@ -114,14 +114,14 @@ class SharedRegion(_zinc.SharedRegion):
         """Create a region of `capacity` zeroed bytes that has no name.
 
         It has no entry in /dev/shm and is not bound by its size; nobody can shrink it;
-        it is gone with its last descriptor and mapping. It travels as its `fileno()`,
+        it is gone with its last descriptor and mapping. It travels as its `descriptor()`,
         through a fork, ``pass_fds`` or a Unix socket, and `from_fd` attaches to it.
 
         Raises ValueError for a capacity or metadata that can't be, OSError (ENOSPC) if
         the memory is not there, and as the system says.
 
         >>> with SharedRegion.anonymous(8) as region:
-        ...     with SharedRegion.from_fd(region.fileno()) as other:
+        ...     with SharedRegion.from_fd(region.descriptor()) as other:
         ...         region.as_buffer()[0] = 7
         ...         other.as_buffer()[0]
         7

@@ -159,7 +159,7 @@ def test_anonymous_array_from_its_descriptor() -> None:
     description = _description.write((2, 2), numpy.dtype("i4"), "C")
     made = _zinc.anonymous(zinc.SharedRegion, 16, 0, description, _description.ARRAY)
     zinc.open_array(made)[1] = 5
-    region = zinc.SharedRegion.from_fd(made.fileno(), readonly=True)
+    region = zinc.SharedRegion.from_fd(made.descriptor(), readonly=True)
     opened = zinc.open_array(region)
     assert opened.region is region
     assert opened.tolist() == [[0, 0], [5, 5]]

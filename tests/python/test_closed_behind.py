@@ -57,12 +57,12 @@ def test_number_that_nobody_has_is_no_fault(name: str) -> None:
 
 def test_anonymous_one_does_not_send_a_strangers_descriptor() -> None:
     region = zinc.SharedRegion.anonymous(8)
-    number = region.fileno()
+    number = region.descriptor()
     assert region.descriptors() == [number]
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, number)
     with pytest.raises(OSError, match="find the descriptor: other code") as closed:
-        region.fileno()
+        region.descriptor()
     assert closed.value.errno == errno.EBADF
     region.close()
     for descriptor in {null, number}:

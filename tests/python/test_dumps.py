@@ -23,7 +23,7 @@ regions = {
     "sparse": zinc.SharedRegion.anonymous(1 << 20, reserve=False),
     "unlinked": zinc.create(f"{name}-unlinked", 1 << 20),
 }
-regions["sent"] = zinc.SharedRegion.from_fd(regions["anonymous"].fileno(), readonly=True)
+regions["sent"] = zinc.SharedRegion.from_fd(regions["anonymous"].descriptor(), readonly=True)
 regions["unlinked"].unlink()
 array = zinc.share(numpy.zeros(1000), name=f"{name}-array")
 starts = {kind: region.address for kind, region in regions.items()}

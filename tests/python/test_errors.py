@@ -291,7 +291,7 @@ def test_wrong_arguments_of_wait(name: str) -> None:
         lambda r: r.wait("1"),
         lambda r: r.wait(after="1"),
         lambda r: r.wait(after=1.5),
-        lambda r: r.wait(1, 2, 3),
+        lambda r: r.wait(1, 2, True, 4),
         lambda r: r.wait(1, timeout_ms=1),
         lambda r: r.wait(timeout=1),
         lambda r: r.notify(1),
@@ -378,7 +378,7 @@ for expected, *call in (
     (FileNotFoundError, _zinc.open, Region, new, 0, 0),
     (FileNotFoundError, _zinc.open, Region, new, 0, 0.01),
     (None, _zinc.anonymous, Region, 8, 0, b"", 0),
-    (None, _zinc.from_fd, Region, unnamed, 0),
+    (None, _zinc.from_fd, Region, unnamed.descriptor(), 0),
     (FileNotFoundError, _zinc.unlink, new, False),
     (None, _zinc.names),
     (None, _zinc.reclaim),
@@ -442,7 +442,7 @@ def test_with_closes_as_a_subclass_does(name: str) -> None:
 
 def test_notify_that_is_refused_has_an_errno() -> None:
     with zinc.SharedRegion.anonymous(1) as region:
-        descriptor = os.open(f"/proc/self/fd/{region.fileno()}", os.O_RDONLY)
+        descriptor = os.open(f"/proc/self/fd/{region.descriptor()}", os.O_RDONLY)
         try:
             reader = zinc.SharedRegion.from_fd(descriptor)
         finally:

@@ -107,7 +107,7 @@ def test_local_region_has_no_descriptor() -> None:
     assert bytes(region) == bytes(5)
     assert (region.notify(), region.try_wait(), region.metadata) == (1, True, b"")
     with pytest.raises(ValueError, match="no descriptor"):
-        region.fileno()
+        region.descriptor()
     region.close()
     with pytest.raises(ValueError, match="takes no metadata"):
         _zinc.anonymous(_zinc.SharedRegion, 5, _zinc.LOCAL, b"x", 0)

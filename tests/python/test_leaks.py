@@ -128,10 +128,10 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "open": (lambda p: zinc.open(p.name).close(), None),
     "open in time": (lambda p: zinc.open(p.name, timeout_ms=None).close(), None),
     "alone": (lambda p: p.region.alone, None),
-    "wait until alone": (lambda p: p.region.wait(30, until_alone=True), None),
+    "wait until alone": (lambda p: p.region.wait(0.01, until_alone=True), None),
     "open_or_create": (lambda p: zinc.open_or_create(p.name, 4096).close(), None),
     "anonymous": (lambda p: zinc.SharedRegion.anonymous(1, metadata=b"m"), None),
-    "from_fd": (lambda p: zinc.SharedRegion.from_fd(p.unnamed), None),
+    "from_fd": (lambda p: zinc.SharedRegion.from_fd(p.unnamed.descriptor()), None),
     "view that outlives": (lambda p: memoryview(zinc.create(f"{p.name}-2", 1)), None),
     "view that outlives close": (view_of_closed, None),
     "unlink of the object": (
@@ -182,7 +182,7 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "a with that fails at its end": (fail_to_close, RuntimeError),
     "unlink nothing": (lambda p: zinc.unlink(f"{p.name}-none"), FileNotFoundError),
     "unlink no region": (lambda p: zinc.unlink(f"{p.name}-wrong"), zinc.NotARegionError),
-    "descriptor of a named one": (lambda p: p.region.fileno(), ValueError),
+    "descriptor of a named one": (lambda p: p.region.descriptor(), ValueError),
     "wait before now": (lambda p: p.region.wait(-1), ValueError),
     "wait for a text": (lambda p: p.region.wait("1"), TypeError),  # type: ignore[arg-type]
     "wait after a text": (lambda p: p.region.wait(0, after="1"), TypeError),  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -205,7 +206,7 @@ def test_created_tells_which_call_it_was(name: str) -> None:
     with zinc.create(name, 8) as region, zinc.SharedRegion.anonymous(8) as anonymous:
         assert region.created
         assert anonymous.created
-        with zinc.SharedRegion.from_fd(anonymous) as same:
+        with zinc.SharedRegion.from_fd(anonymous.descriptor()) as same:
             assert not same.created
 
 
@@ -449,7 +450,7 @@ def test_anonymous_region() -> None:
         assert len(region) == 5000
         assert bytes(region.as_buffer()) == bytes(5000)
         assert repr(region).startswith("<zinc.SharedRegion anonymous, 5000 bytes at 0x")
-        descriptor = region.fileno()
+        descriptor = region.descriptor()
         with pytest.raises(PermissionError):
             os.ftruncate(descriptor, 4096)
         with pytest.raises(PermissionError):
@@ -457,13 +458,26 @@ def test_anonymous_region() -> None:
         with zinc.SharedRegion.from_fd(descriptor) as other:
             other.as_buffer()[0] = 4
             other.notify()
-            assert other.fileno() != descriptor
+            assert other.descriptor() != descriptor
         assert region.wait(0)
         assert region.as_buffer()[0] == 4
-        with zinc.SharedRegion.from_fd(region, readonly=True) as reader:
+        with zinc.SharedRegion.from_fd(region.descriptor(), readonly=True) as reader:
             assert memoryview(reader).readonly
     with pytest.raises(ValueError, match="closed"):
-        region.fileno()
+        region.descriptor()
+
+
+def test_what_polls_does_not_take_a_region_for_ready() -> None:
+    """The descriptor of memory can always be read: a loop that watched it would spin."""
+    with zinc.SharedRegion.anonymous(8) as region:
+        assert select.select([region.descriptor()], [], [], 0)[0]
+        for watch in (
+            lambda: select.select([region], [], [], 0),  # type: ignore[type-var]
+            lambda: select.poll().register(region),  # type: ignore[arg-type]
+            lambda: zinc.wait_any([region], 0, sentinels=[region]),  # type: ignore[type-var]
+        ):
+            with pytest.raises((TypeError, AttributeError)):
+                watch()
 
 
 def test_anonymous_region_through_a_socket_and_a_child(name: str) -> None:
@@ -471,7 +485,7 @@ def test_anonymous_region_through_a_socket_and_a_child(name: str) -> None:
 
     ours, theirs = socket.socketpair()
     with ours, theirs, zinc.SharedRegion.anonymous(100) as region:
-        socket.send_fds(ours, [b"x"], [region.fileno()])
+        socket.send_fds(ours, [b"x"], [region.descriptor()])
         _, (descriptor,), _, _ = socket.recv_fds(theirs, 1, 1)
         with zinc.SharedRegion.from_fd(descriptor) as received:
             os.close(descriptor)
@@ -479,8 +493,8 @@ def test_anonymous_region_through_a_socket_and_a_child(name: str) -> None:
             assert region.as_buffer()[0] == 5
         code = "import sys, zinc; r = zinc.SharedRegion.from_fd(int(sys.argv[1])); r.as_buffer()[1] = 6; r.notify()"
         subprocess.run(
-            [sys.executable, "-c", code, str(region.fileno())],
-            pass_fds=[region.fileno()],
+            [sys.executable, "-c", code, str(region.descriptor())],
+            pass_fds=[region.descriptor()],
             check=True,
         )
         assert region.as_buffer()[1] == 6
@@ -511,7 +525,7 @@ def test_from_fd_refuses_what_is_no_anonymous_region(name: str, tmp_path: Path) 
 
 def test_from_fd_refuses_what_can_change_its_size() -> None:
     with zinc.SharedRegion.anonymous(5000) as region:
-        image = os.pread(region.fileno(), 4096 + 5000, 0)
+        image = os.pread(region.descriptor(), 4096 + 5000, 0)
     for seals in (0, fcntl.F_SEAL_GROW, fcntl.F_SEAL_SHRINK):
         descriptor = os.memfd_create("image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.write(descriptor, image)
@@ -524,7 +538,7 @@ def test_from_fd_refuses_what_can_change_its_size() -> None:
 def test_nobody_adds_a_seal_to_an_anonymous_region() -> None:
     """One against writing would take notifications from all who have it."""
     with zinc.SharedRegion.anonymous(1) as region, pytest.raises(PermissionError):
-        fcntl.fcntl(region.fileno(), fcntl.F_ADD_SEALS, 0x10)  # F_SEAL_FUTURE_WRITE
+        fcntl.fcntl(region.descriptor(), fcntl.F_ADD_SEALS, 0x10)  # F_SEAL_FUTURE_WRITE
 
 
 def test_memory_of_a_reader_can_not_be_written(name: str) -> None:
@@ -539,7 +553,7 @@ def test_memory_of_a_reader_can_not_be_written(name: str) -> None:
         assert protection(region) == protection(unnamed) == "rw-s"
         with zinc.open(name, readonly=True) as reader:
             assert protection(reader) == "r--s"
-        with zinc.SharedRegion.from_fd(unnamed, readonly=True) as reader:
+        with zinc.SharedRegion.from_fd(unnamed.descriptor(), readonly=True) as reader:
             assert protection(reader) == "r--s"
 
 

@@ -184,7 +184,7 @@ for call in zinc.open, zinc.unlink:
     raise AssertionError(call)
 assert zinc.reclaim() == {{}}
 with zinc.SharedRegion.anonymous(5000) as region:   # needs no folder
-    assert zinc.SharedRegion.from_fd(region.fileno()).capacity == 5000
+    assert zinc.SharedRegion.from_fd(region.descriptor()).capacity == 5000
 assert not os.path.isdir("/dev/shm") or os.listdir("/dev/shm") == []
 """
     if " mqueue " in mount and "\tmqueue\n" not in Path("/proc/filesystems").read_text():

@@ -99,7 +99,7 @@ def test_loaded_is_a_handle_of_its_own(name: str, protocol: int) -> None:
         Frames.create(name, 8, metadata=b"m") as region,
         zinc.open(name, readonly=True) as reader,
         zinc.SharedRegion.anonymous(8) as unnamed,
-        zinc.SharedRegion.from_fd(unnamed.fileno(), readonly=True) as unnamed_reader,
+        zinc.SharedRegion.from_fd(unnamed.descriptor(), readonly=True) as unnamed_reader,
     ):
         region.rate = 30
         region.notify()
@@ -136,7 +136,7 @@ def test_pickle_of_what_is_gone(name: str) -> None:
     others = reading, os.open("/dev/null", os.O_RDWR), os.open("/dev/shm", os.O_RDONLY)
     region, unnamed = zinc.create(name, 8), zinc.SharedRegion.anonymous(8)
     pickles = sent(region), sent(unnamed)
-    descriptor = unnamed.fileno()
+    descriptor = unnamed.descriptor()
     region.unlink()
     for one in region, unnamed:
         one.close()
@@ -158,10 +158,10 @@ def test_pickle_of_what_is_gone(name: str) -> None:
         os.close(other)
     os.close(writing)
     with zinc.SharedRegion.anonymous(8) as another:
-        os.dup2(another.fileno(), descriptor)
+        os.dup2(another.descriptor(), descriptor)
         with pytest.raises(pickle.UnpicklingError, match="another"):
             pickle.loads(pickles[1])
-        if another.fileno() != descriptor:
+        if another.descriptor() != descriptor:
             os.close(descriptor)
 
 

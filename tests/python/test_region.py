@@ -149,7 +149,7 @@ def test_metadata_and_id_come_with_the_region(name: str) -> None:
         assert third.metadata == b"new"
         assert third.id != region.id
     with zinc.SharedRegion.anonymous(1, metadata=b"nameless") as region:
-        assert zinc.SharedRegion.from_fd(region.fileno()).metadata == b"nameless"
+        assert zinc.SharedRegion.from_fd(region.descriptor()).metadata == b"nameless"
     with zinc.create(name, 1) as region:
         assert region.metadata == b""
     with pytest.raises(ValueError, match=f"{name}.*2049 bytes of metadata.*2048"):
@@ -164,4 +164,6 @@ def test_methods_have_signatures_and_docstrings(method: str) -> None:
     assert inspect.signature(function).parameters["self"]
     assert len(function.__doc__) > 60
     if method == "wait":
-        assert str(inspect.signature(function)) == "(self, /, timeout_ms=1000, after=None, until_alone=False)"
+        assert str(inspect.signature(function)) == (
+            "(self, /, timeout_ms=1000, after=None, until_alone=False)"
+        )

@@ -74,7 +74,7 @@ def test_reader_that_nobody_knows_of_looks_often(tmp_path: Path, wait: str, call
     code = f"""
 import os, zinc
 region = zinc.SharedRegion.anonymous(1)
-descriptor = os.open(f"/proc/self/fd/{{region.fileno()}}", os.O_RDONLY)
+descriptor = os.open(f"/proc/self/fd/{{region.descriptor()}}", os.O_RDONLY)
 reader = zinc.SharedRegion.from_fd(descriptor)
 os.getppid()
 assert not {wait}

@@ -162,7 +162,7 @@ def release_the_last_view() -> Callable[[], object]:
 def attach() -> Callable[[], object]:
     region = region_with_memory()
     attached: list[zinc.SharedRegion] = []
-    return lambda: attached.append(zinc.SharedRegion.from_fd(region))
+    return lambda: attached.append(zinc.SharedRegion.from_fd(region.descriptor()))
 
 
 def reclaim() -> Callable[[], object]:

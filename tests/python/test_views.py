@@ -124,7 +124,7 @@ def test_memory_goes_at_once_if_no_view_is_left(name: str) -> None:
 
 def test_descriptor_goes_with_close_and_the_view_stays_valid() -> None:
     region = zinc.SharedRegion.anonymous(16)
-    place = Path(f"/proc/self/fd/{region.fileno()}")
+    place = Path(f"/proc/self/fd/{region.descriptor()}")
     inode = place.stat().st_ino
     address = region.address
     view = memoryview(region)
