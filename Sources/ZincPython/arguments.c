@@ -61,14 +61,18 @@ int zinc_convert_timeout(PyObject *timeout, uint64_t *deadline) {
     return 1;
 }
 
-int zinc_convert_after(PyObject *number, uint32_t *after) {
+static int convert(PyObject *number, uint32_t *result, const char *name) {
     PyObject *index = PyNumber_Index(number);
     if (!index) return 0;
     int overflow;
     long long value = PyLong_AsLongLongAndOverflow(index, &overflow);
     Py_DECREF(index);
-    *after = (uint32_t)value;
+    *result = (uint32_t)value;
     if (!overflow && value >= 0 && value <= UINT32_MAX) return 1;
-    PyErr_Format(PyExc_ValueError, "after must be 0 to 2**32 - 1, not %R", number);
+    PyErr_Format(PyExc_ValueError, "%s must be 0 to 2**32 - 1, not %R", name, number);
     return 0;
 }
+
+int zinc_convert_after(PyObject *number, uint32_t *after) { return convert(number, after, "after"); }
+
+int zinc_convert_kind(PyObject *number, void *kind) { return convert(number, kind, "kind"); }

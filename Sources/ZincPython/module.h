@@ -54,6 +54,9 @@ int zinc_convert_mode(PyObject *number, void *mode);
 /* Milliseconds from now, or None for ever, as a deadline for zinc_region_wait. */
 int zinc_convert_timeout(PyObject *timeout, uint64_t *deadline);
 
+/* For PyArg_ParseTuple: what a region's data is. */
+int zinc_convert_kind(PyObject *number, void *kind);
+
 /* A sequence for wait's `after`. */
 int zinc_convert_after(PyObject *number, uint32_t *after);
 

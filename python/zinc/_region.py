@@ -62,6 +62,7 @@ class SharedRegion(_zinc.SharedRegion):
         persistent: bool = False,
         reserve: bool = True,
         metadata: Buffer = b"",
+        kind: int = 0,
         exist: Literal["error", "replace"] = "error",
     ) -> Self:
         """Create a region of `capacity` zeroed bytes and attach to it.
@@ -71,18 +72,19 @@ class SharedRegion(_zinc.SharedRegion):
         of a `persistent` one when it is unlinked. The memory is taken at once; with
         ``reserve=False`` page by page when it is touched, which is a bus error where
         there is none left. `mode` are the permissions, as of a file. `metadata`, at most
-        2048 bytes, is kept beside the data for all who attach.
+        2048 bytes, is kept beside the data for all who attach, and so is `kind`, what the data
+        is: 0 bytes, 1 an array whose description is the metadata, yours from 1000.
 
         A living region that has the name is an error; with ``exist="replace"`` it loses the
         name, as by `unlink`, once the new one is complete: who is attached goes on with what
         they have.
 
         Raises FileExistsError if a living region has the name, ValueError for a name,
-        capacity, mode or metadata that can't be, OSError (ENOSPC) if the memory is not there,
+        capacity, mode, metadata or kind that can't be, OSError (ENOSPC) if the memory is not there,
         PermissionError and other OSErrors as the system says.
         """
         flags = _flags(persistent, reserve, exist)
-        return created(cls, name, capacity, flags, mode, False, metadata, 0)
+        return created(cls, name, capacity, flags, mode, False, metadata, kind)
 
     @classmethod
     def open_or_create(
@@ -94,30 +96,33 @@ class SharedRegion(_zinc.SharedRegion):
         persistent: bool = False,
         reserve: bool = True,
         metadata: Buffer = b"",
+        kind: int = 0,
         any_user: bool = False,
     ) -> Self:
         """Attach to the region of this name, and create it if there is none.
 
         Of several processes that do this at once one creates, the others open; `created`
         tells which it was. The arguments are those of `create` and `open`; what exists keeps
-        its own metadata.
+        its own metadata and kind.
 
         Raises FileExistsError if the region exists with another capacity, and what
         `create` and `open` raise.
         """
         flags = _flags(persistent, reserve) | (_zinc.ANY_USER if any_user else 0)
         # An interrupt leaves what the next call opens, and what another may have opened already.
-        return _zinc.create(cls, name, capacity, flags, mode, True, metadata, 0)
+        return _zinc.create(cls, name, capacity, flags, mode, True, metadata, kind)
 
     @classmethod
-    def anonymous(cls, capacity: int, *, reserve: bool = True, metadata: Buffer = b"") -> Self:
+    def anonymous(
+        cls, capacity: int, *, reserve: bool = True, metadata: Buffer = b"", kind: int = 0
+    ) -> Self:
         """Create a region of `capacity` zeroed bytes that has no name.
 
         It has no entry in /dev/shm and is not bound by its size; nobody can shrink it;
         it is gone with its last descriptor and mapping. It travels as its `descriptor()`,
         through a fork, ``pass_fds`` or a Unix socket, and `from_fd` attaches to it.
 
-        Raises ValueError for a capacity or metadata that can't be, OSError (ENOSPC) if
+        Raises ValueError for a capacity, metadata or kind that can't be, OSError (ENOSPC) if
         the memory is not there, and as the system says.
 
         >>> with SharedRegion.anonymous(8) as region:
@@ -126,7 +131,7 @@ class SharedRegion(_zinc.SharedRegion):
         ...         other.as_buffer()[0]
         7
         """
-        return _zinc.anonymous(cls, capacity, _flags(False, reserve), metadata, 0)
+        return _zinc.anonymous(cls, capacity, _flags(False, reserve), metadata, kind)
 
     @classmethod
     def from_fd(cls, fd: FileDescriptorLike, *, readonly: bool = False) -> Self:

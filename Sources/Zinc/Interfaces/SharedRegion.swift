@@ -34,19 +34,21 @@
     ///   - reserve: take the memory at once. Otherwise it is taken page by page at the
     ///     first touch, which is a bus error where there is none left.
     ///   - metadata: at most 2048 bytes to keep beside the data, for all who attach.
+    ///   - kind: what the data is; 0 bytes, 1 an array of numpy's, whose description is the
+    ///     metadata, yours from 1000.
     ///   - replace: a region that has the name loses it, once the new one is complete; who is
     ///     attached goes on with what they have, and is told, as by `unlink`.
     /// - Throws: `ZincError`: `alreadyExists`, `invalidArgument`, `noSpace`,
     ///   `notPermitted`, or as the system says.
     public static func create(
       _ name: String, capacity: Int, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      reserve: Bool = true, metadata: [UInt8] = [], replace: Bool = false
+      reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0, replace: Bool = false
     ) throws(ZincError) -> SharedRegion {
       let options = RegionOptions(
         mode: mode, isPersistent: isPersistent, reserve: reserve, replace: replace)
       return unsafe try attach("create", name) { path throws(Failure) in
         try unsafe metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
-          unsafe try Attachment.create(path, capacity: capacity, options.keeping(bytes))
+          unsafe try Attachment.create(path, capacity: capacity, options.keeping(bytes, kind))
         }
       }
     }
@@ -59,7 +61,7 @@
     /// - Throws: `ZincError` as `create` of a capacity.
     public static func create<Element: BitwiseCopyable>(
       _ name: String, contents: Span<Element>, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      metadata: [UInt8] = [], replace: Bool = false
+      metadata: [UInt8] = [], kind: UInt32 = 0, replace: Bool = false
     ) throws(ZincError) -> SharedRegion {
       let options = RegionOptions(
         mode: mode, isPersistent: isPersistent, reserve: true, replace: replace)
@@ -67,7 +69,7 @@
         try unsafe contents.withUnsafeBytes { (bytes) throws(Failure) in
           try unsafe metadata.span.withUnsafeBytes { (kept) throws(Failure) in
             unsafe try Attachment.create(
-              path, capacity: bytes.count, options.keeping(kept).beginning(with: bytes))
+              path, capacity: bytes.count, options.keeping(kept, kind).beginning(with: bytes))
           }
         }
       }
@@ -103,13 +105,13 @@
     ///   others of `create` and `open`.
     public static func openOrCreate(
       _ name: String, capacity: Int, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      reserve: Bool = true, metadata: [UInt8] = [], anyUser: Bool = false
+      reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0, anyUser: Bool = false
     ) throws(ZincError) -> SharedRegion {
       var options = RegionOptions(mode: mode, isPersistent: isPersistent, reserve: reserve)
       if anyUser { options.flags.insert(.anyUser) }
       return unsafe try attach("open or create", name) { path throws(Failure) in
         try unsafe metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
-          unsafe try Attachment.openOrCreate(path, capacity: capacity, options.keeping(bytes))
+          unsafe try Attachment.openOrCreate(path, capacity: capacity, options.keeping(bytes, kind))
         }
       }
     }
@@ -117,14 +119,16 @@
     /// Creates a region without a name: it has no entry in /dev/shm and is not bound by
     /// its size, nobody can shrink it, and it is gone with its last descriptor and
     /// mapping. It travels as its `descriptor`, through fork or a Unix socket.
-    public static func anonymous(capacity: Int, reserve: Bool = true, metadata: [UInt8] = [])
+    public static func anonymous(
+      capacity: Int, reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0
+    )
       throws(ZincError) -> SharedRegion
     {
       let options = RegionOptions(mode: 0o600, isPersistent: false, reserve: reserve)
       do throws(Failure) {
         return unsafe SharedRegion(
           try metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
-            unsafe try Attachment.createAnonymous(capacity: capacity, options.keeping(bytes))
+            unsafe try Attachment.createAnonymous(capacity: capacity, options.keeping(bytes, kind))
           })
       } catch {
         throw unsafe ZincError("create an anonymous region", nil, error)
@@ -271,6 +275,9 @@
     /// What `create` was given to keep. Who may write the region can change it, behind
     /// zinc's back: check what you read.
     public var metadata: [UInt8] { unsafe [UInt8](handle.pointee.metadata) }
+
+    /// What the data is, as `create` was told.
+    public var kind: UInt32 { unsafe handle.pointee.file.kind }
 
     /// The data can't be written through this value.
     public var isReadonly: Bool { unsafe handle.pointee.isReadonly }

@@ -28,8 +28,9 @@
   }
 
   /// The same, with metadata that has to last as long as the call they are for.
-  func keeping(_ metadata: UnsafeRawBufferPointer) -> RegionOptions {
+  func keeping(_ metadata: UnsafeRawBufferPointer, _ kind: UInt32) -> RegionOptions {
     var options = self
+    options.kind = kind
     unsafe options.metadata = unsafe metadata
     return options
   }
