@@ -22,13 +22,13 @@ import pytest
 import zinc
 from zinc import _zinc
 
-from .conftest import SHM, may_unshare, whole_folder
+from .conftest import ROOT, SHM, may_unshare, whole_folder
 from .hostile import HOSTILE
 
 pytest.importorskip("typer", reason="the command's libraries are not here")
 
 from zinc import _holders
-from zinc.command import doctor, inspection
+from zinc.command import doctor, inspection, lines
 
 COMMAND = (sys.executable, "-m", "zinc")
 
@@ -328,6 +328,35 @@ def test_others_regions_are_shown_as_far_as_they_may_be(name: str) -> None:
         assert region["memory"] == 8192
 
 
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        ((1 << 20) - 1, "1024.0 KiB"),
+        (1 << 20, "1.0 MiB"),
+        (1 << 34, "16.0 GiB"),
+        (2**64 - 1, "16.0 EiB"),
+    ],
+)
+def test_sizes_are_told_in_powers_of_1024(size: int, told: str) -> None:
+    assert lines.size_text(size) == told
+
+
+def test_commands_and_pages_have_one_system_of_units(name: str) -> None:
+    decimal = re.compile(r"\d[  ]?[kKMGT]B\b")
+    with zinc.create(name, 3 << 20, reserve=False):
+        listing = run("ls", name).stdout
+        assert re.search(rf"^{name} +3.0 MiB +4.0 KiB ", listing, re.MULTILINE)
+        for text in listing, run("info", name).stdout, run("doctor").stdout, run("gc").stdout:
+            assert not decimal.search(text), text
+    for page in (*ROOT.glob("README.md"), *ROOT.glob("docs/**/*.md")):
+        assert not decimal.search(page.read_text()), page
+
+
 # ---- data
 
 
@@ -530,7 +559,7 @@ def test_gc_frees_the_dead_and_says_so(name: str, killed: Callable[[str, int], N
     killed(name, 1 << 20)
     with zinc.create(f"{name}-living", 8):
         dry = run("gc", "--dry-run")
-        assert f"would free 1.1 MB  {name}\n" in dry.stdout
+        assert f"would free 1.0 MiB  {name}\n" in dry.stdout
         assert (SHM / f"zinc_{name}").exists()
         memory = os.stat(SHM / f"zinc_{name}").st_blocks * 512
         assert answer("gc", "--json")[name] == memory

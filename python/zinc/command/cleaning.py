@@ -7,11 +7,11 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.filesize import decimal
 
 from .._region import reclaim, unlink
 from . import inspection
 from .console import Json, error_text, print_json
+from .lines import size_text
 
 
 def rm(
@@ -61,7 +61,7 @@ def gc(
         print_json(freed)
         return
     for name, memory in sorted(freed.items()):
-        print(f"{'would free' if dry_run else 'freed'} {decimal(memory)}  {name}")
-    total = decimal(sum(freed.values()))
+        print(f"{'would free' if dry_run else 'freed'} {size_text(memory)}  {name}")
+    total = size_text(sum(freed.values()))
     noun = "region" if len(freed) == 1 else "regions"
     print(f"{len(freed)} dead {noun}, {total} {'to free' if dry_run else 'freed'}")

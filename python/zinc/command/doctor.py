@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from .._holders import read
 from .inspection import FOLDER
+from .lines import size_text
 
 Status = Literal["ok", "note", "bad"]
 
@@ -72,7 +73,7 @@ def room() -> Check:
     """How large is it, and how full?"""
     found = os.statvfs(FOLDER)
     size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
-    told = f"{mebibytes(free)} free of {mebibytes(size)}"
+    told = f"{size_text(free)} free of {size_text(size)}"
     if size <= 64 << 20:
         todo = (
             "that is what containers get unless they ask: docker run --shm-size=2g, an emptyDir "
@@ -187,7 +188,7 @@ def memory_limit() -> Check:
     if least is None:
         return Check("memory limit", "ok", "none of a control group")
     todo = "regions count against it; create refuses what does not fit"
-    return Check("memory limit", "note", mebibytes(least), todo)
+    return Check("memory limit", "note", size_text(least), todo)
 
 
 def huge_pages() -> Check:
@@ -223,8 +224,3 @@ def mappings() -> Check:
         todo = "a region takes one or two: sysctl vm.max_map_count=262144 for many"
         return Check("mappings", "note", text, todo)
     return Check("mappings", "ok", text)
-
-
-def mebibytes(size: int) -> str:
-    """Return a size as text."""
-    return f"{size / (1 << 20):,.0f} MiB"

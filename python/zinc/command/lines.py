@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-from rich.filesize import decimal
-
 from .inspection import Region
 
 STYLES = {"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "dim"}
@@ -24,13 +22,13 @@ def row(region: Region) -> list[str]:
 def cells(region: Region) -> list[str]:
     """Return what its line tells."""
     if region.problem:
-        used, told = decimal(region.memory), f"{region.owner} {region.mode:04o}: {region.problem}"
+        used, told = size_text(region.memory), f"{region.owner} {region.mode:04o}: {region.problem}"
         contents = region.state if region.layout is None else f"layout {region.layout}"
         if region.layout is not None:
             told = f"{attached_text(region)}; {told}"
         return [region.name, "", used, contents, "", "", "", told]
     rate = "" if not region.rate else f"{region.rate:,.0f}"
-    sizes = decimal(region.capacity), decimal(region.memory)
+    sizes = size_text(region.capacity), size_text(region.memory)
     counts = f"{region.sequence:,}", rate, age_text(region.age)
     return [region.name, *sizes, region.contents, *counts, attached_text(region)]
 
@@ -47,6 +45,14 @@ def attached_text(region: Region) -> str:
     if not shown:
         return f"? ({region.handles})" if region.handles else "?"
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
+
+
+def size_text(size: int) -> str:
+    """Return a size in words, in powers of 1024, as all of zinc tells sizes."""
+    if size < 1024:
+        return "1 byte" if size == 1 else f"{size} bytes"
+    power = (size.bit_length() - 1) // 10
+    return f"{size / 1024**power:.1f} {('KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB')[power - 1]}"
 
 
 def age_text(seconds: float) -> str:

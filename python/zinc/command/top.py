@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from rich.filesize import decimal
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,7 +15,7 @@ from textual.widgets import DataTable, Footer, Static
 
 from . import inspection
 from .inspection import Region
-from .lines import STYLES, row
+from .lines import STYLES, row, size_text
 
 BARS = " ▁▂▃▄▅▆▇█"
 HISTORY = 12  # looks that a sparkline shows
@@ -109,8 +108,8 @@ class Top(App[None]):
         size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
         own = sum(region.memory for region in self.before.values())
         dead = sum(region.state == "dead" for region in self.before.values())
-        told = f"{len(self.before)} regions, {decimal(own)}" + (f", {dead} dead" if dead else "")
-        return f"{told}  |  /dev/shm {decimal(size - free)} of {decimal(size)}  |  by {self.by}"
+        told = f"{len(self.before)} regions, {size_text(own)}" + (f", {dead} dead" if dead else "")
+        return f"{told}  |  /dev/shm {size_text(size - free)} of {size_text(size)}  |  by {self.by}"
 
 
 def sparkline(rates: Any) -> str:
