@@ -193,6 +193,41 @@ assert not os.path.isdir("/dev/shm") or os.listdir("/dev/shm") == []
 
 
 @may_unshare
+def test_folder_on_the_disk(tmp_path: Path) -> None:
+    """An ordinary folder in the place of the tmpfs: it works, as the documentation says."""
+    code = """
+import os, signal, subprocess, sys, zinc
+killed = "import os, zinc; r = zinc.create('dead', 5000); os.kill(os.getpid(), 9)"
+with zinc.create("a", 1 << 20) as region, zinc.open("a", readonly=True) as other:
+    region.as_buffer()[-1] = 7
+    region.notify()
+    assert other.wait(0) and other.as_buffer()[-1] == 7
+    assert region.used >= 1 << 20   # reserved
+    assert not region.alone
+    subprocess.run([sys.executable, "-c", killed])
+    assert list(zinc.reclaim()) == ["dead"]
+assert os.listdir("/dev/shm") == []
+"""
+    kind = subprocess.check_output(["stat", "-f", "-c", "%T", tmp_path], text=True).strip()
+    if kind not in ("ext2/ext3", "xfs", "btrfs", "overlayfs"):
+        pytest.skip(f"temporary files are on {kind} here")
+    run_mounted(f"mount --bind '{tmp_path}' /dev/shm", code)
+
+
+@may_unshare
+def test_folder_that_can_not_reserve() -> None:
+    code = """
+import errno, os, zinc
+try: zinc.create("a", 5000)
+except OSError as error: assert error.errno == errno.EOPNOTSUPP, error
+else: raise AssertionError("reserved")
+zinc.create("a", 5000, reserve=False).close()
+assert os.listdir("/dev/shm") == []
+"""
+    run_mounted("mount -t ramfs none /dev/shm", code)
+
+
+@may_unshare
 def test_without_proc() -> None:
     code = """
 import os, signal, zinc
