@@ -22,7 +22,7 @@ def test_kind_stays_with_the_region(name: str) -> None:
         assert region.kind == 2**32 - 1
     with (
         zinc.SharedRegion.anonymous(8, kind=1001) as region,
-        zinc.SharedRegion.from_fd(region.fileno()) as other,
+        zinc.SharedRegion.from_fd(region.descriptor()) as other,
     ):
         assert other.kind == 1001
     with zinc.create(name, 8) as region:
