@@ -549,9 +549,19 @@ def test_rm_spares_the_living(name: str, killed: Callable[[str, int], None]) -> 
         assert f'"{name}-none": not found' in done.stderr
         assert run("rm", name, "--force", "--dry-run").stdout == f"would remove {name}\n"
         assert (SHM / f"zinc_{name}").exists()
-        assert run("rm", name, "--force").stdout == f"removed {name}\n"
-        assert not (SHM / f"zinc_{name}").exists()
-        region.as_buffer()[0] = 1
+        with zinc.open(name) as other:
+            assert run("rm", name, "--force").stdout == f"removed {name}\n"
+            assert not (SHM / f"zinc_{name}").exists()
+            # As the help says: they are told once, go on, and share nothing with a new one.
+            assert region.try_wait()
+            assert not region.try_wait()
+            assert other.try_wait()
+            with zinc.create(name, 8) as new:
+                region.as_buffer()[0] = 1
+                region.notify()
+                assert other.try_wait()
+                assert other.as_buffer()[0] == 1
+                assert (new.as_buffer()[0], new.sequence) == (0, 0)
 
 
 @whole_folder

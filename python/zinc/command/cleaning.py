@@ -17,11 +17,18 @@ from .lines import size_text
 def rm(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names of regions.")],
     force: Annotated[
-        bool, typer.Option("--force", help="Living ones too, and what is no region.")
+        bool, typer.Option("--force", help="In use or not, and also what is no region.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
-    """Remove regions' names; who is attached is told, and goes on with the memory."""
+    """Remove the names of regions that nobody uses; with --force, whatever has the name.
+
+    With --force, processes that are attached keep their memory, its contents too, and can go on
+    notifying each other; it is freed when the last of them ends or closes it. Nobody else can
+    open it any more, and a new region may take the name: it shares nothing with the old one. They
+    get one notification, if this user may write the region and it has this zinc's layout; what
+    they make of it is theirs to say.
+    """
     failed = False
     for name in names:
         try:
