@@ -18,6 +18,8 @@ class Holder:
     """Its number, in the view of this process."""
     command: str
     """Its command line, or its name where it has none."""
+    program: str
+    """What it runs, in short: the script or module of a Python, else the program."""
     user: str
     """The name of its user, or the number where there is none."""
     since: float
@@ -53,7 +55,9 @@ def holders() -> dict[Inode, list[Holder]]:
             inodes = attached_files(entry)
             if inodes:
                 user = user_name(os.stat(f"/proc/{entry}").st_uid)
-                holder = Holder(int(entry), command(entry), user, beginning(entry))
+                words = command(entry)
+                began = beginning(entry)
+                holder = Holder(int(entry), " ".join(words), program(words), user, began)
                 for inode in inodes:
                     found.setdefault(inode, []).append(holder)
     return found
@@ -74,10 +78,32 @@ def attached_files(process: str) -> set[Inode]:
     return found
 
 
-def command(process: str) -> str:
-    """Return a process's command line, or its name where it has none."""
-    words = read(f"/proc/{process}/cmdline").rstrip("\0").split("\0")
-    return " ".join(words) or read(f"/proc/{process}/comm").strip()
+def command(process: str) -> list[str]:
+    """Return the words of a process's command line, or its name where it has none."""
+    text = read(f"/proc/{process}/cmdline").rstrip("\0")
+    return text.split("\0") if text else [read(f"/proc/{process}/comm").strip()]
+
+
+def program(words: list[str]) -> str:
+    """Return what a command line runs, in a word or two: `python -u x/train.py` is train.py."""
+    name = os.path.basename(words[0])
+    if not name.startswith(("python", "pypy")):
+        return name
+    rest = iter(words[1:])
+    for word in rest:
+        if not word.startswith("-") or word == "-":
+            return name if word == "-" else os.path.basename(word.rstrip("/"))
+        if word.startswith("--"):
+            if word == "--check-hash-based-pycs":
+                next(rest, "")
+            continue
+        # Letters may stand together; the first one that takes a value ends them.
+        letter = next((at for at, c in enumerate(word) if c in "cmXW"), None)
+        if letter is not None:
+            value = word[letter + 1 :] or next(rest, "")
+            if word[letter] in "cm":
+                return (value or name) if word[letter] == "m" else f"{name} -c"
+    return name
 
 
 def beginning(process: str) -> float:

@@ -773,6 +773,40 @@ def test_help_of_each_command() -> None:
         assert run(command, "--help").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("python train.py", "train.py"),
+        ("/usr/bin/python3.11 -u -X dev -Wd /opt/app/train.py --epochs 3", "train.py"),
+        ("python -m pkg.mod -c x", "pkg.mod"),
+        ("python3 -uIm pkg.mod", "pkg.mod"),
+        ("python3 -mpkg.mod", "pkg.mod"),
+        ("python --check-hash-based-pycs never app/", "app"),
+        ("python3 -W ignore -c code train.py", "python3 -c"),
+        ("python3 -", "python3"),
+        ("python3", "python3"),
+        ("python3 -m", "python3"),
+        ("/usr/bin/redis-server *:6379", "redis-server"),
+    ],
+)
+def test_processes_are_named_after_their_script(line: str, told: str) -> None:
+    assert _holders.program(line.split(" ")) == told
+
+
+def test_ls_names_the_script(name: str, tmp_path: Path) -> None:
+    script = tmp_path / "train it.py"
+    script.write_text(f"import zinc; r = zinc.create({name!r}, 8); print(flush=True); input()")
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-u", str(script)]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert f" {process.pid} train it.py (" in run("ls", name).stdout
+        (seen,) = listed(name)["holders"]
+        assert (seen["program"], seen["command"]) == ("train it.py", " ".join(command))
+        process.communicate(b"\n")
+
+
 def test_inspection_knows_attach_locks_from_others() -> None:
     line = "1: OFDLCK ADVISORY  READ -1 00:1a:166020 0 0"
     assert _holders.attach_lock(line) == (os.makedev(0, 0x1A), 166020)

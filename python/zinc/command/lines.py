@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from .inspection import Region
 
 STYLES = {"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "dim"}
@@ -39,9 +37,7 @@ def attached_text(region: Region) -> str:
         return "dead"
     if region.state == "unattached":
         return f"nobody, {'persistent' if region.persistent else 'kept'}"
-    shown = [
-        f"{h.pid} {os.path.basename(h.command.split(' ')[0])} ({h.user})" for h in region.holders
-    ]
+    shown = [f"{h.pid} {h.program} ({h.user})" for h in region.holders]
     if not shown:
         return f"? ({region.handles})" if region.handles else "?"
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
