@@ -145,6 +145,26 @@ def test_ls_takes_a_pattern_of_names(name: str) -> None:
         assert f"{name}-b1" not in run("ls", f"{name}-a*").stdout
 
 
+def test_ls_sorts(name: str) -> None:
+    with (
+        zinc.create(f"{name}-b", 3 << 20, reserve=False),
+        zinc.create(f"{name}-a", 1 << 20),
+        zinc.create(f"{name}-c", 8),
+    ):
+        for order, expected in {
+            (): "abc",
+            ("--sort", "name"): "abc",
+            ("--sort", "size"): "bac",
+            ("--sort", "used"): "acb",
+            ("--sort", "age"): "cab",
+        }.items():
+            found = answer("ls", f"{name}-*", "--json", *order)
+            assert "".join(region["name"][-1] for region in found) == expected
+            lines = run("ls", f"{name}-*", *order).stdout.splitlines()[1:]
+            assert "".join(line.split()[0][-1] for line in lines) == expected
+    assert run("ls", "--sort", "colour").returncode == 2
+
+
 @whole_folder
 def test_ls_marks_dead_persistent_and_what_is_no_region(
     name: str, killed: Callable[[str, int], None]

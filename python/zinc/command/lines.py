@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Callable
+from typing import Any
+
 from .inspection import Region
 
 STYLES = {"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "dim"}
+
+
+class Order(enum.StrEnum):
+    """What regions are sorted by."""
+
+    NAME = "name"
+    SIZE = "size"
+    USED = "used"
+    RATE = "rate"
+    AGE = "age"
+
+
+SORTED_BY: dict[Order, Callable[[Region], Any]] = {
+    Order.NAME: lambda region: region.name,
+    Order.SIZE: lambda region: -region.capacity,
+    Order.USED: lambda region: -region.memory,
+    Order.RATE: lambda region: -(region.rate or 0),
+    Order.AGE: lambda region: region.age,
+}
 
 
 def plain(text: str) -> str:

@@ -17,13 +17,16 @@ from . import doctor as machine
 from . import inspection
 from .console import Json, Name, fail, notes, out, print_json, print_table
 from .inspection import Region
-from .lines import STYLES, age_text, plain, row
+from .lines import SORTED_BY, STYLES, Order, age_text, plain, row
 
 
 def ls(
     pattern: Annotated[
         str, typer.Argument(metavar="PATTERN", help="Of names, as a shell's: 'frames-*'.")
     ] = "*",
+    sort: Annotated[
+        Order, typer.Option(help="The largest, busiest or youngest first.")
+    ] = Order.NAME,
     as_json: Json = False,
 ) -> None:
     """List the regions of this machine, or those whose names match.
@@ -33,6 +36,7 @@ def ls(
     """
     found = inspection.regions(interval=0.1)
     found = [region for region in found if fnmatch.fnmatchcase(region.name, pattern)]
+    found.sort(key=SORTED_BY[sort])
     if as_json:
         print_json([region.as_json() for region in found])
         return

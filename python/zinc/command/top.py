@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -15,18 +14,10 @@ from textual.widgets import DataTable, Footer, Static
 
 from . import inspection
 from .inspection import Region
-from .lines import STYLES, row, size_text
+from .lines import SORTED_BY, STYLES, Order, row, size_text
 
 BARS = " ▁▂▃▄▅▆▇█"
 HISTORY = 12  # looks that a sparkline shows
-
-SORTED_BY: dict[str, Callable[[Region], Any]] = {
-    "name": lambda region: region.name,
-    "size": lambda region: -region.capacity,
-    "used": lambda region: -region.memory,
-    "rate": lambda region: -(region.rate or 0),
-    "age": lambda region: region.age,
-}
 
 
 class Top(App[None]):
@@ -48,7 +39,7 @@ class Top(App[None]):
         super().__init__()
         self.interval = interval
         self.table: DataTable[Text] = DataTable(cursor_type="row")
-        self.by = "rate"
+        self.by = Order.RATE
         self.before: dict[str, Region] = {}
         self.looked = time.monotonic()
         self.rates: dict[tuple[str, int], deque[float]] = {}
@@ -69,7 +60,7 @@ class Top(App[None]):
 
     def action_sort(self, by: str) -> None:
         """Sort by something else."""
-        self.by = by
+        self.by = Order(by)
         self.draw()
 
     def look(self) -> None:
