@@ -377,6 +377,24 @@ def test_commands_and_pages_have_one_system_of_units(name: str) -> None:
         assert not decimal.search(page.read_text()), page
 
 
+@pytest.mark.skipif(not (ROOT / "docs").exists(), reason="the documentation is not here")
+def test_json_has_the_fields_that_are_documented(name: str) -> None:
+    page = (ROOT / "docs/reference/command.md").read_text()
+    types = {"text": str, "number": (int, float), "boolean": bool, "list": list, "null": type(None)}
+    rows = re.findall(r"^\| `(\w+)` \| ([\w ]+) \|", page, re.MULTILINE)
+    with zinc.create(name, 8):
+        told = answer("info", name, "--json")
+        assert {*told} == {field for field, _ in rows}
+        for field, kinds in rows:
+            assert any(isinstance(told[field], types[kind]) for kind in kinds.split(" or ")), field  # type: ignore[arg-type]
+        assert {*listed(name)} == {*told} - {"head"}
+        (line,) = re.findall(r"^\| `holders` .*", page, re.MULTILINE)
+        assert {*told["holders"][0]} == {*re.findall(r"`(\w+)`", line)} - {"holders"}
+    (texts,) = re.findall(r"`doctor` prints(.*?)`gc`", page, re.DOTALL)
+    fields = {*re.findall(r"`(\w+)`", texts)} - {"ok", "note", "bad"}
+    assert all({*check} == fields for check in answer("doctor", "--json"))
+
+
 # ---- data
 
 
