@@ -71,10 +71,10 @@ def title(region: _zinc.SharedRegion) -> str:
 def reduce_region(region: _zinc.SharedRegion) -> Any:
     """Pickle a reference, and keep the region until it is loaded. ValueError if it is closed."""
     # What a subclass has of its own, in its __dict__, its __slots__ or as it says itself.
-    return load_region, (type(region), *_place(region)), region.__getstate__()
+    return load_region, (type(region), *place_of(region)), region.__getstate__()
 
 
-def _place(region: _zinc.SharedRegion) -> tuple[Any, ...]:
+def place_of(region: _zinc.SharedRegion) -> tuple[Any, ...]:
     """Say where a region is, for `load_region`, and keep it until that is asked."""
     if region.closed:
         raise ValueError(f"pickle {title(region)}: it is closed, and can't be attached to")
@@ -117,7 +117,7 @@ def load_region(
 
 
 def _arrived(region: _zinc.SharedRegion, is_kept: bool) -> None:
-    """Give back what `_place` took: whoever loads a reference is attached by itself."""
+    """Give back what `place_of` took: whoever loads a reference is attached by itself."""
     if is_kept:
         with contextlib.suppress(PermissionError, ValueError):  # may only read; closed meanwhile
             region.give_back()
@@ -155,6 +155,25 @@ def remember(region: _zinc.SharedRegion) -> None:
     _attached.setdefault((region.id, region.readonly), region)
 
 
+def region_from(place: tuple[Any, ...]) -> SharedRegion:
+    """Attach to where `place_of` says, or go on with what is attached here already."""
+    _, _, identity, readonly, is_kept = place
+    region = _attached.get((identity, readonly))
+    if region is None or region.closed:
+        region = _attached[identity, readonly] = load_region(*place)
+    else:
+        _arrived(region, is_kept)
+    return cast("SharedRegion", region)
+
+
+def region_at(address: int) -> SharedRegion | None:
+    """Return the region that arrays or tensors are in here and that this address is in."""
+    for region in list(_attached.values()):
+        if not region.closed and 0 <= address - region.address < region.capacity:
+            return cast("SharedRegion", region)
+    return None
+
+
 def region_of(array: object) -> SharedRegion | None:
     """Return the region that an array is in, whatever kind of view it is; None for none.
 
@@ -182,11 +201,15 @@ def reduce_array(array: numpy.ndarray[Any, Any], protocol: int = 4) -> Any:
     """Pickle a reference to an array's memory, whatever kind of array it is; by value where it
     is in no region, or in one that is closed here.
     """  # noqa: D205
-    if array.base is None or (region := region_of(array)) is None or region.closed:
+    if array.base is None:
         return array.__reduce_ex__(protocol)
-    offset = array.__array_interface__["data"][0] - region.address
-    view = array.shape, array.dtype, offset, array.strides, array.flags.writeable
-    return load_array, (type(array), (type(region), *_place(region)), *view)
+    address = array.__array_interface__["data"][0]
+    region = region_of(array) or region_at(address)
+    if region is None or region.closed:
+        return array.__reduce_ex__(protocol)
+    view = array.shape, array.dtype, address - region.address, array.strides
+    place = type(region), *place_of(region)
+    return load_array, (type(array), place, *view, array.flags.writeable)
 
 
 def load_array(
@@ -201,12 +224,7 @@ def load_array(
     """Attach to the region of an array that was pickled, and return it there."""
     import numpy
 
-    _, _, identity, readonly, is_kept = place
-    region = _attached.get((identity, readonly))
-    if region is None or region.closed:
-        region = _attached[identity, readonly] = load_region(*place)
-    else:
-        _arrived(region, is_kept)
+    region = region_from(place)
     array = numpy.ndarray.__new__(cls, shape, dtype, memoryview(region), offset, strides)
     array.flags.writeable = is_writeable
     return array

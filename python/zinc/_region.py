@@ -195,17 +195,57 @@ class SharedRegion(_zinc.SharedRegion):
         from ._numpy import numpy
 
         kind = numpy.dtype(numpy.uint8 if dtype is None else dtype)
-        start = operator.index(offset)
-        sizes = [-1] if shape is None else sizes_of(shape)
-        room = self.capacity - start
-        needed = kind.itemsize
-        for size in sizes:
-            if size != -1:
-                needed *= size
+        why = None
         if kind.hasobject:
             why = "addresses of Python objects mean nothing to other processes"
         elif not kind.itemsize:
             why = "its elements have no bytes"
+        start = operator.index(offset)
+        sizes = self._fit("as_numpy", kind, kind.itemsize, shape, start, why)
+        _reference.remember(self)
+        return numpy.ndarray(sizes, kind, memoryview(self), start)
+
+    def as_torch(
+        self, dtype: Any = None, shape: _Shape | None = None, offset: SupportsIndex = 0
+    ) -> Any:
+        """Return a `torch.Tensor` of the data itself, no copy; it stays valid after close.
+
+        `dtype` is one of torch's, ``torch.uint8`` by default; `shape` and `offset` as for
+        `as_numpy`. Under multiprocessing (``torch.multiprocessing`` and data loaders, too) it
+        and its views go to other processes as references to the region, where torch alone
+        would copy them to memory of its own. One that requires a gradient goes torch's way.
+
+        Raises ValueError for what as_numpy refuses, and if the region is read-only here: torch
+        knows no such tensors, and a write would be a segmentation fault. Imports torch.
+        """
+        from . import _torch
+
+        kind = _torch.torch.uint8 if dtype is None else dtype
+        start = operator.index(offset)
+        why = None
+        if self.readonly:
+            why = "torch has no read-only tensors; open it for writing, or use as_numpy"
+        sizes = self._fit("as_torch", kind, kind.itemsize, shape, start, why)
+        return _torch.tensor(self, kind, sizes, start)
+
+    def _fit(
+        self,
+        call: str,
+        kind: object,
+        itemsize: int,
+        shape: _Shape | None,
+        start: int,
+        why: str | None,
+    ) -> list[int]:
+        """Return the dimensions, with a size for the one that is -1. ValueError, or for `why`."""
+        sizes = [-1] if shape is None else sizes_of(shape)
+        room = self.capacity - start
+        needed = itemsize
+        for size in sizes:
+            if size != -1:
+                needed *= size
+        if why is not None:
+            pass
         elif start < 0 or min(sizes, default=0) < -1 or sizes.count(-1) > (needed > 0):
             why = "nothing may be negative, but for one dimension of -1 that others leave bytes for"
         elif needed > room:
@@ -213,9 +253,8 @@ class SharedRegion(_zinc.SharedRegion):
         else:
             if -1 in sizes:
                 sizes[sizes.index(-1)] = room // needed
-            _reference.remember(self)
-            return numpy.ndarray(sizes, kind, memoryview(self), start)
-        where = f"{self._title}, as_numpy from byte {start} on"
+            return sizes
+        where = f"{self._title}, {call} from byte {start} on"
         raise ValueError(f"{where}, {kind!r} of shape {tuple(sizes)}: {why}")
 
     def holders(self) -> list[Holder]:
