@@ -1,4 +1,4 @@
-/* How much memory a region really has, and giving some of it back. */
+/* How much memory a region really has, giving some of it back, and what its pages are. */
 #include "region.h"
 
 PyObject *region_used(Region *self, void *unused) {
@@ -37,4 +37,15 @@ PyObject *region_trim(Region *self, PyObject *args, PyObject *keywords) {
     Py_END_ALLOW_THREADS region_end(self);
     if (status < 0) return zinc_raise(PyType_GetModuleState(self->export_type), status);
     Py_RETURN_NONE;
+}
+
+PyObject *zinc_module_shortfall(PyObject *module, PyObject *args) {
+    ModuleState *state = PyModule_GetState(module);
+    PyObject *object;
+    unsigned flag;
+    if (!PyArg_ParseTuple(args, "O!I:shortfall", state->region_type, &object, &flag)) return NULL;
+    Region *self = (Region *)object;
+    ZincHandle handle = region_begin(self);
+    if (!handle) return NULL;
+    return region_ended(self, PyUnicode_FromString(zinc_region_shortfall(handle, flag)));
 }

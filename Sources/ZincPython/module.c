@@ -50,6 +50,8 @@ static int module_exec(PyObject *module) {
     if (PyModule_AddIntConstant(module, "SPARSE", ZINC_SPARSE) < 0) return -1;
     if (PyModule_AddIntConstant(module, "LOCAL", ZINC_LOCAL) < 0) return -1;
     if (PyModule_AddIntConstant(module, "REPLACE", ZINC_REPLACE) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "HUGEPAGES", ZINC_HUGEPAGES) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "PREFAULT", ZINC_PREFAULT) < 0) return -1;
     if (PyModule_AddIntConstant(module, "READONLY", ZINC_READONLY) < 0) return -1;
     if (PyModule_AddIntConstant(module, "ANY_USER", ZINC_ANY_USER) < 0) return -1;
     if (PyModule_AddIntConstant(module, "FORCE", ZINC_FORCE) < 0) return -1;
@@ -82,6 +84,7 @@ static PyMethodDef module_methods[] = {
      "anonymous(cls, capacity, flags, metadata, kind, contents=None)"},
     {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags, timeout_ms)"},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
+    {"shortfall", zinc_module_shortfall, METH_VARARGS, "shortfall(region, flag) -> why"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},
     {"reclaim", zinc_module_reclaim, METH_NOARGS, "reclaim() -> {name: bytes}"},
     {"names", zinc_module_names, METH_NOARGS, "names() -> [name]"},

@@ -27,6 +27,7 @@ PyObject *zinc_module_create(PyObject *module, PyObject *args);
 PyObject *zinc_module_anonymous(PyObject *module, PyObject *args);
 PyObject *zinc_module_open(PyObject *module, PyObject *args);
 PyObject *zinc_module_from_fd(PyObject *module, PyObject *args);
+PyObject *zinc_module_shortfall(PyObject *module, PyObject *args);
 PyObject *zinc_module_unlink(PyObject *module, PyObject *args);
 PyObject *zinc_module_reclaim(PyObject *module, PyObject *unused);
 PyObject *zinc_module_names(PyObject *module, PyObject *unused);

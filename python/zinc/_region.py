@@ -64,6 +64,8 @@ class SharedRegion(_zinc.SharedRegion):
         metadata: Buffer = b"",
         kind: int = 0,
         exist: Literal["error", "replace"] = "error",
+        hugepages: bool = False,
+        prefault: bool = False,
     ) -> Self:
         """Create a region of `capacity` zeroed bytes and attach to it.
 
@@ -79,12 +81,18 @@ class SharedRegion(_zinc.SharedRegion):
         name, as by `unlink`, once the new one is complete: who is attached goes on with what
         they have.
 
+        With `hugepages` the region has huge pages, and with `prefault` its pages are touched
+        in this call, so that no loop pays for the first touch. Both are for who attaches, too:
+        each process maps for itself. Where the system can't do one of them, a RuntimeWarning
+        says why and what to do, and the region is as good.
+
         Raises FileExistsError if a living region has the name, ValueError for a name,
         capacity, mode, metadata or kind that can't be, OSError (ENOSPC) if the memory is not there,
         PermissionError and other OSErrors as the system says.
         """
-        flags = _flags(persistent, reserve, exist)
-        return created(cls, name, capacity, flags, mode, False, metadata, kind)
+        flags = _flags(persistent, reserve, exist) | _page_flags(hugepages, prefault)
+        region = created(cls, name, capacity, flags, mode, False, metadata, kind)
+        return _warned(region, flags)
 
     @classmethod
     def open_or_create(
@@ -98,6 +106,8 @@ class SharedRegion(_zinc.SharedRegion):
         metadata: Buffer = b"",
         kind: int = 0,
         any_user: bool = False,
+        hugepages: bool = False,
+        prefault: bool = False,
     ) -> Self:
         """Attach to the region of this name, and create it if there is none.
 
@@ -109,18 +119,28 @@ class SharedRegion(_zinc.SharedRegion):
         `create` and `open` raise.
         """
         flags = _flags(persistent, reserve) | (_zinc.ANY_USER if any_user else 0)
+        flags |= _page_flags(hugepages, prefault)
         # An interrupt leaves what the next call opens, and what another may have opened already.
-        return _zinc.create(cls, name, capacity, flags, mode, True, metadata, kind)
+        region = _zinc.create(cls, name, capacity, flags, mode, True, metadata, kind)
+        return _warned(region, flags)
 
     @classmethod
     def anonymous(
-        cls, capacity: int, *, reserve: bool = True, metadata: Buffer = b"", kind: int = 0
+        cls,
+        capacity: int,
+        *,
+        reserve: bool = True,
+        metadata: Buffer = b"",
+        kind: int = 0,
+        hugepages: bool = False,
+        prefault: bool = False,
     ) -> Self:
         """Create a region of `capacity` zeroed bytes that has no name.
 
         It has no entry in /dev/shm and is not bound by its size; nobody can shrink it;
         it is gone with its last descriptor and mapping. It travels as its `descriptor()`,
         through a fork, ``pass_fds`` or a Unix socket, and `from_fd` attaches to it.
+        `hugepages` and `prefault` are as in `create`.
 
         Raises ValueError for a capacity, metadata or kind that can't be, OSError (ENOSPC) if
         the memory is not there, and as the system says.
@@ -131,16 +151,25 @@ class SharedRegion(_zinc.SharedRegion):
         ...         other.as_buffer()[0]
         7
         """
-        return _zinc.anonymous(cls, capacity, _flags(False, reserve), metadata, kind)
+        flags = _flags(False, reserve) | _page_flags(hugepages, prefault)
+        return _warned(_zinc.anonymous(cls, capacity, flags, metadata, kind), flags)
 
     @classmethod
-    def from_fd(cls, fd: FileDescriptorLike, *, readonly: bool = False) -> Self:
+    def from_fd(
+        cls,
+        fd: FileDescriptorLike,
+        *,
+        readonly: bool = False,
+        hugepages: bool = False,
+        prefault: bool = False,
+    ) -> Self:
         """Attach to an anonymous region by a descriptor, which stays the caller's.
 
-        Read-only, too, if the descriptor is. Raises `NotARegionError` if it leads to
-        something else, OSError as the system says.
+        Read-only, too, if the descriptor is; `hugepages` and `prefault` are as in `open`.
+        Raises `NotARegionError` if it leads to something else, OSError as the system says.
         """
-        return _zinc.from_fd(cls, fd, _zinc.READONLY if readonly else 0)
+        flags = (_zinc.READONLY if readonly else 0) | _page_flags(hugepages, prefault)
+        return _warned(_zinc.from_fd(cls, fd, flags), flags)
 
     @classmethod
     def open(
@@ -150,6 +179,8 @@ class SharedRegion(_zinc.SharedRegion):
         readonly: bool = False,
         any_user: bool = False,
         timeout_ms: float | None = 0,
+        hugepages: bool = False,
+        prefault: bool = False,
     ) -> Self:
         """Attach to the living region of this name.
 
@@ -157,6 +188,8 @@ class SharedRegion(_zinc.SharedRegion):
         another user is refused unless `any_user`. If there is no such region yet, waits
         `timeout_ms` milliseconds for somebody to create it (0 only looks, None waits for
         ever). Other threads run meanwhile, and signal handlers, too: Ctrl-C ends the wait.
+        `hugepages` and `prefault` are as in `create`, for this process; to touch all pages of a
+        region that was created with ``reserve=False`` takes all its memory.
 
         Raises FileNotFoundError if no living region has the name, after a wait too: code
         that copes with a missing one copes with a late one. What is there and can't be opened
@@ -169,7 +202,8 @@ class SharedRegion(_zinc.SharedRegion):
         FileNotFoundError: [Errno 2] wait for "docs-late": not found; nobody who lives ...
         """
         flags = (_zinc.READONLY if readonly else 0) | (_zinc.ANY_USER if any_user else 0)
-        return _zinc.open(cls, name, flags, timeout_ms)
+        flags |= _page_flags(hugepages, prefault)
+        return _warned(_zinc.open(cls, name, flags, timeout_ms), flags)
 
     def as_numpy(
         self,
@@ -403,6 +437,25 @@ def _flags(persistent: bool, reserve: bool, exist: str = "error") -> int:
         raise ValueError(f"exist is 'error', 'replace' or, for zinc.array, 'open', not {exist!r}")
     flags = (_zinc.PERSISTENT if persistent else 0) | (0 if reserve else _zinc.SPARSE)
     return flags | (_zinc.REPLACE if exist == "replace" else 0)
+
+
+def _page_flags(hugepages: bool, prefault: bool) -> int:
+    return (_zinc.HUGEPAGES if hugepages else 0) | (_zinc.PREFAULT if prefault else 0)
+
+
+def _warned(region: _Region, flags: int) -> _Region:
+    """Warn the caller's caller of what the system could not do of these flags; give the region."""
+    for name, flag in ("hugepages", _zinc.HUGEPAGES), ("prefault", _zinc.PREFAULT):
+        if flags & flag and (why := _zinc.shortfall(region, flag)):
+            import warnings
+
+            try:
+                message = f"{region._title}, {name}: {why}"
+                warnings.warn(message, RuntimeWarning, stacklevel=3)
+            except BaseException:
+                discard(region) if region.created else region.close()
+                raise
+    return region
 
 
 def unlink(name: str, *, force: bool = False, if_unused: bool = False) -> None:

@@ -76,6 +76,7 @@ static void nulls(void) {
     EXPECT(zinc_region_is_linked(NULL) == 0);
     EXPECT(zinc_region_is_created(NULL) == 0);
     EXPECT(zinc_region_used(NULL, NULL) == -EINVAL);
+    EXPECT(strcmp(zinc_region_shortfall(NULL, ZINC_HUGEPAGES), "") == 0);
     EXPECT(zinc_region_trim(NULL, 0, 0) == -EINVAL);
     EXPECT(zinc_region_give_back(NULL) == -EINVAL);
     EXPECT(strcmp(zinc_region_name(NULL), "") == 0);

@@ -651,11 +651,7 @@ def test_doctor_finds_this_machine_fit() -> None:
         "RemoveIPC",
         "huge pages",
     }
-    assert all(
-        check["meaning"]
-        for check in found
-        if check["status"] == "note" and check["found"] != "none for shared memory"
-    )
+    assert all(check["meaning"] for check in found if check["status"] == "note")
     assert run("doctor").returncode == 0
 
 
@@ -666,6 +662,9 @@ def test_doctor_finds_this_machine_fit() -> None:
         ("mount -t tmpfs -o size=64m,mode=1777 none /dev/shm", "room", "note", "--shm-size"),
         ("mount -t tmpfs -o mode=0777 none /dev/shm", "permissions", "bad", "chmod 1777"),
         ("mount -t ramfs none /dev/shm", "/dev/shm", "bad", "mount -t tmpfs"),
+        ("mount -t tmpfs none /dev/shm", "huge pages", "note", "remount,huge=within_size"),
+        ("mount -t tmpfs -o huge=advise none /dev/shm", "huge pages", "ok", "hugepages=True"),
+        ("mount -t tmpfs -o huge=within_size none /dev/shm", "huge pages", "ok", ""),
     ],
 )
 def test_doctor_tells_what_is_wrong(mount: str, check: str, status: str, told: str) -> None:
@@ -677,6 +676,35 @@ def test_doctor_tells_what_is_wrong(mount: str, check: str, status: str, told: s
     assert found["status"] == status
     assert told in found["meaning"]
     assert done.returncode == (1 if status == "bad" else 0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "mount", "named", "anonymous"),
+    [
+        ("always within_size advise [never] deny force", "huge=always", "always", "never"),
+        ("always within_size advise [never] deny force", "size=1g", "never", "never"),
+        ("always [within_size] advise never deny force", "size=1g", "never", "within_size"),
+        ("always within_size advise never [deny] force", "huge=always", "deny", "deny"),
+        ("always within_size advise never deny [force]", "size=1g", "force", "force"),
+    ],
+)
+def test_doctor_tells_which_setting_of_huge_pages_counts(
+    monkeypatch: pytest.MonkeyPatch, setting: str, mount: str, named: str, anonymous: str
+) -> None:
+    answers = {
+        doctor.SHARED_PAGES: setting,
+        "/proc/mounts": f"none /dev/shm tmpfs rw,huge=never 0 0\nnone /dev/shm tmpfs rw,{mount} 0 0",
+    }
+    monkeypatch.setattr(doctor, "read", lambda path: answers.get(path, ""))
+    assert doctor.huge_pages().found == f"{named}, in /dev/shm"
+    assert doctor.anonymous_huge_pages().found == anonymous
+    for check in doctor.huge_pages(), doctor.anonymous_huge_pages():
+        is_well = check.found.partition(",")[0] in ("always", "within_size", "force")
+        assert (check.status, check.meaning == "") == ("ok" if is_well else "note", is_well)
+    monkeypatch.setattr(doctor, "read", lambda path: "")
+    assert (
+        doctor.huge_pages().found == doctor.anonymous_huge_pages().found == "this system has none"
+    )
 
 
 def test_doctor_reads_what_logind_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -163,6 +163,17 @@ import Zinc
     #expect(throws: ZincError.self) { try region.trim(-1..<1) }
   }
 
+  @Test func pagesAreTouchedInTheCall() throws {
+    let region = try SharedRegion.create(uniqueName(), capacity: 8 << 20, pages: .prefaulted)
+    #expect(region.shortfall == nil)
+    let small = try SharedRegion.anonymous(capacity: 1, pages: [.huge, .prefaulted])
+    #expect(small.shortfall?.contains("huge page") == true)
+    let sparse = #expect(throws: ZincError.self) {
+      _ = try SharedRegion.anonymous(capacity: 1, reserve: false, pages: .huge)
+    }
+    #expect(sparse?.code == .invalidArgument)
+  }
+
   @Test func onlyWhoCreatedItIsToldSo() throws {
     let name = uniqueName()
     let first = try SharedRegion.openOrCreate(name, capacity: 1)

@@ -277,6 +277,38 @@ static inline int32_t czinc_mmap(int32_t fd, uintptr_t length, int32_t protectio
     return address == MAP_FAILED ? -errno : 0;
 }
 
+/* The same at a multiple of `alignment`: in the middle of more address space, which goes again. */
+static inline int32_t czinc_mmap_aligned(int32_t fd, uintptr_t length, int32_t protection,
+                                         uintptr_t alignment, void *_Nullable *_Nonnull out) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t whole = (length + page - 1) / page * page;
+    char *start =
+        mmap(NULL, whole + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED) return -errno;
+    char *aligned = start + (alignment - (uintptr_t)start % alignment) % alignment;
+    char *end = start + whole + alignment;
+    if (mmap(aligned, whole, protection, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+        int error = errno;
+        munmap(start, whole + alignment);
+        return -error;
+    }
+    if (aligned > start) munmap(start, (uintptr_t)(aligned - start));
+    if (aligned + whole < end) munmap(aligned + whole, (uintptr_t)(end - aligned) - whole);
+    *out = aligned;
+    return 0;
+}
+
+/* MADV_COLLAPSE; a kernel that is older than Linux 6.1 says EINVAL. */
+static inline int32_t czinc_collapse(void *address, uintptr_t length) {
+    madvise(address, length, MADV_HUGEPAGE); /* for what is touched later */
+    return madvise(address, length, 25) < 0 ? -errno : 0;
+}
+
+/* MADV_POPULATE_READ or MADV_POPULATE_WRITE; EINVAL before Linux 5.14. */
+static inline int32_t czinc_populate(void *address, uintptr_t length, int32_t for_writing) {
+    return madvise(address, length, for_writing ? 23 : 22) < 0 ? -errno : 0;
+}
+
 /* Of no file: shared with the children that are forked from now on, and with nobody else. */
 static inline int32_t czinc_mmap_unnamed(uintptr_t length, void *_Nullable *_Nonnull out) {
     void *address = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -242,6 +242,20 @@ public func zinc_region_trim(_ handle: ZincHandle?, _ offset: UInt, _ length: UI
 }
 
 @c @implementation
+public func zinc_region_shortfall(_ handle: ZincHandle?, _ flag: UInt32)
+  -> UnsafePointer<CChar>?
+{
+  let none: StaticString = ""
+  guard let handle = unsafe attachment(handle) else { return unsafe none.cString }
+  let found = unsafe handle.pointee.shortfalls
+  switch RegionOptions.Flags(rawValue: flag) {
+  case .hugepages: return unsafe found.hugepages.cString
+  case .prefault: return unsafe found.prefault.cString
+  default: return unsafe none.cString
+  }
+}
+
+@c @implementation
 public func zinc_region_is_readonly(_ handle: ZincHandle?) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return 0 }
   return unsafe handle.pointee.isReadonly ? 1 : 0

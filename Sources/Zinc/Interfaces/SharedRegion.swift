@@ -38,14 +38,17 @@
     ///     metadata, yours from 1000.
     ///   - replace: a region that has the name loses it, once the new one is complete; who is
     ///     attached goes on with what they have, and is told, as by `unlink`.
+    ///   - pages: what the pages are to be, for this process: each maps for itself.
     /// - Throws: `ZincError`: `alreadyExists`, `invalidArgument`, `noSpace`,
     ///   `notPermitted`, or as the system says.
     public static func create(
       _ name: String, capacity: Int, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0, replace: Bool = false
+      reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0, replace: Bool = false,
+      pages: Pages = []
     ) throws(ZincError) -> SharedRegion {
-      let options = RegionOptions(
+      var options = RegionOptions(
         mode: mode, isPersistent: isPersistent, reserve: reserve, replace: replace)
+      options.flags.formUnion(pages.flags)
       return unsafe try attach("create", name) { path throws(Failure) in
         try unsafe metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
           unsafe try Attachment.create(path, capacity: capacity, options.keeping(bytes, kind))
@@ -83,12 +86,16 @@
     ///   - anyUser: the region may belong to another user.
     ///   - timeout: how long to wait, this thread with it, for somebody to create it; nil waits
     ///     for ever. What is there and can't be opened fails at once.
+    ///   - pages: what the pages are to be, for this process. To touch all of a region that has
+    ///     reserved none takes all its memory.
     /// - Throws: `ZincError`: `notFound`, `invalidArgument`, `notARegion`,
     ///   `notPermitted`, or as the system says.
     public static func open(
-      _ name: String, isReadonly: Bool = false, anyUser: Bool = false, timeout: Duration? = .zero
+      _ name: String, isReadonly: Bool = false, anyUser: Bool = false, timeout: Duration? = .zero,
+      pages: Pages = []
     ) throws(ZincError) -> SharedRegion {
       var options = RegionOptions()
+      options.flags = pages.flags
       if isReadonly { options.flags.insert(.readonly) }
       if anyUser { options.flags.insert(.anyUser) }
       let deadline = deadline(timeout)
@@ -105,9 +112,11 @@
     ///   others of `create` and `open`.
     public static func openOrCreate(
       _ name: String, capacity: Int, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0, anyUser: Bool = false
+      reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0, anyUser: Bool = false,
+      pages: Pages = []
     ) throws(ZincError) -> SharedRegion {
       var options = RegionOptions(mode: mode, isPersistent: isPersistent, reserve: reserve)
+      options.flags.formUnion(pages.flags)
       if anyUser { options.flags.insert(.anyUser) }
       return unsafe try attach("open or create", name) { path throws(Failure) in
         try unsafe metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
@@ -120,11 +129,11 @@
     /// its size, nobody can shrink it, and it is gone with its last descriptor and
     /// mapping. It travels as its `descriptor`, through fork or a Unix socket.
     public static func anonymous(
-      capacity: Int, reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0
-    )
-      throws(ZincError) -> SharedRegion
-    {
-      let options = RegionOptions(mode: 0o600, isPersistent: false, reserve: reserve)
+      capacity: Int, reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0,
+      pages: Pages = []
+    ) throws(ZincError) -> SharedRegion {
+      var options = RegionOptions(mode: 0o600, isPersistent: false, reserve: reserve)
+      options.flags.formUnion(pages.flags)
       do throws(Failure) {
         return unsafe SharedRegion(
           try metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
@@ -162,8 +171,9 @@
     }
 
     /// Removes a region's name at once, whoever is attached; they go on with what they
-    /// have, and are told by one notification, after which `isLinked` is false. With `force` also what is not a region, or a damaged one; with `ifUnused` only if
-    /// nobody is attached, and nobody can attach in between.
+    /// have, and are told by one notification, after which `isLinked` is false. With `force` also
+    /// what is not a region, or a damaged one; with `ifUnused` only if nobody is attached, and
+    /// nobody can attach in between.
     ///
     /// - Throws: `ZincError`: `notFound`, `notARegion`, `notPermitted`, `busy` (also if somebody
     ///   is attached, with `ifUnused`), `invalidArgument` for both at once.
@@ -281,6 +291,31 @@
 
     /// The data can't be written through this value.
     public var isReadonly: Bool { unsafe handle.pointee.isReadonly }
+
+    /// What the pages of a region are to be, so that no loop pays for the first touch. For speed
+    /// alone: where the system can't do it, `shortfall` says so. Needs memory that is reserved.
+    public struct Pages: OptionSet, Sendable {
+      public let rawValue: Int
+      public init(rawValue: Int) { self.rawValue = rawValue }
+      /// Huge ones.
+      public static let huge = Pages(rawValue: 1)
+      /// Touched in the call, all of them.
+      public static let prefaulted = Pages(rawValue: 2)
+
+      var flags: RegionOptions.Flags {
+        var flags: RegionOptions.Flags = contains(.huge) ? [.hugepages] : []
+        if contains(.prefaulted) { flags.insert(.prefault) }
+        return flags
+      }
+    }
+
+    /// Why the system could not do what `pages` asked for, and what to do about it; nil if it
+    /// could, or was not asked.
+    public var shortfall: String? {
+      let found = unsafe handle.pointee.shortfalls
+      let told = [found.hugepages, found.prefault].map(\.description).filter { !$0.isEmpty }
+      return told.isEmpty ? nil : told.joined(separator: "; ")
+    }
 
     /// The call that this value is from created the region, and did not find it there: what
     /// `openOrCreate` did.

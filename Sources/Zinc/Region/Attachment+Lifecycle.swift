@@ -10,8 +10,7 @@ extension Attachment {
   static func create(_ path: borrowing RegionPath, capacity: Int, _ options: RegionOptions)
     throws(Failure) -> Handle
   {
-    try options.allow([.persistent, .sparse, .replace])
-    Processors.find()
+    try options.begin([.persistent, .sparse, .replace, .hugepages, .prefault])
     RegionName.sweepOnce()
     let file = try RegionFile(capacity: capacity, options)
     // To reserve much takes long, and a dead region of this name may hold the memory;
@@ -22,7 +21,10 @@ extension Attachment {
       let handle = unsafe try reclaimingIfFull { remains throws(Failure) in
         unsafe try makeFile(path, file, options, &remains)
       }
-      if let handle = unsafe handle { return unsafe handle }
+      if let handle = unsafe handle {
+        unsafe prepare(handle, options)
+        return unsafe handle
+      }
       try RegionName.claim(path)
     }
   }
@@ -62,7 +64,7 @@ extension Attachment {
     try check(result, "linkat")
     let mapping: Mapping
     do throws(Failure) {
-      mapping = try map(path, file, lock)
+      mapping = try map(path, file, lock, options)
     } catch {
       // Ours, which is attached: nobody takes the name away between the look and the removal.
       if RegionName.leads(path, to: status) { _ = unsafe czinc_unlink(path.cString) }
@@ -78,12 +80,13 @@ extension Attachment {
   /// Maps a new region, but not through the description that locks; through its name, which
   /// /proc/PID/maps and lsof(8) then tell, or if somebody has removed that already, through /proc.
   private static func map(
-    _ path: borrowing RegionPath, _ file: RegionFile, _ lock: borrowing Descriptor
+    _ path: borrowing RegionPath, _ file: RegionFile, _ lock: borrowing Descriptor,
+    _ options: RegionOptions
   ) throws(Failure) -> Mapping {
     if let named = try RegionName.open(path, orReadonly: false), file.isIn(try named.status()) {
-      return try Mapping(named, size: file.size)
+      return try Mapping(named, size: file.size, alignment: options.alignment)
     }
-    return try Mapping(try lock.reopened(), size: file.size)
+    return try Mapping(try lock.reopened(), size: file.size, alignment: options.alignment)
   }
 
   /// A file in the folder that has no name yet.
@@ -126,8 +129,7 @@ extension Attachment {
   static func open(_ path: borrowing RegionPath, _ options: RegionOptions) throws(Failure)
     -> Handle
   {
-    try options.allow([.readonly, .anyUser])
-    Processors.find()
+    try options.begin([.readonly, .anyUser, .hugepages, .prefault])
     RegionName.sweepOnce()
     var patience = Patience()
     while true {
@@ -136,7 +138,9 @@ extension Attachment {
         try attach(path, options, &remains)
       }
       switch opening {
-      case .attached(let handle): return unsafe handle
+      case .attached(let handle):
+        unsafe prepare(handle, options)
+        return unsafe handle
       case .moved: continue
       case .busy: try patience.pauseOrThrow()
       case .missing: throw RegionName.notFound
@@ -198,7 +202,7 @@ extension Attachment {
     }
     let memory = try HandleMemory()
     let ownPath = try path.copy()
-    let mapping = try Mapping(pages, size: file.size)
+    let mapping = try Mapping(pages, size: file.size, alignment: options.alignment)
     if isReadonly && pages.isWritable { try mapping.protect(from: file.dataOffset) }
     let isAttached = try lock.tryLock(.attached, exclusive: false)
     guard isAttached && RegionName.leads(path, to: status) else {
@@ -217,10 +221,10 @@ extension Attachment {
   static func openOrCreate(
     _ path: borrowing RegionPath, capacity: Int, _ options: RegionOptions
   ) throws(Failure) -> Handle {
-    try options.allow([.persistent, .sparse, .anyUser])
+    try options.begin([.persistent, .sparse, .anyUser, .hugepages, .prefault])
     var (opening, creating) = (options, options)
-    opening.flags.formIntersection([.readonly, .anyUser])
-    creating.flags.formIntersection([.persistent, .sparse])
+    opening.flags.formIntersection([.readonly, .anyUser, .hugepages, .prefault])
+    creating.flags.formIntersection([.persistent, .sparse, .hugepages, .prefault])
     for _ in 0..<1000 {
       do throws(Failure) {
         let handle = unsafe try open(path, opening)
@@ -246,21 +250,21 @@ extension Attachment {
   /// Creates a region that has no name: a sealed memfd. No lock and no list, since
   /// the kernel removes it with its last descriptor and mapping.
   static func createAnonymous(capacity: Int, _ options: RegionOptions) throws(Failure) -> Handle {
-    try options.allow([.sparse, .local])
-    Processors.find()
+    try options.begin([.sparse, .local, .hugepages, .prefault])
     if options.flags.contains(.local) { return unsafe try createLocal(capacity: capacity, options) }
     let handle = unsafe try reclaimingIfFull { _ throws(Failure) in
       var file = try RegionFile(capacity: capacity, options)
       let handle = try HandleMemory()
       let memory = try Descriptor(unnamed: ())
       _ = try file.lay(out: memory, inFolder: false, options)
-      let mapping = try Mapping(memory, size: file.size)
+      let mapping = try Mapping(memory, size: file.size, alignment: options.alignment)
       try check(czinc_seal_size(memory.raw), "fcntl(F_ADD_SEALS)")
       return unsafe handle.hold(
         Attachment(
           nil, memory, mapping, file, isReadonly: false, canNotify: true, isCreated: true))
     }
-    return unsafe handle.unsafelyUnwrapped  // Nil says that a name is taken.
+    unsafe prepare(handle.unsafelyUnwrapped, options)  // Nil says that a name is taken.
+    return unsafe handle.unsafelyUnwrapped
   }
 
   /// Creates a region for the threads of this process: memory that is in no file, since some
@@ -284,22 +288,23 @@ extension Attachment {
 
   /// Attaches to an anonymous region by a descriptor, which stays the caller's.
   static func open(descriptor: Int32, _ options: RegionOptions) throws(Failure) -> Handle {
-    try options.allow([.readonly])
-    Processors.find()
-    return unsafe try ForkGate.inside { () throws(Failure) in
+    try options.begin([.readonly, .hugepages, .prefault])
+    let handle = unsafe try ForkGate.inside { () throws(Failure) in
       let handle = try HandleMemory()
       let memory = try Descriptor(duplicating: descriptor)
       guard czinc_is_size_sealed(memory.raw) == 1 else {
         throw Failure(EBADMSG, "not an anonymous region: its size is not sealed")
       }
       let file = try RegionFile(reading: memory, try memory.status())
-      let mapping = try Mapping(memory, size: file.size)
+      let mapping = try Mapping(memory, size: file.size, alignment: options.alignment)
       let isWritable = memory.isWritable
       let isReadonly = options.flags.contains(.readonly) || !isWritable
       if isReadonly && isWritable { try mapping.protect(from: file.dataOffset) }
       return unsafe handle.hold(
         Attachment(nil, memory, mapping, file, isReadonly: isReadonly, canNotify: isWritable))
     }
+    unsafe prepare(handle, options)
+    return unsafe handle
   }
 
   /// Ends the waits of other threads and gives up the name and the descriptor; the mapping
@@ -332,11 +337,17 @@ extension Attachment {
 }
 
 extension RegionOptions {
-  /// EINVAL for a flag that this call does not know.
-  fileprivate func allow(_ known: Flags) throws(Failure) {
+  /// What each way to attach begins with. EINVAL for a flag that this call does not know.
+  fileprivate func begin(_ known: Flags) throws(Failure) {
     guard flags.isSubset(of: known) else {
       throw Failure(
         EINVAL, "a flag that this call does not take: flags are %", UInt64(flags.rawValue))
     }
+    guard flags.isDisjoint(with: .pages) || flags.isDisjoint(with: [.sparse, .local]) else {
+      throw Failure(
+        EINVAL, "huge pages and pages that are touched at once need memory that is reserved")
+    }
+    Processors.find()
+    if flags.contains(.hugepages) { HugePages.find() }
   }
 }

@@ -26,6 +26,7 @@ internal import CZinc
   /// The `ForkGate.epoch` of its description, which children forked since then share.
   var descriptionEpoch = ForkGate.epoch
   var links = AttachedHandles.Links()
+  var shortfalls = Shortfalls()
 
   init(
     _ path: consuming RegionPath?, _ descriptor: consuming Descriptor?,
@@ -78,6 +79,14 @@ internal import CZinc
   mutating func clear() {
     mapping = nil
     path = nil
+  }
+
+  /// EINVAL once closed.
+  func withMapping(_ body: (borrowing Mapping) -> Int32) -> Int32 {
+    switch mapping {
+    case .some(let mapping): body(mapping)
+    case .none: -EINVAL
+    }
   }
 
   var capacity: Int { file.capacity }

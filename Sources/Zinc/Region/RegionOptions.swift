@@ -9,6 +9,9 @@
     static let anyUser = Flags(rawValue: 8)
     static let local = Flags(rawValue: 32)
     static let replace = Flags(rawValue: 64)
+    static let hugepages = Flags(rawValue: 128)
+    static let prefault = Flags(rawValue: 256)
+    static let pages: Flags = [.hugepages, .prefault]
   }
 
   var flags: Flags = []
@@ -17,6 +20,9 @@
   /// What the data begins with.
   var contents = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   var kind: UInt32 = 0
+
+  /// Of the mapping's address; 0 for none.
+  var alignment: Int { flags.contains(.hugepages) ? HugePages.size : 0 }
 
   init() {}
 

@@ -9,10 +9,19 @@ internal import CZinc
   ///
   /// A mapping keeps its file description alive, and with it the locks that were
   /// taken through it: never map through a description that locks.
-  init(_ file: borrowing Descriptor, size: Int) throws(Failure) {
+  ///
+  /// With an `alignment`, a power of two, the address is a multiple of it: so a huge page of the
+  /// file can be one of the mapping.
+  init(_ file: borrowing Descriptor, size: Int, alignment: Int = 0) throws(Failure) {
     var address: UnsafeMutableRawPointer?
     let protection = file.isWritable ? PROT_READ | PROT_WRITE : PROT_READ
-    try check(unsafe czinc_mmap(file.raw, UInt(size), protection, &address), "mmap")
+    if alignment > 0 && size >= alignment {
+      try check(
+        unsafe czinc_mmap_aligned(
+          file.raw, UInt(size), protection, UInt(alignment), &address), "mmap")
+    } else {
+      try check(unsafe czinc_mmap(file.raw, UInt(size), protection, &address), "mmap")
+    }
     guard let address = unsafe address else { throw Failure(system: "mmap", ENOMEM) }
     unsafe base = unsafe address
     length = size
@@ -37,6 +46,16 @@ internal import CZinc
   }
 
   deinit { _ = unsafe czinc_munmap(base, UInt(length)) }
+
+  /// Makes huge pages of all that are whole: madvise(2), *MADV_COLLAPSE*. 0 or -errno.
+  func collapse(in hugePage: Int) -> Int32 {
+    unsafe czinc_collapse(base, UInt(length / hugePage * hugePage))
+  }
+
+  /// Maps each page now, as a read or a write of it would: *MADV_POPULATE_READ*. 0 or -errno.
+  func populate(forWriting: Bool) -> Int32 {
+    unsafe czinc_populate(base, UInt(length), forWriting ? 1 : 0)
+  }
 
   /// Forbids writes from byte `offset`, a multiple of the page size, to the end.
   func protect(from offset: Int) throws(Failure) {

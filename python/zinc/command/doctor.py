@@ -33,7 +33,8 @@ def checks() -> Iterator[Check]:
     """Look at everything."""
     for look in (
         *(folder, room, permissions, unnamed_files, locks, process_folder, anonymous),
-        *(waiting, removal, memory_limit, huge_pages, descriptors, mappings),
+        *(waiting, removal, memory_limit, huge_pages, anonymous_huge_pages, descriptors),
+        *(mappings,),
     ):
         try:
             yield look()
@@ -191,16 +192,53 @@ def memory_limit() -> Check:
     return Check("memory limit", "note", size_text(least), todo)
 
 
+SHARED_PAGES = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+# What each setting means, of a mount's huge= (tmpfs(5)) and of the file (admin-guide/mm/transhuge).
+ALWAYS = ("always", "within_size", "force")
+NO_HUGE_PAGES = Check("", "note", "this system has none", "nothing to be done")
+
+
 def huge_pages() -> Check:
-    """Does shared memory get huge pages?"""
-    path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
-    found = re.search(r"\[(\w+)\]", read(path))
-    if found is None:
-        return Check("huge pages", "note", "none for shared memory", "")
-    if found[1] in ("never", "deny"):
-        todo = f"the first touch of a large region is slower; as root: echo advise > {path}"
-        return Check("huge pages", "note", found[1], todo)
-    return Check("huge pages", "ok", found[1])
+    """Do regions with a name get huge pages? Their mount says so."""
+    name = "huge pages"
+    general = shared_pages()
+    if general is None:
+        return NO_HUGE_PAGES._replace(name=name)
+    mounts = [line.split() for line in read("/proc/mounts").splitlines()]
+    options = [words[3] for words in mounts if words[1] == FOLDER]
+    found = re.search(r"\bhuge=(\w+)", options[-1] if options else "")
+    chosen = general if general in ("force", "deny") else found[1] if found else "never"
+    remedy = f"mount -o remount,huge=within_size {FOLDER}"
+    return page_check(name, chosen, remedy)._replace(found=f"{chosen}, in {FOLDER}")
+
+
+def anonymous_huge_pages() -> Check:
+    """Do regions without a name get huge pages? The system's own mount of them says so."""
+    name = "anonymous huge pages"
+    chosen = shared_pages()
+    if chosen is None:
+        return NO_HUGE_PAGES._replace(name=name)
+    return page_check(name, chosen, f"echo within_size > {SHARED_PAGES}")
+
+
+def shared_pages() -> str | None:
+    """Return the setting for memory that is in no mount of its own; None if there is none."""
+    found = re.search(r"\[(\w+)\]", read(SHARED_PAGES))
+    return found[1] if found else None
+
+
+def page_check(name: str, chosen: str, remedy: str) -> Check:
+    """Return what follows from a setting."""
+    if chosen in ALWAYS:
+        return Check(name, "ok", chosen)
+    if chosen == "deny":
+        todo = f"not even hugepages=True gets any; as root: echo never > {SHARED_PAGES}"
+        return Check(name, "note", chosen, todo)
+    todo = (
+        "large regions take long to create and to touch first, unless with hugepages=True, which "
+        f"takes Linux 6.1; as root, for all: {remedy}"
+    )
+    return Check(name, "ok" if chosen == "advise" else "note", chosen, todo)
 
 
 def descriptors() -> Check:

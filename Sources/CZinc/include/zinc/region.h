@@ -12,23 +12,27 @@ extern "C" {
 #endif
 
 enum {
-    ZINC_PERSISTENT = 1, /* create: the region lasts until it is unlinked */
-    ZINC_SPARSE = 2,     /* create: reserve no memory; a page that can't be had
-                            later is a SIGBUS for whoever touches it */
-    ZINC_READONLY = 4,   /* open: the data can't be written through this handle */
-    ZINC_ANY_USER = 8,   /* open: the region may belong to another user */
-    ZINC_LOCAL = 32,     /* create anonymous: for the threads of this process, and the children
-                            that it forks; it has no descriptor, takes no metadata or contents, and works
-                            where memfd_create(2) is forbidden */
-    ZINC_REPLACE = 64,   /* create: a region that has the name loses it, once the new one is
-                            complete; who is attached goes on with what they have, and is told,
-                            as by zinc_region_unlink() */
+    ZINC_PERSISTENT = 1,  /* create: the region lasts until it is unlinked */
+    ZINC_SPARSE = 2,      /* create: reserve no memory; a page that can't be had
+                             later is a SIGBUS for whoever touches it */
+    ZINC_READONLY = 4,    /* open: the data can't be written through this handle */
+    ZINC_ANY_USER = 8,    /* open: the region may belong to another user */
+    ZINC_LOCAL = 32,      /* create anonymous: for the threads of this process, and the children
+                             that it forks; it has no descriptor, takes no metadata or contents, and works
+                             where memfd_create(2) is forbidden */
+    ZINC_REPLACE = 64,    /* create: a region that has the name loses it, once the new one is
+                             complete; who is attached goes on with what they have, and is told,
+                             as by zinc_region_unlink() */
+    ZINC_HUGEPAGES = 128, /* create, open: map huge pages where the system has them; not for what
+                             is sparse or local. zinc_region_shortfall() tells if it could not */
+    ZINC_PREFAULT = 256,  /* create, open: touch all pages in the call, so that nobody waits for
+                             them later; likewise. Of a sparse region, that takes all its memory */
 };
 
 /** How to create, open or attach: `size`, and zeros for what does not matter. */
 typedef struct ZincOptions {
     uintptr_t size;            /**< sizeof(ZincOptions) */
-    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_REPLACE, or 0 */
+    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_PREFAULT, or 0 */
     uint32_t mode;             /**< create: permissions, must include 0600; 0 is 0600 */
     const void *metadata;      /**< create: bytes to keep in the header, or null */
     uintptr_t metadata_length; /**< at most 2048 */
@@ -60,13 +64,14 @@ int32_t zinc_region_open_or_create(const char *name, uintptr_t capacity, const Z
 /**
  * Creates a region without a name: no entry in /dev/shm, not bound by its size,
  * gone with its last descriptor and handle, and nobody can shrink it. It travels as
- * a descriptor, through fork or a Unix socket. Of the flags only ZINC_SPARSE and ZINC_LOCAL.
+ * a descriptor, through fork or a Unix socket. Of the flags only ZINC_SPARSE, ZINC_LOCAL,
+ * ZINC_HUGEPAGES and ZINC_PREFAULT.
  */
 int32_t zinc_region_create_anonymous(uintptr_t capacity, const ZincOptions *options, ZincHandle *out);
 
 /**
  * Attaches to an anonymous region by a descriptor, which stays the caller's to
- * close. -74 if it is not one. Of the flags only ZINC_READONLY.
+ * close. -74 if it is not one. Of the flags only ZINC_READONLY, ZINC_HUGEPAGES and ZINC_PREFAULT.
  */
 int32_t zinc_region_open_descriptor(int32_t descriptor, const ZincOptions *options, ZincHandle *out);
 
@@ -218,6 +223,13 @@ int32_t zinc_region_used(ZincHandle handle, uint64_t *bytes);
  * are not there, -1 for a read-only handle, and as zinc_region_used().
  */
 int32_t zinc_region_trim(ZincHandle handle, uintptr_t offset, uintptr_t length);
+
+/**
+ * Why the system could not do what ZINC_HUGEPAGES or ZINC_PREFAULT, one of which is `flag`, asked
+ * for when this handle was made, and what to do about it, in UTF-8: "" if it could, or was not
+ * asked. The region is as good, only slower. Stays valid.
+ */
+const char *zinc_region_shortfall(ZincHandle handle, uint32_t flag);
 
 /** 1 if the data can't be written through this handle, 0 if it can. */
 int32_t zinc_region_is_readonly(ZincHandle handle);
