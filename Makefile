@@ -35,6 +35,11 @@ $(BIN)/python:
 
 $(VENV)/.installed: $(BIN)/python $(NATIVE)
 	$(BIN)/python -m pip install --quiet --editable '.[test,interop,bench,peers,check,docs]'
+	touch $@ $(VENV)/.demo
+
+# Little of what development takes, for who only wants to see it.
+$(VENV)/.demo: $(BIN)/python $(NATIVE)
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
 	touch $@
 
 test: build
@@ -65,7 +70,7 @@ docs: build
 		--fallback-display-name Zinc --fallback-bundle-identifier zinc \
 		--transform-for-static-hosting --hosting-base-path swift
 
-demo: build
+demo: $(VENV)/.demo
 	$(PROGRAMS) --product zinc-demo
 	$(BIN)/python tests/programs/demo.py $(if $(FILE),'$(FILE)')
 
