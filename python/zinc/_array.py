@@ -184,6 +184,8 @@ def array(
     persistent: bool = False,
     reserve: bool = True,
     exist: Literal["error", "open", "replace"] = "error",
+    hugepages: bool = False,
+    prefault: bool = False,
 ) -> SharedArray:
     """Create a region for an array of zeros, which `open_array` of the name attaches to.
 
@@ -208,9 +210,13 @@ def array(
     """
     sizes, kind = _sizes(shape), numpy.dtype(dtype)
     flags = _region._flags(persistent, reserve, "error" if exist == "open" else exist)
+    flags |= _region._page_flags(hugepages, prefault)
     if exist == "open" and name is not None:
-        return _opened_or_made(name, sizes, kind, order, flags, mode)
-    return _made(name, sizes, kind, order, flags, mode)
+        made = _opened_or_made(name, sizes, kind, order, flags, mode)
+    else:
+        made = _made(name, sizes, kind, order, flags, mode)
+    _region._warned(made.region, flags)
+    return made
 
 
 def _made(
@@ -254,7 +260,7 @@ def _region_for_array(
         own = f"array-{os.urandom(8).hex()}"
         return _region_for_array(own, capacity, flags, mode, description, contents)
     except OSError:
-        flags &= _zinc.SPARSE
+        flags &= _zinc.SPARSE | _zinc.HUGEPAGES | _zinc.PREFAULT
         return _zinc.anonymous(SharedRegion, capacity, flags, description, ARRAY, contents)
 
 
@@ -288,12 +294,14 @@ def open_array(
     readonly: bool = False,
     any_user: bool = False,
     timeout_ms: float | None = 0,
+    hugepages: bool = False,
+    prefault: bool = False,
 ) -> SharedArray:
     """Attach to the array of this name, which has the shape, dtype and order of its creator.
 
     `source` may also be a region in hand (which keeps its own `readonly`), such as an
     anonymous one whose descriptor came from elsewhere. `shape` and `dtype`, if given, are
-    what is expected. `readonly`, `any_user` and `timeout_ms`, to wait for it, as for
+    what is expected. The rest, such as `timeout_ms` to wait for it, as for
     `SharedRegion.open`.
 
     Raises ValueError if the array has another shape or dtype than expected, or the region
@@ -307,7 +315,8 @@ def open_array(
     """
     if isinstance(source, SharedRegion):
         return _open(source, shape, dtype)
-    region = SharedRegion.open(source, readonly=readonly, any_user=any_user, timeout_ms=timeout_ms)
+    flags = _region._open_flags(readonly, any_user) | _region._page_flags(hugepages, prefault)
+    region = _region._warned(_zinc.open(SharedRegion, source, flags, timeout_ms), flags)
     return _open_or_close(region, shape, dtype)
 
 

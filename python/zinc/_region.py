@@ -201,8 +201,7 @@ class SharedRegion(_zinc.SharedRegion):
         Traceback (most recent call last):
         FileNotFoundError: [Errno 2] wait for "docs-late": not found; nobody who lives ...
         """
-        flags = (_zinc.READONLY if readonly else 0) | (_zinc.ANY_USER if any_user else 0)
-        flags |= _page_flags(hugepages, prefault)
+        flags = _open_flags(readonly, any_user) | _page_flags(hugepages, prefault)
         return _warned(_zinc.open(cls, name, flags, timeout_ms), flags)
 
     def as_numpy(
@@ -437,6 +436,10 @@ def _flags(persistent: bool, reserve: bool, exist: str = "error") -> int:
         raise ValueError(f"exist is 'error', 'replace' or, for zinc.array, 'open', not {exist!r}")
     flags = (_zinc.PERSISTENT if persistent else 0) | (0 if reserve else _zinc.SPARSE)
     return flags | (_zinc.REPLACE if exist == "replace" else 0)
+
+
+def _open_flags(readonly: bool, any_user: bool) -> int:
+    return (_zinc.READONLY if readonly else 0) | (_zinc.ANY_USER if any_user else 0)
 
 
 def _page_flags(hugepages: bool, prefault: bool) -> int:

@@ -21,6 +21,10 @@ Make = Callable[..., zinc.SharedRegion]
 KINDS: dict[str, Make] = {
     "create": lambda name, **how: zinc.create(name, SIZE, **how),
     "open_or_create": lambda name, **how: zinc.open_or_create(name, SIZE, **how),
+    "array": lambda name, **how: zinc.array(name, SIZE, "u1", **how).region,
+    "array that is there or not": lambda name, **how: (
+        zinc.array(name, SIZE, "u1", exist="open", **how).region
+    ),
     "anonymous": lambda _, **how: zinc.SharedRegion.anonymous(SIZE, **how),
 }
 all_kinds = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS.keys())
