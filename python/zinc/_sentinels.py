@@ -89,21 +89,26 @@ def wait_any(
         poller.poll()
         changes.notify()
 
-    thread = threading.Thread(target=watch, name="zinc-sentinels")
+    thread: threading.Thread | None = None
     try:
-        thread.start()
         while not found:
+            if thread is None:
+                thread = threading.Thread(target=watch, name="zinc-sentinels")
+                thread.start()
             left = None if end is None else max(0, (end - time.monotonic()) * 1000)
-            after = 0, *(region.seen for region in waited.regions)
+            after = changes.seen, *(region.seen for region in waited.regions)
             is_over = not _zinc.wait_many((changes, *waited.regions), left, False, after)
-            # Another thread may have seen what there was.
+            # Another thread may have seen what there was, or have read it.
             found = waited.take()
             if is_over:
                 break
+            if changes.try_wait():
+                thread.join()
+                thread = None
         return found
     finally:
         os.eventfd_write(stop, 1)
-        if thread.ident is not None:
+        if thread is not None and thread.ident is not None:
             thread.join()
         os.close(stop)
         changes.close()

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import zinc
+from zinc import _zinc
 
 from .test_async import _each_kind_of_loop, _thread_ends, asleep, run
 from .test_lifecycle import Child
@@ -224,3 +225,29 @@ def test_other_tasks_run_meanwhile(name: str) -> None:
             assert time.monotonic() - begin >= 0.02
 
     run(main())
+
+
+def test_sentinel_that_another_thread_has_read_is_waited_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And not asked for without end."""
+    reading, writing = os.pipe()
+    threading.Timer(0.01, os.write, (writing, b"x")).start()
+    calls = 0
+    wait_many = _zinc.wait_many
+
+    def wait_and_lose(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        result = wait_many(*arguments)
+        if calls == 2:  # after the first look
+            os.read(reading, 1)  # as another thread may, just now
+            threading.Timer(0.05, os.write, (writing, b"y")).start()
+        return result
+
+    monkeypatch.setattr(_zinc, "wait_many", wait_and_lose)
+    with zinc.SharedRegion.anonymous(1) as region:
+        assert zinc.wait_any([region], 60_000, sentinels=[reading]) == [reading]
+    assert calls < 10
+    os.close(reading)
+    os.close(writing)
