@@ -76,3 +76,10 @@ static int convert(PyObject *number, uint32_t *result, const char *name) {
 int zinc_convert_after(PyObject *number, uint32_t *after) { return convert(number, after, "after"); }
 
 int zinc_convert_kind(PyObject *number, void *kind) { return convert(number, kind, "kind"); }
+
+int zinc_convert_group(PyObject *number, void *options) {
+    ZincOptions *wanted = options;
+    if (number == Py_None) return 1;
+    wanted->flags |= ZINC_GROUP;
+    return convert(number, &wanted->group, "group");
+}

@@ -52,9 +52,9 @@ PyObject *zinc_module_create(PyObject *module, PyObject *args) {
     int may_exist;
     ZincOptions options = {.size = sizeof options};
     Py_buffer metadata, contents = {.buf = NULL};
-    if (!PyArg_ParseTuple(args, "OUO&IO&py*O&|z*:create", &type, &name, zinc_convert_capacity, &capacity,
+    if (!PyArg_ParseTuple(args, "OUO&IO&py*O&|z*O&:create", &type, &name, zinc_convert_capacity, &capacity,
                           &options.flags, zinc_convert_mode, &options.mode, &may_exist, &metadata,
-                          zinc_convert_kind, &options.kind, &contents))
+                          zinc_convert_kind, &options.kind, &contents, zinc_convert_group, &options))
         return NULL;
     set_bytes(&options, &metadata, &contents);
     const char *text = zinc_name_argument(name);

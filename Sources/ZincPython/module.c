@@ -79,7 +79,7 @@ static int module_clear(PyObject *module) {
 
 static PyMethodDef module_methods[] = {
     {"create", zinc_module_create, METH_VARARGS,
-     "create(cls, name, capacity, flags, mode, may_exist, metadata, kind, contents=None)"},
+     "create(cls, name, capacity, flags, mode, may_exist, metadata, kind, contents=None, group=None)"},
     {"anonymous", zinc_module_anonymous, METH_VARARGS,
      "anonymous(cls, capacity, flags, metadata, kind, contents=None)"},
     {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags, timeout_ms)"},

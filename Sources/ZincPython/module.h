@@ -51,6 +51,8 @@ int zinc_convert_size(PyObject *number, uintptr_t *size);
 
 /* As a capacity; too small and too large are both UINT32_MAX, which is no mode. */
 int zinc_convert_mode(PyObject *number, void *mode);
+/* A group's number, and its flag, into ZincOptions; None leaves both alone. */
+int zinc_convert_group(PyObject *number, void *options);
 
 /* Milliseconds from now, or None for ever, as a deadline for zinc_region_wait. */
 int zinc_convert_timeout(PyObject *timeout, uint64_t *deadline);

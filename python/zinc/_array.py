@@ -181,6 +181,7 @@ def array(
     *,
     order: Literal["C", "F"] = "C",
     mode: int = 0o600,
+    group: str | int | None = None,
     persistent: bool = False,
     reserve: bool = True,
     exist: Literal["error", "open", "replace"] = "error",
@@ -191,7 +192,8 @@ def array(
 
     `shape` and `dtype` as for ``numpy.zeros``, structured dtypes too; `order` is C (rows
     first) or F. A name of None stands for one that nobody else has, or no
-    name at all where /dev/shm has no room. The rest as for `SharedRegion.create`.
+    name at all where /dev/shm has no room, unless there is a `group`. The rest as for
+    `SharedRegion.create`.
 
     If a living region has the name already, that is an error; with ``exist="open"`` it is
     attached to, and keeps what is in it and its order (``.region.created`` tells); with
@@ -211,10 +213,11 @@ def array(
     sizes, kind = _sizes(shape), numpy.dtype(dtype)
     flags = _region._flags(persistent, reserve, "error" if exist == "open" else exist)
     flags |= _region._page_flags(hugepages, prefault)
+    number = _region.group_number(group)
     if exist == "open" and name is not None:
-        made = _opened_or_made(name, sizes, kind, order, flags, mode)
+        made = _opened_or_made(name, sizes, kind, order, flags, mode, number)
     else:
-        made = _made(name, sizes, kind, order, flags, mode)
+        made = _made(name, sizes, kind, order, flags, mode, number)
     _region._warned(made.region, flags)
     return made
 
@@ -226,13 +229,14 @@ def _made(
     order: Literal["C", "F"],
     flags: int,
     mode: int,
+    group: int | None,
     contents: numpy.ndarray[Any, Any] | None = None,
 ) -> SharedArray:
     """Create the region of an array, with these bytes in it or zeros."""
     _check_shape(sizes, kind)
     description = _description.write(sizes, kind, order)
     capacity = max(1, kind.itemsize * math.prod(sizes))
-    region = _region_for_array(name, capacity, flags, mode, description, contents)
+    region = _region_for_array(name, capacity, flags, mode, group, description, contents)
     try:
         return _view(SharedArray, region, sizes, kind, order=order)
     except BaseException:
@@ -245,6 +249,7 @@ def _region_for_array(
     capacity: int,
     flags: int,
     mode: int,
+    group: int | None,
     description: bytes,
     contents: numpy.ndarray[Any, Any] | None,
 ) -> SharedRegion:
@@ -254,12 +259,14 @@ def _region_for_array(
     """
     if name is not None:
         return _region.created(
-            SharedRegion, name, capacity, flags, mode, False, description, ARRAY, contents
+            SharedRegion, name, capacity, flags, mode, False, description, ARRAY, contents, group
         )
     try:
         own = f"array-{os.urandom(8).hex()}"
-        return _region_for_array(own, capacity, flags, mode, description, contents)
+        return _region_for_array(own, capacity, flags, mode, group, description, contents)
     except OSError:
+        if group is not None:  # which what is anonymous can't have
+            raise
         flags &= _zinc.SPARSE | _zinc.HUGEPAGES | _zinc.PREFAULT
         return _zinc.anonymous(SharedRegion, capacity, flags, description, ARRAY, contents)
 
@@ -271,13 +278,16 @@ def _opened_or_made(
     order: Literal["C", "F"],
     flags: int,
     mode: int,
+    group: int | None,
 ) -> SharedArray:
     """Attach to an array, and create it if there is none."""
     _check_shape(sizes, kind)
     description = _description.write(sizes, kind, order)
     capacity = max(1, kind.itemsize * math.prod(sizes))
     try:
-        region = _zinc.create(SharedRegion, name, capacity, flags, mode, True, description, ARRAY)
+        region = _zinc.create(
+            SharedRegion, name, capacity, flags, mode, True, description, ARRAY, None, group
+        )
     except FileExistsError as error:  # of another capacity
         try:
             return open_array(name, sizes, kind)
@@ -353,12 +363,13 @@ def share(
     name: str | None = None,
     *,
     mode: int = 0o600,
+    group: str | int | None = None,
     persistent: bool = False,
     exist: Literal["error", "replace"] = "error",
 ) -> SharedArray:
     """Copy an array into a region of its own and return it there.
 
-    Its shape, dtype and order (C or F) are kept; `name` as for `array`.
+    Its shape, dtype and order (C or F) are kept; `name` and the rest as for `array`.
     There is no such name before the copy is complete, and there never is one if that fails or
     is killed; the region's first notification ends this call. An array that is not contiguous
     is copied once more on its way, and needs that memory meanwhile. With ``exist="replace"`` a
@@ -376,7 +387,8 @@ def share(
     source = numpy.asarray(array)
     order: Literal["C", "F"] = "F" if source.flags.fnc else "C"
     flags = _region._flags(persistent, True, exist)
-    shared = _made(name, source.shape, source.dtype, order, flags, mode, _bytes(source))
+    number = _region.group_number(group)
+    shared = _made(name, source.shape, source.dtype, order, flags, mode, number, _bytes(source))
     try:
         shared.region.notify()
     except BaseException:  # an interrupt

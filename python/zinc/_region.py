@@ -59,6 +59,7 @@ class SharedRegion(_zinc.SharedRegion):
         capacity: int,
         *,
         mode: int = 0o600,
+        group: str | int | None = None,
         persistent: bool = False,
         reserve: bool = True,
         metadata: Buffer = b"",
@@ -73,9 +74,11 @@ class SharedRegion(_zinc.SharedRegion):
         when the last process that is attached closes the region, exits or dies; those
         of a `persistent` one when it is unlinked. The memory is taken at once; with
         ``reserve=False`` page by page when it is touched, which is a bus error where
-        there is none left. `mode` are the permissions, as of a file. `metadata`, at most
-        2048 bytes, is kept beside the data for all who attach, and so is `kind`, what the data
-        is: 0 bytes, 1 an array whose description is the metadata, yours from 1000.
+        there is none left. `mode` are the permissions, as of a file, and `group` is the group that
+        they mean, by name or number: one of this user's, for whom ``mode=0o660`` lets its members
+        read and write. `metadata`, at most 2048 bytes, is kept beside the data for all who attach,
+        and so is `kind`, what the data is: 0 bytes, 1 an array whose description is the metadata,
+        yours from 1000.
 
         A living region that has the name is an error; with ``exist="replace"`` it loses the
         name, as by `unlink`, once the new one is complete: who is attached goes on with what
@@ -87,11 +90,13 @@ class SharedRegion(_zinc.SharedRegion):
         says why and what to do, and the region is as good.
 
         Raises FileExistsError if a living region has the name, ValueError for a name,
-        capacity, mode, metadata or kind that can't be, OSError (ENOSPC) if the memory is not there,
-        PermissionError and other OSErrors as the system says.
+        capacity, mode, metadata or kind that can't be, for a group that the system does not have
+        or that `mode` gives nothing, OSError (ENOSPC) if the memory is not there, PermissionError
+        for a group that this user is not of, and it and other OSErrors as the system says.
         """
         flags = _flags(persistent, reserve, exist) | _page_flags(hugepages, prefault)
-        region = created(cls, name, capacity, flags, mode, False, metadata, kind)
+        group = group_number(group)
+        region = created(cls, name, capacity, flags, mode, False, metadata, kind, None, group)
         return _warned(region, flags)
 
     @classmethod
@@ -101,6 +106,7 @@ class SharedRegion(_zinc.SharedRegion):
         capacity: int,
         *,
         mode: int = 0o600,
+        group: str | int | None = None,
         persistent: bool = False,
         reserve: bool = True,
         metadata: Buffer = b"",
@@ -113,15 +119,16 @@ class SharedRegion(_zinc.SharedRegion):
 
         Of several processes that do this at once one creates, the others open; `created`
         tells which it was. The arguments are those of `create` and `open`; what exists keeps
-        its own metadata and kind.
+        its own metadata, kind, mode and group.
 
         Raises FileExistsError if the region exists with another capacity, and what
         `create` and `open` raise.
         """
         flags = _flags(persistent, reserve) | (_zinc.ANY_USER if any_user else 0)
         flags |= _page_flags(hugepages, prefault)
+        group = group_number(group)
         # An interrupt leaves what the next call opens, and what another may have opened already.
-        region = _zinc.create(cls, name, capacity, flags, mode, True, metadata, kind)
+        region = _zinc.create(cls, name, capacity, flags, mode, True, metadata, kind, None, group)
         return _warned(region, flags)
 
     @classmethod
@@ -429,6 +436,18 @@ def discard(region: SharedRegion) -> None:
 def sizes_of(shape: _Shape) -> list[int]:
     """Return a shape's dimensions. Raises TypeError if they are not whole numbers."""
     return [operator.index(s) for s in (shape if isinstance(shape, (tuple, list)) else (shape,))]
+
+
+def group_number(group: str | int | None) -> int | None:
+    """Return a group's number. Raises ValueError if the system has none of this name."""
+    if not isinstance(group, str):
+        return group
+    import grp
+
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ValueError(f"the system has no group {group!r}; `getent group` shows them") from None
 
 
 def _flags(persistent: bool, reserve: bool, exist: str = "error") -> int:

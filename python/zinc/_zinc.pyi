@@ -32,6 +32,7 @@ def create(
     metadata: Buffer,
     kind: int,
     contents: Buffer | None = None,
+    group: int | None = None,
     /,
 ) -> _Region: ...
 def anonymous(

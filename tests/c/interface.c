@@ -133,6 +133,10 @@ static void arguments(void) {
                    create_with(1, (ZincOptions){.contents = name, .contents_length = UINTPTR_MAX}, &out));
     EXPECT_FAILURE(-EFAULT,
                    create_with(1, (ZincOptions){.contents = (void *)16, .contents_length = 1}, &out));
+    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.mode = 0660, .group = 1}, &out));
+    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.mode = 0606, .flags = ZINC_GROUP}, &out));
+    EXPECT_FAILURE(
+        -EINVAL, create_with(1, (ZincOptions){.mode = 0660, .flags = ZINC_GROUP, .group = UINT32_MAX}, &out));
     EXPECT_FAILURE(-ENOENT, zinc_open(name, &out));
     ZincOptions unsized = {.size = 3};
     EXPECT_FAILURE(-EINVAL, zinc_region_create(name, 1, &unsized, &out));
@@ -177,6 +181,19 @@ static void replacement(void) {
     zinc_close(found);
     zinc_close(new);
     zinc_close(old);
+}
+
+static void groups(void) {
+    ZincHandle region, same, out;
+    ZincOptions options = {.size = sizeof options, .mode = 0660, .flags = ZINC_GROUP, .group = getegid()};
+    struct stat found;
+    EXPECT(zinc_region_create(name, 1, &options, &region) == 0);
+    EXPECT(stat(path, &found) == 0 && found.st_gid == getegid() && (found.st_mode & 07777) == 0660);
+    EXPECT(zinc_region_open_or_create(name, 1, &options, &same) == 0);
+    EXPECT_FAILURE(-EINVAL, zinc_region_open(name, &options, &out));
+    EXPECT_FAILURE(-EINVAL, zinc_region_create_anonymous(1, &options, &out));
+    zinc_close(same);
+    zinc_close(region);
 }
 
 static void descriptions(void) {
@@ -402,6 +419,7 @@ int main(void) {
     arguments();
     contents();
     replacement();
+    groups();
     descriptions();
     looks();
     names();

@@ -72,6 +72,19 @@ import Zinc
     }
   }
 
+  @Test(
+    arguments: [
+      (0o600, 0, "gives the group nothing"), (0o606, 0, "gives the group nothing"),
+      (0o660, .max, "no group"),
+    ] as [(UInt32, UInt32, String)])
+  func impossibleGroups(mode: UInt32, group: UInt32, text: String) throws {
+    let name = uniqueName()
+    try expect(.invalidArgument, name, says: [text]) {
+      () throws(ZincError) in
+      _ = try SharedRegion.create(name, capacity: 1, mode: mode, group: group)
+    }
+  }
+
   @Test func tooLittleMemory() throws {
     let name = uniqueName()
     try expect(.noSpace, name, says: ["\((1 << 50) + 4096) bytes do not fit", "/dev/shm has "]) {

@@ -68,6 +68,31 @@ import Zinc
     }
   }
 
+  @Test func groupIsThatOfTheFile() throws {
+    let name = uniqueName()
+    let own = getegid()
+    func groupOfTheFile() -> gid_t {
+      var status = stat()
+      #expect(unsafe stat("/dev/shm/zinc_\(name)", &status) == 0)
+      return status.st_gid
+    }
+    do {
+      let region = try SharedRegion.create(name, capacity: 1, mode: 0o660, group: own)
+      #expect(region.isLinked && groupOfTheFile() == own)
+      let same = try SharedRegion.openOrCreate(name, capacity: 1, mode: 0o660, group: own)
+      #expect(same.id == region.id)
+    }
+    do {
+      let region = try SharedRegion.openOrCreate(name, capacity: 1, mode: 0o640, group: own)
+      #expect(region.isCreated && groupOfTheFile() == own)
+    }
+    do {
+      let contents: [UInt8] = [7]
+      let region = try SharedRegion.create(name, contents: contents.span, mode: 0o620, group: own)
+      #expect(region.isLinked && groupOfTheFile() == own)
+    }
+  }
+
   @Test func aloneIsWhoHasTheOnlyOne() throws {
     let name = uniqueName()
     let region = try SharedRegion.create(name, capacity: 1)

@@ -106,6 +106,10 @@ static inline int32_t czinc_fchmod(int32_t fd, uint32_t mode) {
     return fchmod(fd, (mode_t)mode) < 0 ? -errno : 0;
 }
 
+static inline int32_t czinc_set_group(int32_t fd, uint32_t group) {
+    return fchown(fd, (uid_t)-1, (gid_t)group) < 0 ? -errno : 0;
+}
+
 static inline int32_t czinc_ftruncate(int32_t fd, int64_t size) {
     return ftruncate(fd, size) < 0 ? -errno : 0;
 }

@@ -350,6 +350,10 @@ extension RegionOptions {
     flags = unsafe Flags(rawValue: options.flags)
     if unsafe options.mode != 0 { mode = unsafe options.mode }
     kind = unsafe options.kind
+    group = unsafe options.group
+    guard flags.contains(.group) || group == 0 else {
+      throw Failure(EINVAL, "options.group is set, and the flag ZINC_GROUP is not")
+    }
     guard unsafe options.metadata != nil || options.metadata_length == 0 else {
       throw Failure(EINVAL, "the metadata is null, and its length is not 0")
     }

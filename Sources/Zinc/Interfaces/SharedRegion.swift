@@ -29,6 +29,8 @@
     ///   - name: 1 to 250 characters out of A-Z, a-z, 0-9, `_` and `-`.
     ///   - capacity: bytes, from 1.
     ///   - mode: permissions as of a file. Must let the owner read and write.
+    ///   - group: the number of the group that the region's file belongs to, one of this user's;
+    ///     `mode` must give it something. nil leaves it to the system.
     ///   - isPersistent: the region lasts until it is unlinked, not until its last user
     ///     is gone.
     ///   - reserve: take the memory at once. Otherwise it is taken page by page at the
@@ -42,12 +44,13 @@
     /// - Throws: `ZincError`: `alreadyExists`, `invalidArgument`, `noSpace`,
     ///   `notPermitted`, or as the system says.
     public static func create(
-      _ name: String, capacity: Int, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0, replace: Bool = false,
+      _ name: String, capacity: Int, mode: UInt32 = 0o600, group: UInt32? = nil,
+      isPersistent: Bool = false, reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0,
+      replace: Bool = false,
       pages: Pages = []
     ) throws(ZincError) -> SharedRegion {
       var options = RegionOptions(
-        mode: mode, isPersistent: isPersistent, reserve: reserve, replace: replace)
+        mode: mode, group: group, isPersistent: isPersistent, reserve: reserve, replace: replace)
       options.flags.formUnion(pages.flags)
       return unsafe try attach("create", name) { path throws(Failure) in
         try unsafe metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
@@ -63,11 +66,11 @@
     ///
     /// - Throws: `ZincError` as `create` of a capacity.
     public static func create<Element: BitwiseCopyable>(
-      _ name: String, contents: Span<Element>, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      metadata: [UInt8] = [], kind: UInt32 = 0, replace: Bool = false
+      _ name: String, contents: Span<Element>, mode: UInt32 = 0o600, group: UInt32? = nil,
+      isPersistent: Bool = false, metadata: [UInt8] = [], kind: UInt32 = 0, replace: Bool = false
     ) throws(ZincError) -> SharedRegion {
       let options = RegionOptions(
-        mode: mode, isPersistent: isPersistent, reserve: true, replace: replace)
+        mode: mode, group: group, isPersistent: isPersistent, reserve: true, replace: replace)
       return unsafe try attach("create", name) { path throws(Failure) in
         try unsafe contents.withUnsafeBytes { (bytes) throws(Failure) in
           try unsafe metadata.span.withUnsafeBytes { (kept) throws(Failure) in
@@ -111,11 +114,13 @@
     /// - Throws: `ZincError`: `alreadyExists` if it exists with another capacity; the
     ///   others of `create` and `open`.
     public static func openOrCreate(
-      _ name: String, capacity: Int, mode: UInt32 = 0o600, isPersistent: Bool = false,
-      reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0, anyUser: Bool = false,
+      _ name: String, capacity: Int, mode: UInt32 = 0o600, group: UInt32? = nil,
+      isPersistent: Bool = false, reserve: Bool = true, metadata: [UInt8] = [], kind: UInt32 = 0,
+      anyUser: Bool = false,
       pages: Pages = []
     ) throws(ZincError) -> SharedRegion {
-      var options = RegionOptions(mode: mode, isPersistent: isPersistent, reserve: reserve)
+      var options = RegionOptions(
+        mode: mode, group: group, isPersistent: isPersistent, reserve: reserve)
       options.flags.formUnion(pages.flags)
       if anyUser { options.flags.insert(.anyUser) }
       return unsafe try attach("open or create", name) { path throws(Failure) in

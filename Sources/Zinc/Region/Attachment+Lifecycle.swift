@@ -10,7 +10,7 @@ extension Attachment {
   static func create(_ path: borrowing RegionPath, capacity: Int, _ options: RegionOptions)
     throws(Failure) -> Handle
   {
-    try options.begin([.persistent, .sparse, .replace, .hugepages, .prefault])
+    try options.begin([.persistent, .sparse, .replace, .hugepages, .prefault, .group])
     RegionName.sweepOnce()
     let file = try RegionFile(capacity: capacity, options)
     // To reserve much takes long, and a dead region of this name may hold the memory;
@@ -42,6 +42,7 @@ extension Attachment {
     let lock = try unnamedFile(mode: options.mode)
     let status = try file.lay(out: lock, inFolder: true, options)
     if file.size >= 16 << 20 { remains = try? Mapping(keeping: lock) }
+    if options.flags.contains(.group) { try lock.setGroup(options.group) }
     // The umask has its say in what a file is opened with.
     if status.mode & 0o7777 != options.mode {
       try check(czinc_fchmod(lock.raw, options.mode), "fchmod")
@@ -221,10 +222,10 @@ extension Attachment {
   static func openOrCreate(
     _ path: borrowing RegionPath, capacity: Int, _ options: RegionOptions
   ) throws(Failure) -> Handle {
-    try options.begin([.persistent, .sparse, .anyUser, .hugepages, .prefault])
+    try options.begin([.persistent, .sparse, .anyUser, .hugepages, .prefault, .group])
     var (opening, creating) = (options, options)
     opening.flags.formIntersection([.readonly, .anyUser, .hugepages, .prefault])
-    creating.flags.formIntersection([.persistent, .sparse, .hugepages, .prefault])
+    creating.flags.formIntersection([.persistent, .sparse, .hugepages, .prefault, .group])
     for _ in 0..<1000 {
       do throws(Failure) {
         let handle = unsafe try open(path, opening)

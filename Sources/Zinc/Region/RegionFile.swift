@@ -29,6 +29,16 @@ struct RegionFile {
     guard mode & 0o600 == 0o600, mode & ~0o777 == 0 else {
       throw Failure(EINVAL, "the mode must let the owner read and write (0600), and be within 0777")
     }
+    if options.flags.contains(.group) {
+      guard mode & 0o070 != 0 else {
+        throw Failure(
+          EINVAL, "the mode gives the group nothing: use 0660, or 0640 if it shall only read")
+      }
+      // To fchown(2) it says to leave the group alone.
+      guard options.group != .max else {
+        throw Failure(EINVAL, "no group has the number %", UInt64(options.group))
+      }
+    }
     metadataLength = unsafe options.metadata.count
     guard metadataLength <= Header.metadataCapacity else {
       throw Failure(

@@ -11,11 +11,14 @@
     static let replace = Flags(rawValue: 64)
     static let hugepages = Flags(rawValue: 128)
     static let prefault = Flags(rawValue: 256)
+    static let group = Flags(rawValue: 512)
     static let pages: Flags = [.hugepages, .prefault]
   }
 
   var flags: Flags = []
   var mode: UInt32 = 0o600
+  /// With the flag: the group's number.
+  var group: UInt32 = 0
   var metadata = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   /// What the data begins with.
   var contents = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
@@ -26,8 +29,14 @@
 
   init() {}
 
-  init(mode: UInt32, isPersistent: Bool, reserve: Bool, replace: Bool = false) {
+  init(
+    mode: UInt32, group: UInt32? = nil, isPersistent: Bool, reserve: Bool, replace: Bool = false
+  ) {
     self.mode = mode
+    if let group {
+      self.group = group
+      flags.insert(.group)
+    }
     if replace { flags.insert(.replace) }
     if isPersistent { flags.insert(.persistent) }
     if !reserve { flags.insert(.sparse) }

@@ -64,6 +64,20 @@ struct Descriptor: ~Copyable {
     return status
   }
 
+  /// fchown(2), the owner stays.
+  func setGroup(_ group: UInt32) throws(Failure) {
+    let result = czinc_set_group(raw, group)
+    if result == -EPERM {
+      throw Failure(
+        EPERM, "this user is not of group %, and can't give it a region; id -G shows the groups",
+        UInt64(group))
+    }
+    if result == -EINVAL {
+      throw Failure(EINVAL, "group % has no number in this user namespace", UInt64(group))
+    }
+    try check(result, "fchown")
+  }
+
   /// Writes all of it, at byte `offset`.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(Failure) {
     guard let start = bytes.baseAddress else { return }

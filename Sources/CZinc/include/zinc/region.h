@@ -27,18 +27,21 @@ enum {
                              is sparse or local. zinc_region_shortfall() tells if it could not */
     ZINC_PREFAULT = 256,  /* create, open: touch all pages in the call, so that nobody waits for
                              them later; likewise. Of a sparse region, that takes all its memory */
+    ZINC_GROUP = 512,     /* create: the region's file belongs to the group that `group` numbers, which
+                             `mode` has to give something. -1 unless this user is of that group, or root */
 };
 
 /** How to create, open or attach: `size`, and zeros for what does not matter. */
 typedef struct ZincOptions {
     uintptr_t size;            /**< sizeof(ZincOptions) */
-    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_PREFAULT, or 0 */
+    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_GROUP, or 0 */
     uint32_t mode;             /**< create: permissions, must include 0600; 0 is 0600 */
     const void *metadata;      /**< create: bytes to keep in the header, or null */
     uintptr_t metadata_length; /**< at most 2048 */
     uint32_t kind;             /**< create: what the data is; 0 raw, 1 an array of numpy's,
                                   whose description is the metadata; yours from 1000 */
-    uint32_t reserved;         /**< 0 */
+    uint32_t group;            /**< create: with ZINC_GROUP a group's number; 0 without, and then the
+                                  group is as the system gives it */
     const void *contents;      /**< create: what the data begins with, complete before anybody can
                                   open the region; the rest of it is zeros; or null */
     uintptr_t contents_length; /**< bytes, at most the capacity */
