@@ -28,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._array import SharedArray, array, open_array, region_of, share
     from ._holders import Holder
+    from ._outside import RegionInfo, examine, regions
     from ._reference import by_reference
 
 __version__ = "0.1.0"
@@ -35,12 +36,14 @@ __version__ = "0.1.0"
 __all__ = [
     "Holder",
     "NotARegionError",
+    "RegionInfo",
     "SharedArray",
     "SharedRegion",
     "array",
     "build_info",
     "by_reference",
     "create",
+    "examine",
     "get_include",
     "get_library",
     "open",
@@ -48,6 +51,7 @@ __all__ = [
     "open_or_create",
     "reclaim",
     "region_of",
+    "regions",
     "share",
     "unlink",
     "wait_all",
@@ -101,6 +105,10 @@ def __getattr__(name: str) -> object:
         from ._holders import Holder
 
         return Holder
+    if name in ("RegionInfo", "examine", "regions"):
+        from . import _outside
+
+        return getattr(_outside, name)
     if name in ("SharedArray", "array", "open_array", "region_of", "share"):
         from . import _array
 

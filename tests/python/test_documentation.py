@@ -79,4 +79,5 @@ def test_examples_run() -> None:
         *("zinc", "SharedRegion", "SharedRegion.as_numpy", "SharedRegion.wait_async"),
         *("SharedRegion.anonymous", "SharedRegion.notifications", "SharedArray"),
         *("array", "open_array", "share", "region_of", "wait_any", "unlink", "build_info"),
+        *("regions", "examine"),
     }

@@ -464,7 +464,7 @@
     }
 
     /// Calls `body` with the path of `name`; a failure gets the call and the name.
-    private static func withPath<Value>(
+    static func withPath<Value>(
       _ operation: StaticString, _ name: String,
       _ body: (borrowing RegionPath) throws(Failure) -> Value
     ) throws(ZincError) -> Value {

@@ -9,14 +9,13 @@ import stat
 import time
 from typing import Any, Literal
 
-from .. import _description, _zinc
+from .. import _description, _outside, _zinc
 from .._description import ARRAY, Description
 from .._holders import Holder, Inode, holders, locks, user_name
 
 FOLDER = "/dev/shm"
 LAYOUT = _zinc.VERSION >> 16
 State = Literal["attached", "unattached", "dead", "unreadable"]
-STATES: tuple[State, ...] = ("attached", "unattached", "dead")  # as in zinc.h
 
 
 @dataclasses.dataclass
@@ -100,32 +99,15 @@ def examine(name: str) -> Region:
     how large its file is, and whose.
     """
     try:
-        found: dict[str, Any] = _zinc.examine(name)
+        info = _outside.examine(name)
     except FileNotFoundError:
         raise
     except OSError as error:
         return unreadable(name, error.strerror or str(error))
-    region = Region(
-        name,
-        STATES[int(found["state"])],
-        layout=found["layout"],
-        capacity=found["capacity"],
-        memory=found["memory"],
-        persistent=bool(found["flags"] & _zinc.PERSISTENT),
-        wakes_always=bool(found["flags"] & _zinc.WAKES_ALWAYS),
-        sequence=found["sequence"],
-        kind=found["kind"],
-        metadata=found["metadata"],
-        created_at=found["created_at"] / 1e9,
-        creator_pid=found["creator_pid"],
-        owner=user_name(found["owner"]),
-        mode=found["mode"],
-        id=found["id"],
-        data_offset=found["data_offset"],
-        parked=found["parked"],
-        woken=found["woken"],
-        inode=(found["device"], found["inode"]),
-    )
+    told = dataclasses.asdict(info)
+    told["owner"] = user_name(info.owner)
+    told["inode"] = told.pop("device"), info.inode
+    region = Region(**told)
     if region.layout != LAYOUT:
         region.problem = (
             f"made by a zinc of layout version {region.layout}, and this reads {LAYOUT}"
@@ -163,7 +145,7 @@ def regions(interval: float = 0) -> list[Region]:
 def look() -> dict[str, Region]:
     """Look at all regions."""
     found: dict[str, Region] = {}
-    for name in _zinc.names():
+    for name in _outside.regions():
         try:
             found[name] = examine(name)
         except FileNotFoundError:
