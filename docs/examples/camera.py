@@ -1,4 +1,4 @@
-"""A camera: fills frames in place and says so. Three buffers, so that readers have time."""
+"""A camera: python camera.py FRAMES [A_SECOND]. Fills frames in place, and says so."""
 
 import sys
 import time
@@ -6,7 +6,8 @@ import time
 import zinc
 
 FRAMES = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-SLOTS, SHAPE = 3, (1080, 1920, 3)
+A_SECOND = float(sys.argv[2]) if len(sys.argv) > 2 else 60
+SLOTS, SHAPE = 4, (1080, 1920, 3)
 
 frames = zinc.array("camera", (SLOTS, *SHAPE), "u1")
 print("waiting for the viewers", flush=True)
@@ -17,4 +18,4 @@ for viewer in "bright", "motion":
 for number in range(FRAMES):
     frames[number % SLOTS] = number % 251  # what a driver or a decoder would write here
     frames.region.notify()  # frame `number` is complete: the sequence is number + 1
-    time.sleep(1 / 60)
+    time.sleep(1 / A_SECOND)

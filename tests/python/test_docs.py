@@ -80,6 +80,54 @@ def test_camera(folder: Path) -> None:
     assert "brightness 29.0" in output
 
 
+# In place of both viewers: one that lets the camera get ahead while it uses a frame, by no frame up
+# to five, and then looks at the rest. Each frame is filled with its number. Three is the least that
+# lets the camera begin in the slot that is looked at.
+SLOW_VIEWER = """
+import itertools
+import zinc
+from viewer import look
+
+FRAMES = 600
+lag, used = itertools.cycle([5, 0, 3, 1, 3, 2, 3, 4, 3]), []
+
+def use(frame):
+    number, half = region.seen - 1, len(frame) // 2
+    numbers = {*map(int, (frame[:half].min(), frame[:half].max()))}
+    until = min(region.seen + next(lag), FRAMES)
+    while (now := region.sequence) < until:
+        assert region.wait(30_000, after=now)
+    while region.sequence == until < FRAMES and len(numbers) == 1:
+        numbers.add(int(frame[0, 0, 0]))  # until the next is complete, or begun in this slot
+    if len(numbers) == 1:
+        numbers |= {*map(int, (frame[half:].min(), frame[half:].max()))}
+    used.append(numbers == {number % 251})
+    return used[-1]
+
+taken, names = [], ("camera-bright", "camera-motion")
+with zinc.open_or_create(names[0], 1) as bright, zinc.open_or_create(names[1], 1) as motion:
+    frames = zinc.open_array("camera", readonly=True, timeout_ms=30_000)
+    region = frames.region
+    bright.notify(), motion.notify()
+    while region.seen < FRAMES and region.wait(30_000):
+        taken.append(look(frames, use))
+print("taken:", taken.count(True), "whole", taken.count(False), "torn;", "left:",
+      taken.count(None), "of which", used.count(False) - taken.count(False), "torn")
+"""
+
+
+def test_camera_that_overtakes_a_slow_viewer(folder: Path) -> None:
+    """Whatever a viewer takes is whole, and what it leaves is often torn."""
+    (folder / "slow.py").write_text(SLOW_VIEWER)
+    output = run(folder, "bash", "-c", "python slow.py & python camera.py 600 1e6; wait")
+    found = re.search(r"taken: (\d+) whole (\d+) torn; left: (\d+) of which (\d+) torn", output)
+    assert found, output
+    whole, torn, left, left_torn = map(int, found.groups())
+    assert torn == 0, output
+    assert whole > 0
+    assert left >= left_torn > 0
+
+
 def test_pool(folder: Path) -> None:
     assert run(folder, "python", "pool.py").startswith("mean 0.000, deviation 1.000, largest 1.")
 
