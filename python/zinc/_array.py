@@ -14,7 +14,7 @@ from . import _description, _picklers, _reference, _region, _zinc
 from ._description import ARRAY
 from ._numpy import numpy
 from ._reference import region_of as region_of
-from ._region import NotARegionError, SharedRegion
+from ._region import NotARegionError, SharedRegion, with_octal_mode
 
 if TYPE_CHECKING:
     from ._region import _Shape
@@ -26,8 +26,19 @@ else:
     _Array = _zinc.array_type(numpy.ndarray)
 
 
+class _Documented(type):
+    """The class of a class whose dir() are the members that it adds, and not numpy's too.
+
+    pydoc goes by that: or help(zinc) would be the manual of numpy's arrays for nine tenths. An
+    array's own dir() has all of them.
+    """
+
+    def __dir__(cls) -> list[str]:
+        return [name for name, member in vars(cls).items() if not hasattr(member, "__wrapped__")]
+
+
 @final
-class SharedArray(_Array):
+class SharedArray(_Array, metaclass=_Documented):
     """An array whose memory is a region's: a `numpy.ndarray` that other processes see.
 
     Made by `array`, `open_array` and `share`. It holds its region, which is closed when
@@ -174,6 +185,7 @@ for _name, _method in vars(numpy.ndarray).items():
         _wrap(_name, _method)
 
 
+@with_octal_mode
 def array(
     name: str | None,
     shape: _Shape,
@@ -358,6 +370,7 @@ def _open(
     return array
 
 
+@with_octal_mode
 def share(
     array: numpy.typing.ArrayLike,
     name: str | None = None,

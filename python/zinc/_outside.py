@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Literal
 
 from . import _zinc
+from ._region import Mode
 
 STATES: tuple[Literal["attached", "unattached", "dead"], ...] = ("attached", "unattached", "dead")
 
@@ -53,7 +54,7 @@ class RegionInfo:
     owner: int
     """The number of the user that it belongs to."""
     mode: int
-    """Its permissions, as of a file."""
+    """Its permissions, as of a file; prints as ``0o600``."""
     device: int
     """The device of its file, ``/dev/shm/zinc_NAME``, as `os.stat` has it."""
     inode: int
@@ -100,6 +101,7 @@ def examine(name: str) -> RegionInfo:
     flags = told.pop("flags")
     told["state"] = STATES[told["state"]]
     told["created_at"] /= 1e9
+    told["mode"] = Mode(told["mode"])
     return RegionInfo(
         name,
         persistent=bool(flags & _zinc.PERSISTENT),

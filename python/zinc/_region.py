@@ -10,7 +10,7 @@ from ._zinc import NotARegionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
-    from collections.abc import AsyncIterator, Buffer, Iterable
+    from collections.abc import AsyncIterator, Buffer, Callable, Iterable
     from typing import Any, Literal, Never, Self, SupportsIndex, TypeVar
 
     import numpy
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
 
     _Shape = SupportsIndex | tuple[SupportsIndex, ...] | list[SupportsIndex]
     _Region = TypeVar("_Region", bound="SharedRegion")
+    _Function = TypeVar("_Function", bound=Callable[..., object])
     _Sentinel = TypeVar("_Sentinel", bound=FileDescriptorLike)
 
 __all__ = [
@@ -32,6 +33,23 @@ __all__ = [
     "wait_any",
     "wait_any_async",
 ]
+
+
+class Mode(int):
+    """Permissions, which everybody reads in octal: so do help() and whatever prints one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return oct(self)
+
+
+def with_octal_mode(function: _Function) -> _Function:
+    """Let help() give the default of a function's `mode` as its source does: 0o600, not 384."""
+    anything: Any = function
+    defaults = anything.__kwdefaults__
+    defaults["mode"] = Mode(defaults["mode"])
+    return function
 
 
 class SharedRegion(_zinc.SharedRegion):
@@ -53,6 +71,7 @@ class SharedRegion(_zinc.SharedRegion):
     __slots__ = ("__weakref__",)
 
     @classmethod
+    @with_octal_mode
     def create(
         cls,
         name: str,
@@ -100,6 +119,7 @@ class SharedRegion(_zinc.SharedRegion):
         return _warned(region, flags)
 
     @classmethod
+    @with_octal_mode
     def open_or_create(
         cls,
         name: str,

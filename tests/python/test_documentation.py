@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
 import gc
 import inspect
+import json
+import pickle
 import pydoc
 import sys
 import threading
@@ -12,6 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy
 import pytest
 
 import zinc
@@ -58,6 +62,43 @@ def test_help_reads_like_documentation() -> None:
     ):
         assert part in text
     assert "_zinc.create" not in text
+
+
+def test_help_of_the_package_is_for_people() -> None:
+    text = pydoc.plain(pydoc.render_doc(zinc))
+    lines = text.splitlines()
+    assert len(lines) < 1200, "numpy's arrays alone have 1500"
+    assert "inherited from numpy" not in text
+    for member in "argmax(", "newbyteorder", "strides":
+        assert member not in text
+    start = next(i for i, line in enumerate(lines) if line.startswith("    class SharedArray("))
+    assert any(line.endswith("The region that the array is in.") for line in lines[start:])
+    signatures = [line for line in lines if "mode: 'int' = " in line]
+    # The two class methods, once more each as functions of the package, and those of arrays.
+    assert len(signatures) == 6
+    assert all("mode: 'int' = 0o600" in line for line in signatures)
+
+
+def test_arrays_tell_all_of_their_members() -> None:
+    shared = zinc.array(None, 3)
+    assert {"region", "strides", "argmax", "__add__"} <= {*dir(shared)}
+    assert {*dir(numpy.ones(3))} <= {*dir(shared)}
+    assert "region" in dir(zinc.SharedArray)
+    assert "argmax" not in dir(zinc.SharedArray)
+    assert zinc.SharedArray.argmax(shared) == 0
+
+
+def test_modes_read_as_permissions(name: str) -> None:
+    with zinc.create(name, 8, mode=0o644):
+        mode = zinc.examine(name).mode
+    assert (mode, repr(mode), str(mode), json.dumps(mode)) == (0o644, "0o644", "0o644", "420")
+    for again in pickle.loads(pickle.dumps(mode)), copy.deepcopy(mode):
+        assert (again, repr(again)) == (0o644, "0o644")
+    for function in zinc.create, zinc.open_or_create, zinc.array, zinc.share:
+        default = inspect.signature(function).parameters["mode"].default
+        assert (default, repr(default)) == (0o600, "0o600")
+    with zinc.create(name, 8, mode=default):
+        assert zinc.examine(name).mode == 0o600
 
 
 def test_examples_run() -> None:
