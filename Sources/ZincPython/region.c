@@ -251,6 +251,7 @@ static PyMethodDef region_methods[] = {
     {"notify", (PyCFunction)region_notify, METH_NOARGS, region_notify_doc},
     {"try_wait", (PyCFunction)region_try_wait, METH_NOARGS, region_try_wait_doc},
     {"wait", (PyCFunction)(void (*)(void))region_wait, METH_FASTCALL | METH_KEYWORDS, region_wait_doc},
+    {"event_fd", (PyCFunction)region_event_fd, METH_NOARGS, region_event_fd_doc},
     {"__enter__", (PyCFunction)region_enter, METH_NOARGS,
      "__enter__($self)\n--\n\nThe region itself. Raises ValueError if it is closed."},
     {"__exit__", (PyCFunction)region_exit, METH_VARARGS, "Close the region, by close()."},

@@ -79,7 +79,8 @@ PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t count, PyO
 PyObject *region_sequence(Region *self, void *unused);
 PyObject *region_seen(Region *self, void *unused);
 PyObject *region_alone(Region *self, void *unused);
-extern const char region_notify_doc[], region_try_wait_doc[], region_wait_doc[];
+PyObject *region_event_fd(Region *self, PyObject *unused);
+extern const char region_notify_doc[], region_try_wait_doc[], region_wait_doc[], region_event_fd_doc[];
 
 /* What memory.c has for them. */
 PyObject *region_used(Region *self, void *unused);

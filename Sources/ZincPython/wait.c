@@ -120,6 +120,28 @@ PyObject *region_wait(Region *self, PyObject *const *args, Py_ssize_t count, PyO
     return PyBool_FromLong(status == 0);
 }
 
+const char region_event_fd_doc[] =
+    PyDoc_STR("event_fd($self)\n--\n\n"
+              "A descriptor (int) that any event loop can poll: readable exactly while there is a\n"
+              "notification that this object has not seen.\n\n"
+              "Nobody need read it: try_wait() or wait(0) sees what is new, and makes it unreadable.\n"
+              "The first call makes it, each further one returns the same. It stays the region's,\n"
+              "which closes it with itself: let the loop forget it first. A forked child has one of\n"
+              "its own with the same number, for a loop that it makes itself. One thread of the\n"
+              "process, which needs no GIL, sleeps for all of them, from the first to the last.\n\n"
+              "Raises ValueError if the region is closed, OSError if the process can have no further\n"
+              "descriptor or no thread.");
+
+PyObject *region_event_fd(Region *self, PyObject *unused) {
+    (void)unused;
+    ZincHandle handle = region_begin(self);
+    if (!handle) return NULL;
+    int32_t descriptor = zinc_region_event_descriptor(handle);
+    region_end(self);
+    if (descriptor < 0) return zinc_raise(PyType_GetModuleState(self->export_type), descriptor);
+    return PyLong_FromLong(descriptor);
+}
+
 PyObject *region_sequence(Region *self, void *unused) {
     (void)unused;
     ZincHandle handle = region_begin(self);

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -409,6 +410,30 @@ static void notifications(void) {
     zinc_close(region);
 }
 
+static int is_readable(int32_t descriptor, int timeout_ms) {
+    struct pollfd entry = {.fd = descriptor, .events = POLLIN};
+    return poll(&entry, 1, timeout_ms) == 1 && entry.revents == POLLIN;
+}
+
+static void event_descriptors(void) {
+    ZincHandle region;
+    EXPECT(zinc_region_event_descriptor(NULL) == -EINVAL);
+    EXPECT(zinc_create(name, 4096, &region) == 0);
+    int32_t descriptor = zinc_region_event_descriptor(region);
+    EXPECT(descriptor >= 0 && zinc_region_event_descriptor(region) == descriptor);
+    EXPECT(!is_readable(descriptor, 0));
+    zinc_notify(region);
+    EXPECT(is_readable(descriptor, 60000));
+    EXPECT(zinc_try_wait(region) == 0 && !is_readable(descriptor, 0));
+    zinc_notify(region);
+    EXPECT(is_readable(descriptor, 60000));
+    zinc_region_detach(region);
+    EXPECT(fcntl(descriptor, F_GETFD) == -1 && errno == EBADF);
+    EXPECT(zinc_region_event_descriptor(region) == -EINVAL);
+    EXPECT(strstr(zinc_error_message(), "closed"));
+    zinc_close(region);
+}
+
 int main(void) {
     snprintf(name, sizeof name, "c-%d-", (int)getpid());
     snprintf(too_large, sizeof too_large, "%slarge", name);
@@ -426,6 +451,7 @@ int main(void) {
     awaiting();
     presence();
     notifications();
+    event_descriptors();
     EXPECT(traces() == before);
     return failures > 0;
 }

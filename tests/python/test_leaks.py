@@ -87,6 +87,14 @@ def view_of_closed(place: Place) -> None:
     assert array.sum() == sum(map(sum, views)) == 0
 
 
+def poll_in_a_loop(place: Place) -> None:
+    with zinc.open(place.name) as region:
+        assert region.event_fd() == region.event_fd()
+        place.reader.event_fd()  # lasts, and its thread with it
+        region.notify()
+        assert region.try_wait()
+
+
 class Failing(zinc.SharedRegion):
     def close(self) -> None:
         super().close()
@@ -114,6 +122,7 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "try_wait": (lambda p: p.region.try_wait(), None),
     "wait": (lambda p: p.region.wait(0), None),
     "wait for a time": (lambda p: p.reader.wait(timeout_ms=0.01, after=p.reader.sequence), None),
+    "event_fd": (poll_in_a_loop, None),
     "attributes": (
         lambda p: [getattr(p.region, a) for a in dir(p.region) if not a.startswith("_")],
         None,
@@ -196,6 +205,7 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "wait for a closed one": (lambda p: zinc.wait_all([p.region, p.closed]), ValueError),
     "wait for no sequence": (lambda p: zinc.wait_any(5), TypeError),  # type: ignore[arg-type]
     "notify a closed one": (lambda p: p.closed.notify(), ValueError),
+    "event_fd of a closed one": (lambda p: p.closed.event_fd(), ValueError),
     "try_wait on a closed one": (lambda p: p.closed.try_wait(), ValueError),
     "wait on a closed one": (lambda p: p.closed.wait(0), ValueError),
     "look at a closed one": (lambda p: memoryview(p.closed), ValueError),

@@ -238,6 +238,23 @@ import Zinc
     #expect(region.sequence == 2)
   }
 
+  @Test func eventDescriptorIsReadableWhileThereIsNews() throws {
+    let region = try SharedRegion.create(uniqueName(), capacity: 1)
+    let descriptor = try region.eventDescriptor()
+    func isReadable(_ timeout: Int32) -> Bool {
+      var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      return unsafe poll(&entry, 1, timeout) == 1
+    }
+    #expect(try region.eventDescriptor() == descriptor)
+    for _ in 0..<10 {
+      #expect(isReadable(0) == false)
+      region.notify()
+      #expect(isReadable(60_000) == true)
+      #expect(region.tryWait() == true)
+    }
+    #expect(isReadable(0) == false)
+  }
+
   @Test func overlongTimeoutsDoNotTrap() throws {
     let region = try SharedRegion.create(uniqueName(), capacity: 1)
     region.notify()

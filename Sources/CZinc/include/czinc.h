@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -200,6 +201,33 @@ static inline int32_t czinc_sleep_until_readable(int32_t fd, uint64_t nanosecond
     struct pollfd entry = {.fd = fd, .events = POLLIN};
     int count = ppoll(&entry, 1, &t, NULL);
     return count < 0 ? -errno : count;
+}
+
+/* A descriptor that is readable if `is_readable`, whose reader and writer never sleep: eventfd(2). */
+static inline int32_t czinc_eventfd(uint32_t is_readable) {
+    int fd = eventfd(is_readable, EFD_CLOEXEC | EFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Makes an eventfd readable, or unreadable if it is not already. */
+static inline void czinc_eventfd_set(int32_t fd, uint32_t is_readable) {
+    uint64_t number = is_readable;
+    ssize_t done = is_readable ? write(fd, &number, sizeof number) : read(fd, &number, sizeof number);
+    (void)done;
+}
+
+/*
+ * Another eventfd with the number of this one, or -1: that one is closed first, so there is a
+ * number to be had. For a process with a single thread.
+ */
+static inline int32_t czinc_eventfd_anew(int32_t fd, uint32_t is_readable) {
+    if (fd < 0) return -1;
+    close(fd);
+    int made = czinc_eventfd(is_readable);
+    if (made < 0 || made == fd) return made < 0 ? -1 : made;
+    int placed = dup3(made, fd, O_CLOEXEC);
+    close(made);
+    return placed;
 }
 
 /* An unnamed file that is in no file system, whose size can be fixed. */
@@ -432,13 +460,13 @@ int32_t czinc_at_exit(void (*function)(void));
 
 /* Starts a thread that no signal is handled on. */
 int32_t czinc_thread_start(pthread_t *thread, void *_Nullable (*_Nonnull run)(void *_Nullable),
-                           void *argument);
+                           void *_Nullable argument);
 
 void czinc_thread_join(pthread_t thread);
 
 /* As above, a thread that nobody joins. */
 static inline int32_t czinc_thread_start_detached(void *_Nullable (*_Nonnull run)(void *_Nullable),
-                                                  void *argument) {
+                                                  void *_Nullable argument) {
     pthread_t thread;
     int32_t error = czinc_thread_start(&thread, run, argument);
     if (error == 0) pthread_detach(thread);

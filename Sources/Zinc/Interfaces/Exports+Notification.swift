@@ -40,6 +40,17 @@ public func zinc_region_seen(_ handle: ZincHandle?) -> UInt32 {
 }
 
 @c @implementation
+public func zinc_region_event_descriptor(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  var descriptor: Int32 = -1
+  let name = unsafe handle.pointee.nameForMessages
+  let status = unsafe report("make an event descriptor of", name) { () throws(Failure) in
+    descriptor = try unsafe handle.pointee.notification.eventDescriptor()
+  }
+  return status < 0 ? status : descriptor
+}
+
+@c @implementation
 public func zinc_region_notify(
   _ handle: ZincHandle?, _ sequence: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {

@@ -359,6 +359,21 @@
     /// Is there something that this region value has not seen yet? It has, then. Never sleeps.
     public func tryWait() -> Bool { unsafe handle.pointee.notification.tryWait() }
 
+    /// A descriptor that any event loop can poll: readable exactly while `tryWait` would say yes,
+    /// which makes it unreadable; nobody need read it. The first call makes it, each further
+    /// one returns the same. It is closed with this value; a forked child has one of its own
+    /// with the same number. One thread of the process sleeps for all of them.
+    ///
+    /// - Throws: `ZincError` if the process can have no further descriptor, or no thread.
+    public func eventDescriptor() throws(ZincError) -> Int32 {
+      do throws(Failure) {
+        return try unsafe handle.pointee.notification.eventDescriptor()
+      } catch {
+        throw unsafe ZincError(
+          "make an event descriptor of", handle.pointee.nameForMessages, error)
+      }
+    }
+
     /// Waits until there is something that this region value has not seen yet, and
     /// sees it; nil waits for ever. Several notifications may be seen as one, and its
     /// own count too. False if nothing came in time.

@@ -46,6 +46,8 @@ internal import Synchronization
 
   /// The sequence that was seen last.
   private let seen = Atomic<UInt32>(0)
+  /// Where `EventDescriptors` has this party's, if it was asked for one; else 0.
+  private let event = Atomic<UInt>(0)
   /// How many tickets the last notification from here found.
   private let ticketsFound = Atomic<UInt32>(0)
   let waits = WaitsInFlight()
@@ -97,9 +99,35 @@ internal import Synchronization
   @inline(__always)
   func tryWait() -> Bool {
     let now = sequence
-    guard now != sequenceSeen else { return false }
-    seen.store(now, ordering: .relaxed)
-    return true
+    let isNew = now != sequenceSeen
+    if isNew { seen.store(now, ordering: .relaxed) }
+    settleEvent()
+    return isNew
+  }
+
+  /// After each look, one that found nothing too: that is how a descriptor becomes right that
+  /// somebody found readable just as another thread saw the news.
+  @inline(__always)
+  private func settleEvent() {
+    if event.load(ordering: .relaxed) != 0 {
+      EventDescriptors.settle(at: event) { sequenceSeen }
+    }
+  }
+
+  /// A descriptor that is readable exactly while `tryWait` would say yes, until `closeEvent`.
+  func eventDescriptor() throws(Failure) -> Int32 {
+    guard waits.count() else { throw Failure(EINVAL, "the region is closed") }
+    defer { waits.uncount() }
+    return try EventDescriptors.descriptor(
+      at: event,
+      unsafe EventDescriptors.Event(
+        words: words, canNotify: canNotify, longestNap: longestNap, seen: 0, descriptor: -1)
+    ) { sequenceSeen }
+  }
+
+  /// After `endWaits`, when nobody makes one any more.
+  func closeEvent() {
+    if event.load(ordering: .relaxed) != 0 { EventDescriptors.remove(at: event) }
   }
 
   enum WaitResult: Int32 {
@@ -135,7 +163,10 @@ internal import Synchronization
     defer { waits.end(place) }
     if tryWait() { return .notified }
     let result = lookAndSleep(past: sequenceSeen, options, deadline: deadline())
-    if result == .notified { seen.store(sequence, ordering: .relaxed) }
+    if result == .notified {
+      seen.store(sequence, ordering: .relaxed)
+      settleEvent()
+    }
     return result
   }
 

@@ -312,6 +312,7 @@ extension Attachment {
   /// stays. Returns when that is done, whoever does it.
   static func detach(_ handle: Handle) {
     unsafe handle.pointee.notification.endWaits()
+    unsafe handle.pointee.notification.closeEvent()
     if unsafe AttachedHandles.take(handle) {
       unsafe release(handle)
     } else {

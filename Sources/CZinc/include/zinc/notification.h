@@ -72,6 +72,21 @@ int32_t zinc_wait_any(ZincWaitItem *items, uintptr_t count, const ZincWaitOption
 /** As zinc_wait_any(), until every one of them has something new. */
 int32_t zinc_wait_all(ZincWaitItem *items, uintptr_t count, const ZincWaitOptions *options);
 
+/**
+ * A descriptor for poll(2), epoll(7) and every event loop: readable exactly while zinc_try_wait()
+ * would return 0. Nobody need read it: zinc_try_wait(), or any wait that sees, makes it unreadable.
+ * It becomes readable a moment after the notification, as a waiting thread would wake.
+ *
+ * Made by the first call, the same in each further one. It is the handle's: do not close it;
+ * zinc_close() and zinc_region_detach() do. A forked child has one of its own with the same number,
+ * to be polled by a loop that the child makes. One thread of the process sleeps for all of them; it
+ * starts with the first and ends after the last. Where this user may only read the region, it looks
+ * every 5 ms, as a wait does.
+ *
+ * -22 for null or a closed region; else what eventfd(2) or the start of the thread fails with.
+ */
+int32_t zinc_region_event_descriptor(ZincHandle handle);
+
 #ifdef __cplusplus
 }
 #endif
