@@ -23,6 +23,7 @@ SOURCES = ROOT / "Sources/Zinc"
 NOTIFICATION = (SOURCES / "Notification/Notification.swift").read_text()
 MANY = (SOURCES / "Region/WaitSet.swift").read_text()
 SLEEPERS = (SOURCES / "Notification/Sleepers.swift").read_text()
+EVENTS = (SOURCES / "Notification/EventDescriptors.swift").read_text()
 CLOSING = (SOURCES / "Notification/WaitsInFlight.swift").read_text()
 
 pytestmark = pytest.mark.skipif(not shutil.which("spin"), reason="needs spin")
@@ -142,6 +143,23 @@ def of_closing(source: str) -> list[str]:
         definitions.append("TOUCH_BEFORE_BEGIN")
     if min(order(source, "e1"), order(source, "e2")) < ORDERS["releasing"]:
         definitions.append("TOUCH_AFTER_END")
+    return definitions
+
+
+def of_events(events: str, notification: str = NOTIFICATION) -> list[str]:
+    """Return what sources of EventDescriptors and Notification define for events.pml."""
+    definitions = []
+    try_wait = notification[notification.index("func tryWait()") :]
+    if try_wait.index("seen.store") > try_wait.index("settleEvent()"):
+        definitions.append("SETTLE_BEFORE_SEEN")
+    after_seeing = events[events.index("static func settle(at") : events.index("func remove(at")]
+    if not re.search(r"if .*wasReadable && !.*isReadable \{ change\(\) \}", after_seeing):
+        definitions.append("SLEEP_ON")
+    settle_all = events[events.index("func settleAll(") : events.index("func change()")]
+    if "parked.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)" not in settle_all:
+        definitions.append("NO_TICKET")
+    if not re.search(r"sleepers\.set\(i, .*\.sequence, place\.pointee\.seen\)", settle_all):
+        definitions.append("ARM_WITH_WHAT_IS_THERE")
     return definitions
 
 
@@ -288,6 +306,35 @@ WEAKER_CLOSING = {
 def test_nothing_weaker_holds_of_closing(tmp_path: Path, weaker: str) -> None:
     assert WEAKER_CLOSING[weaker]
     assert not holds(tmp_path, "closing.pml", *WEAKER_CLOSING[weaker])
+
+
+# ---- descriptors to poll
+
+
+def test_descriptor_is_readable_while_there_is_news(tmp_path: Path) -> None:
+    assert of_events(EVENTS) == []
+    assert holds(tmp_path, "events.pml")
+
+
+TRY_WAIT = """    if isNew { seen.store(now, ordering: .relaxed) }
+    settleEvent()
+"""
+WEAKER_EVENTS = {
+    "settled before it is seen": of_events(
+        EVENTS, NOTIFICATION.replace(TRY_WAIT, "".join(reversed(TRY_WAIT.splitlines(True))))
+    ),
+    "sleeps on": of_events(without(EVENTS, "wasReadable && !place.pointee.isReadable")),
+    "no ticket": of_events(without(EVENTS, "parked.pointee.wrappingAdd")),
+    "compared with what is there": of_events(
+        EVENTS.replace(".sequence, place.pointee.seen)", ".sequence, now)")
+    ),
+}
+
+
+@pytest.mark.parametrize("weaker", WEAKER_EVENTS)
+def test_nothing_weaker_holds_of_descriptors(tmp_path: Path, weaker: str) -> None:
+    assert WEAKER_EVENTS[weaker]
+    assert not holds(tmp_path, "events.pml", *WEAKER_EVENTS[weaker])
 
 
 @pytest.mark.parametrize(
