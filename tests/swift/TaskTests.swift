@@ -69,6 +69,114 @@ import Testing
     }
   }
 
+  @Test func iteratesOverWhatIsNew() async throws {
+    let name = uniqueName()
+    let other = try SharedRegion.create(name, capacity: 1)
+    let answers = AsyncStream<UInt32>.makeStream()
+    let task = Task {
+      let region = try SharedRegion.open(name)
+      var turns: [UInt32] = []
+      for try await sequence in region.notifications() {
+        #expect(region.seen == sequence)
+        turns.append(sequence)
+        answers.continuation.yield(sequence)
+        if sequence == 5 { break }
+      }
+      #expect(region.tryWait() == false)
+      return turns
+    }
+    other.notify()
+    other.notify()
+    var answered = answers.stream.makeAsyncIterator()
+    // Two notifications are one turn, or two.
+    while await answered.next() != 2 {}
+    for expected in UInt32(3)...5 {
+      #expect(other.notify() == expected)
+      #expect(await answered.next() == expected)
+    }
+    let turns = try await task.value
+    #expect(turns.suffix(4) == [2, 3, 4, 5])
+  }
+
+  @Test func notificationsEndWithTheRegion() async throws {
+    let name = uniqueName()
+    for delay in [0, 1, 20] {
+      let kept = try SharedRegion.create(name, capacity: 1)
+      let waiting: Task<[UInt32], any Error>
+      let notifications: SharedRegion.Notifications
+      do {
+        let region = try SharedRegion.open(name)
+        notifications = region.notifications()
+        waiting = Task { [notifications] in
+          var turns: [UInt32] = []
+          for try await sequence in notifications { turns.append(sequence) }
+          return turns
+        }
+        try await Task.sleep(for: .milliseconds(delay))  // it waits by now; right in any case
+        #expect(region.seen == 0)
+      }
+      // Whoever goes on with the sequence is not attached.
+      #expect(try kept.isAlone)
+      #expect(try await waiting.value == [])
+      kept.notify()
+      for try await sequence in notifications {
+        Issue.record("\(sequence), and the region is closed")
+      }
+      // Other waits of the process go on.
+      #expect(try await kept.wait() == true)
+    }
+  }
+
+  @Test func cancelledNotificationsEndAndHaveSeenNothing() async throws {
+    let name = uniqueName()
+    let region = try SharedRegion.create(name, capacity: 1)
+    for delay in [0, 1, 20] {
+      let task = Task {
+        let region = try SharedRegion.open(name)
+        _ = region.tryWait()
+        for try await sequence in region.notifications() {
+          Issue.record("\(sequence), and nobody has said anything")
+        }
+        #expect(Task.isCancelled)
+        #expect(region.notify() == region.seen &+ 1)
+        for try await sequence in region.notifications() {
+          Issue.record("\(sequence), and the task is cancelled")
+        }
+        return region.tryWait()
+      }
+      try await Task.sleep(for: .milliseconds(delay))
+      task.cancel()
+      #expect(try await task.value == true)
+    }
+    #expect(region.sequence == 3)
+  }
+
+  @Test func notificationsDoNotKeepOthersOfTheThreadWaiting() async throws {
+    let name = uniqueName()
+    let kept = try SharedRegion.create(name, capacity: 1)
+    let turns = 50
+    try await withThrowingTaskGroup(of: Int.self) { group in
+      for _ in 0..<20 {
+        group.addTask {
+          // Regions that close while the thread sleeps on them, one after the other.
+          for _ in 0..<turns {
+            let task: Task<Void, any Error>
+            do {
+              let region = try SharedRegion.open(name)
+              let notifications = region.notifications()
+              task = Task { for try await _ in notifications {} }
+              await Task.yield()
+            }
+            try await task.value
+          }
+          return turns
+        }
+      }
+      for try await count in group { #expect(count == turns) }
+    }
+    #expect(try kept.isAlone)
+  }
+
   @Test func waitsForManyAtOnce() throws {
     let name = uniqueName()
     let regions: [3 of SharedRegion] = [

@@ -29,22 +29,27 @@
       let wait = unsafe TaskWait(attachment, sequence, SharedRegion.deadline(timeout))
       switch try await TaskWaits.shared().outcome(of: wait) {
       case .notified: return true
-      case .timedOut: return false
+      // Not while this call borrows the region.
+      case .timedOut, .closed: return false
       case .cancelled: throw CancellationError()
+      case .failed(let error): throw error
       }
     }
   }
 
   /// One task that waits. The handle is borrowed until the task goes on.
-  @safe private final class TaskWait: @unchecked Sendable {
-    enum Outcome { case notified, timedOut, cancelled }
+  @safe final class TaskWait: @unchecked Sendable {
+    enum Outcome {
+      case notified, timedOut, closed, cancelled
+      case failed(ZincError)
+    }
 
     let handle: Attachment.Handle
     let last: UInt32
     let deadline: UInt64
     let isCancelled = Atomic(false)
     /// The listening thread's, once it has been added.
-    var continuation: CheckedContinuation<Outcome, any Error>?
+    var continuation: CheckedContinuation<Outcome, Never>?
 
     init(_ handle: Attachment.Handle, _ last: UInt32, _ deadline: UInt64) {
       unsafe self.handle = unsafe handle
@@ -52,7 +57,10 @@
       self.deadline = deadline
     }
 
+    var isClosed: Bool { unsafe handle.pointee.notification.waits.isClosing }
+
     func outcome(at time: UInt64) -> Outcome? {
+      if isClosed { return .closed }
       if unsafe handle.pointee.notification.sequence != last { return .notified }
       if isCancelled.load(ordering: .acquiring) { return .cancelled }
       return time >= deadline ? .timedOut : nil
@@ -60,7 +68,7 @@
   }
 
   /// All tasks of this process that wait, and the thread that sleeps for them.
-  @safe private final class TaskWaits: @unchecked Sendable {
+  @safe final class TaskWaits: @unchecked Sendable {
     private struct State {
       var added: [TaskWait] = []
       var isListening = false
@@ -77,8 +85,8 @@
     private init() throws(ZincError) { changes = try .local() }
 
     /// Made at the first use that succeeds, and kept.
-    static func shared() throws -> TaskWaits {
-      try instance.withLock { instance in
+    static func shared() throws(ZincError) -> TaskWaits {
+      try instance.withLock { (instance) throws(ZincError) in
         if let instance { return instance }
         let waits = try TaskWaits()
         instance = waits
@@ -86,9 +94,9 @@
       }
     }
 
-    func outcome(of wait: TaskWait) async throws -> TaskWait.Outcome {
-      try await withTaskCancellationHandler {
-        try await withCheckedThrowingContinuation { continuation in
+    func outcome(of wait: TaskWait) async -> TaskWait.Outcome {
+      await withTaskCancellationHandler {
+        await withCheckedContinuation { continuation in
           wait.continuation = continuation
           add(wait)
         }
@@ -114,7 +122,7 @@
       }
       if error < 0 {
         wait.continuation?.resume(
-          throwing: unsafe ZincError("wait", nil, Failure(-error, "no thread for it")))
+          returning: .failed(unsafe ZincError("wait", nil, Failure(-error, "no thread for it"))))
       }
       changes.notify()
     }
@@ -131,8 +139,12 @@
         let deadline =
           waits.lazy.map(\.deadline).min() ?? czinc_clock(CLOCK_MONOTONIC) + TaskWaits.linger
         let result = sleep(told, waits, until: deadline)
-        // Closed by the process's exit.
-        if result == .closed || result == .timedOut && waits.isEmpty && mayStop() { return }
+        // Closed by the process's exit, if it is none of the regions.
+        if result == .closed && !waits.contains(where: \.isClosed)
+          || result == .timedOut && waits.isEmpty && mayStop()
+        {
+          return
+        }
       }
     }
 

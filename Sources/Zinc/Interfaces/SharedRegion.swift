@@ -15,13 +15,18 @@
   /// using it counts.
   @safe public struct SharedRegion: ~Copyable, @unchecked Sendable {
     private let handle: Attachment.Handle
+    /// For what may be in use after this value: it finds the region detached, and its memory there.
+    let memory: AttachmentMemory
 
     /// For tests of what the C functions do with it.
     var attachment: Attachment.Handle { unsafe handle }
 
-    private init(_ handle: Attachment.Handle) { unsafe self.handle = unsafe handle }
+    private init(_ handle: Attachment.Handle) {
+      unsafe self.handle = unsafe handle
+      memory = unsafe AttachmentMemory(handle)
+    }
 
-    deinit { unsafe Attachment.close(handle) }
+    deinit { unsafe Attachment.detach(handle) }
 
     /// Creates a region of exactly `capacity` zeroed bytes and attaches to it.
     ///
@@ -494,5 +499,15 @@
       }
       return try result.get()
     }
+  }
+
+  /// Keeps a handle and its mapping until the last who has this is done.
+  @safe final class AttachmentMemory: @unchecked Sendable {
+    let handle: Attachment.Handle
+
+    init(_ handle: Attachment.Handle) { unsafe self.handle = unsafe handle }
+
+    /// The region value has detached the handle before it gave this up.
+    deinit { unsafe Attachment.free(handle) }
   }
 #endif

@@ -333,6 +333,11 @@ extension Attachment {
 
   static func close(_ handle: Handle) {
     unsafe detach(handle)
+    unsafe free(handle)
+  }
+
+  /// Frees the rest of a detached handle, once nobody looks at it any more.
+  static func free(_ handle: Handle) {
     unsafe handle.pointee.clear()
     unsafe AttachedHandles.retire(handle)
   }
