@@ -166,6 +166,17 @@ def test_close_closes_it_and_ends_the_thread(name: str) -> None:
     until(lambda: threads() == before)
 
 
+def test_close_wakes_who_waits_for_a_copy(name: str) -> None:
+    region = zinc.create(name, 1)
+    copy = os.dup(region.event_fd())
+    timer = threading.Timer(0.02, region.close)
+    timer.start()
+    assert becomes_readable(copy)
+    timer.join()
+    assert region.closed
+    os.close(copy)
+
+
 def test_more_than_one_system_call_can_sleep_on(name: str) -> None:
     with zinc.create(name, 1) as writer:
         readers = [zinc.open(name) for _ in range(130)]

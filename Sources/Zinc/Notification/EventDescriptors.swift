@@ -112,7 +112,9 @@ enum EventDescriptors {
     unsafe Place(bitPattern: address.load(ordering: .relaxed))
   }
 
+  /// Whoever waits for a copy of the descriptor is woken, and finds the region closed.
   private static func free(_ place: Place) {
+    unsafe czinc_eventfd_set(place.pointee.descriptor, 1)
     if unsafe place.pointee.descriptor >= 0 {
       _ = unsafe czinc_close(place.pointee.descriptor)
     }

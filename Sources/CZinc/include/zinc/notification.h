@@ -78,7 +78,8 @@ int32_t zinc_wait_all(ZincWaitItem *items, uintptr_t count, const ZincWaitOption
  * It becomes readable a moment after the notification, as a waiting thread would wake.
  *
  * Made by the first call, the same in each further one. It is the handle's: do not close it;
- * zinc_close() and zinc_region_detach() do. A forked child has one of its own with the same number,
+ * zinc_close() and zinc_region_detach() do, and leave a copy of it, as dup(2) makes them, readable
+ * for ever. A forked child has one of its own with the same number,
  * to be polled by a loop that the child makes. One thread of the process sleeps for all of them; it
  * starts with the first and ends after the last. Where this user may only read the region, it looks
  * every 5 ms, as a wait does.
