@@ -45,6 +45,7 @@ char *czinc_message(void) { return message; }
  */
 __asm__(".symver pthread_create, pthread_create@" CZINC_OLDEST_GLIBC);
 __asm__(".symver pthread_join, pthread_join@" CZINC_OLDEST_GLIBC);
+__asm__(".symver pthread_detach, pthread_detach@" CZINC_OLDEST_GLIBC);
 #endif
 
 int32_t czinc_thread_start(pthread_t *thread, void *(*run)(void *), void *argument) {
@@ -54,6 +55,13 @@ int32_t czinc_thread_start(pthread_t *thread, void *(*run)(void *), void *argume
     int error = pthread_create(thread, NULL, run, argument);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return -error;
+}
+
+int32_t czinc_thread_start_detached(void *(*run)(void *), void *argument) {
+    pthread_t thread;
+    int32_t error = czinc_thread_start(&thread, run, argument);
+    if (error == 0) pthread_detach(thread);
+    return error;
 }
 
 void czinc_thread_join(pthread_t thread) { pthread_join(thread, NULL); }

@@ -465,13 +465,8 @@ int32_t czinc_thread_start(pthread_t *thread, void *_Nullable (*_Nonnull run)(vo
 void czinc_thread_join(pthread_t thread);
 
 /* As above, a thread that nobody joins. */
-static inline int32_t czinc_thread_start_detached(void *_Nullable (*_Nonnull run)(void *_Nullable),
-                                                  void *_Nullable argument) {
-    pthread_t thread;
-    int32_t error = czinc_thread_start(&thread, run, argument);
-    if (error == 0) pthread_detach(thread);
-    return error;
-}
+int32_t czinc_thread_start_detached(void *_Nullable (*_Nonnull run)(void *_Nullable),
+                                    void *_Nullable argument);
 
 enum { CZINC_MESSAGE_SIZE = 1024 };
 
