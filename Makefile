@@ -70,9 +70,13 @@ docs: build
 		--fallback-display-name Zinc --fallback-bundle-identifier zinc \
 		--transform-for-static-hosting --hosting-base-path swift
 
-demo: $(VENV)/.demo
-	$(PROGRAMS) --product zinc-demo
+demo:
+	$(MAKE) -j2 $(VENV)/.demo demo-program # one builds while the other fetches
 	$(BIN)/python tests/programs/demo.py $(if $(FILE),'$(FILE)')
+
+.PHONY: demo-program
+demo-program:
+	$(PROGRAMS) --product zinc-demo
 
 soak: build
 	$(BIN)/python tests/storm.py $$(($(MINUTES) * 60))
