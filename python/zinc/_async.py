@@ -1,4 +1,4 @@
-"""Waits of coroutines: one thread for all those of a loop."""
+"""Waits of coroutines: one thread for all those of a loop of asyncio; `_trio` has trio's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import math
 import operator
 import os
+import sys
 import threading
 import weakref
 
@@ -26,7 +27,12 @@ async def wait(region: SharedRegion, timeout_ms: float | None, after: SupportsIn
     seconds = _seconds(timeout_ms)
     last = region.seen if after is None else operator.index(after)
     is_new = region.wait(0, after=last)
-    if is_new or seconds == 0:
+    is_due = is_new or seconds == 0
+    if _is_in_trio():
+        from . import _trio
+
+        is_new = await _trio.wait(region, last, 0 if is_due else seconds, after is None)
+    elif is_due:
         await asyncio.sleep(0)
     else:
         is_new = await _listener().wait(region, last, seconds)
@@ -43,9 +49,13 @@ async def wait_any(
 ) -> list[Any]:
     """Do what `zinc.wait_any_async` says."""
     seconds = _seconds(timeout_ms)
+    waited = _sentinels.Waited(regions, sentinels)
+    if _is_in_trio():
+        from . import _trio
+
+        return await _trio.wait_any(waited, seconds)
     loop = asyncio.get_running_loop()
     end = None if seconds is None else loop.time() + seconds
-    waited = _sentinels.Waited(regions, sentinels)
     while True:
         is_over = end is not None and loop.time() >= end
         if is_over or waited.unseen():
@@ -83,6 +93,21 @@ async def _until_ready(waited: _sentinels.Waited, seconds: float | None) -> None
             os.close(copy)
         for region, last in watched:
             listener.discard(region, last, future)
+
+
+def _is_in_trio() -> bool:
+    """Is the caller a task of trio? Else of asyncio, which may run inside of it."""
+    trio = sys.modules.get("trio")
+    if trio is None:
+        return False
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        return False
+    try:
+        return asyncio.current_task() is None
+    except RuntimeError:  # no loop of asyncio is running
+        return True
 
 
 def _seconds(timeout_ms: float | None) -> float | None:

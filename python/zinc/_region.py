@@ -346,10 +346,11 @@ class SharedRegion(_zinc.SharedRegion):
         Always lets them run once, even if there is something new already. A wait that
         is cancelled ends at once and has seen nothing, so that the next one finds what
         it would have found. One thread sleeps for all the waits of a loop; it ends when
-        there has been none for a tenth of a second.
+        there has been none for a tenth of a second. Under trio it is that of `event_fd`,
+        which lasts as long as the region, and a wait with `after` has one of trio's.
 
-        Raises what `wait` raises, and RuntimeError if the system has no thread left;
-        only to be awaited in a running asyncio loop.
+        Raises what `wait` raises, and RuntimeError if the system has no thread left
+        (under trio what `event_fd` raises); only to be awaited in a task of asyncio or trio.
 
         >>> import asyncio
         >>> async def main():
@@ -368,7 +369,7 @@ class SharedRegion(_zinc.SharedRegion):
 
         Each turn awaits a notification that this object has not seen, and gives the
         sequence that it has seen then; several may be seen as one. Ends when the region
-        is closed. Only to be used in a running asyncio loop.
+        is closed. Only to be used in a task of asyncio or trio.
 
         >>> import asyncio
         >>> async def main():
@@ -578,8 +579,8 @@ async def wait_any_async(
     for all the waits of a loop, as for `SharedRegion.wait_async`; the sentinels are for the
     loop to watch.
 
-    Raises what `wait_any` raises, and RuntimeError if the system has no thread left; only to
-    be awaited in a running asyncio loop.
+    Raises what `wait_any` raises, and RuntimeError if the system has no thread left (under
+    trio what `event_fd` raises); only to be awaited in a task of asyncio or trio.
 
     >>> import asyncio
     >>> left, right = SharedRegion.anonymous(1), SharedRegion.anonymous(1)

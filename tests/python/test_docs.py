@@ -20,7 +20,7 @@ DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(python|sh|c|swift)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # Event loops that are not installed for the tests: where they are not, their blocks are compiled.
-OTHER_LOOPS = {"gevent", "gi", "PySide6"}
+OTHER_LOOPS = {"anyio", "gevent", "gi", "PySide6"}
 
 pytestmark = [
     pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not here"),
