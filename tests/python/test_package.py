@@ -59,6 +59,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_region.py",
         "zinc/_sentinels.py",
         "zinc/_torch.py",
+        "zinc/_trio.py",
         "zinc/_zinc.abi3.so",
         "zinc/_zinc.pyi",
         "zinc/include/zinc.h",
