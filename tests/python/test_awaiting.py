@@ -132,7 +132,9 @@ def test_interrupt_ends_the_wait(name: str) -> None:
 
 
 def test_wait_goes_on_after_a_handler_that_returns(name: str) -> None:
-    with_handler = Child("import signal; signal.signal(signal.SIGUSR1, lambda *_: print('told', flush=True))")
+    with_handler = Child(
+        "import signal; signal.signal(signal.SIGUSR1, lambda *_: print('told', flush=True))"
+    )
     assert with_handler.process.stdin
     with_handler.process.stdin.write(f"r = zinc.open({name!r}, timeout_ms=None)\n")
     with_handler.process.stdin.flush()
