@@ -146,6 +146,7 @@ MODEL = bytes(range(256)) * 4096
 
 def start_loader(folder: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PATH": f"{folder}/bin{os.pathsep}{os.environ['PATH']}"}
+    environment["PYTHONUNBUFFERED"] = "1"  # its lines are read while it goes on
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     return subprocess.Popen(LOAD_ONCE, cwd=folder, env=environment, **pipes)
 
