@@ -230,7 +230,8 @@ def array(
         made = _opened_or_made(name, sizes, kind, order, flags, mode, number)
     else:
         made = _made(name, sizes, kind, order, flags, mode, number)
-    _region._warned(made.region, flags)
+    if hugepages or prefault:
+        _region._warned(made.region, flags)
     return made
 
 

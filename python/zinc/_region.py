@@ -115,8 +115,9 @@ class SharedRegion(_zinc.SharedRegion):
         """
         flags = _flags(persistent, reserve, exist) | _page_flags(hugepages, prefault)
         group = group_number(group)
+        # Called without need it would be a place for an interrupt to lose the region.
         region = created(cls, name, capacity, flags, mode, False, metadata, kind, None, group)
-        return _warned(region, flags)
+        return _warned(region, flags) if hugepages or prefault else region
 
     @classmethod
     @with_octal_mode
