@@ -172,8 +172,7 @@ def _sorted(result: Any) -> Any:
 def _wrap(name: str, method: Any) -> None:
     @functools.wraps(method)
     def call(self: SharedArray, /, *args: Any, **kwargs: Any) -> Any:
-        result = method(self, *args, **kwargs)
-        return result.view(numpy.ndarray) if result.__class__ is PrivateArray else result
+        return _plain(method(self, *args, **kwargs))
 
     setattr(SharedArray, name, call)
 
@@ -246,15 +245,22 @@ def _made(
     contents: numpy.ndarray[Any, Any] | None = None,
 ) -> SharedArray:
     """Create the region of an array, with these bytes in it or zeros."""
-    _check_shape(sizes, kind)
-    description = _description.write(sizes, kind, order)
-    capacity = max(1, kind.itemsize * math.prod(sizes))
+    capacity, description = _planned(sizes, kind, order)
     region = _region_for_array(name, capacity, flags, mode, group, description, contents)
     try:
         return _view(SharedArray, region, sizes, kind, order=order)
     except BaseException:
         _region.discard(region)
         raise
+
+
+def _planned(
+    sizes: tuple[int, ...], kind: numpy.dtype[Any], order: Literal["C", "F"]
+) -> tuple[int, bytes]:
+    """Return the capacity and the description of an array's region, or refuse the array."""
+    _check_shape(sizes, kind)
+    description = _description.write(sizes, kind, order)
+    return max(1, kind.itemsize * math.prod(sizes)), description
 
 
 def _region_for_array(
@@ -294,9 +300,7 @@ def _opened_or_made(
     group: int | None,
 ) -> SharedArray:
     """Attach to an array, and create it if there is none."""
-    _check_shape(sizes, kind)
-    description = _description.write(sizes, kind, order)
-    capacity = max(1, kind.itemsize * math.prod(sizes))
+    capacity, description = _planned(sizes, kind, order)
     try:
         region = _zinc.create(
             SharedRegion, name, capacity, flags, mode, True, description, ARRAY, None, group

@@ -63,21 +63,16 @@ def is_asked_for() -> bool:
 # ---- regions ----
 
 
-def title(region: _zinc.SharedRegion) -> str:
-    """Name a region in a message."""
-    return "an anonymous region" if region.name is None else f"region {region.name!r}"
-
-
-def reduce_region(region: _zinc.SharedRegion) -> Any:
+def reduce_region(region: SharedRegion) -> Any:
     """Pickle a reference, and keep the region until it is loaded. ValueError if it is closed."""
     # What a subclass has of its own, in its __dict__, its __slots__ or as it says itself.
     return load_region, (type(region), *place_of(region)), region.__getstate__()
 
 
-def place_of(region: _zinc.SharedRegion) -> tuple[Any, ...]:
+def place_of(region: SharedRegion) -> tuple[Any, ...]:
     """Say where a region is, for `load_region`, and keep it until that is asked."""
     if region.closed:
-        raise ValueError(f"pickle {title(region)}: it is closed, and can't be attached to")
+        raise ValueError(f"pickle {region._title}: it is closed, and can't be attached to")
     place = (os.getpid(), region.descriptor()) if region.name is None else region.name
     is_kept = False
     if region.name is not None:

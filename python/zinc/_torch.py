@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +31,7 @@ def tensor(
         return torch.empty(sizes, dtype=dtype)
     # It keeps the memoryview, which keeps the memory when the region is closed.
     flat = torch.frombuffer(memoryview(region), dtype=dtype, offset=offset)
-    return flat.as_strided(sizes, strides) if strides else flat[: _count(sizes)].view(sizes)
-
-
-def _count(sizes: list[int]) -> int:
-    count = 1
-    for size in sizes:
-        count *= size
-    return count
+    return flat.as_strided(sizes, strides) if strides else flat[: math.prod(sizes)].view(sizes)
 
 
 def reduce_tensor(value: Any, protocol: int | None = None) -> Any:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +178,8 @@ def compile_c(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return compile_one
+
+
+def sent(value: object, protocol: int | None = None) -> bytes:
+    """Return what a queue, a pipe or a pool of multiprocessing sends."""
+    return bytes(ForkingPickler.dumps(value, protocol))

@@ -13,7 +13,6 @@ import signal
 import types
 from collections.abc import Callable, Iterator
 from multiprocessing.context import BaseContext
-from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ import pytest
 import zinc
 from zinc import _description, _zinc
 
-from .conftest import SHM, names_here
+from .conftest import SHM, names_here, sent
 from .hostile import HOSTILE
 
 Array = numpy.ndarray[Any, Any]
@@ -276,11 +275,6 @@ def test_interrupted_call_leaves_nothing(name: str, call: str, persistent: bool)
 
 
 # ---- pickles ----
-
-
-def sent(value: object) -> bytes:
-    """Return what a queue, a pipe or a pool of multiprocessing sends."""
-    return bytes(ForkingPickler.dumps(value))
 
 
 def test_multiprocessing_sends_a_reference(name: str) -> None:

@@ -10,7 +10,6 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ import pytest
 
 import zinc
 from zinc import _zinc
+
+from .conftest import sent
 
 REPEATS = 1000
 
@@ -33,10 +34,6 @@ class MallocInfo(ctypes.Structure):
             *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
         )
     )
-
-
-def sent(value: object) -> bytes:
-    return bytes(ForkingPickler.dumps(value))
 
 
 class Place:

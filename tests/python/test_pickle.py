@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,9 @@ import pytest
 
 import zinc
 
+from .conftest import sent
+
 CONTEXTS = [multiprocessing.get_context(kind) for kind in ("fork", "spawn", "forkserver")]
-
-
-def sent(value: object, protocol: int | None = None) -> bytes:
-    """Return what a queue, a pipe or a pool of multiprocessing sends."""
-    return bytes(ForkingPickler.dumps(value, protocol))
 
 
 class Frames(zinc.SharedRegion):

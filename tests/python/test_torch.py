@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import multiprocessing
 import pickle
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy
@@ -13,11 +12,9 @@ import pytest
 
 import zinc
 
+from .conftest import sent
+
 torch: Any = pytest.importorskip("torch")
-
-
-def sent(value: object) -> bytes:
-    return bytes(ForkingPickler.dumps(value))
 
 
 def test_tensor_is_the_data(name: str) -> None:
