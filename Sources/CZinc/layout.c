@@ -25,6 +25,9 @@ AT(kind, 64);
 AT(metadata_length, 68);
 AT(kept_until, 72);
 AT(tickets, 80);
+AT(lock_word, 96);
+AT(lock_pid, 100);
+AT(lock_since, 104);
 
 /* As RegionName+Examine.swift has them; what is new comes after the metadata. */
 _Static_assert(offsetof(ZincRegionInfo, metadata) == 104, "metadata has moved");

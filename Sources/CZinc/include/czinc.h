@@ -54,6 +54,11 @@ struct czinc_header {
     uint32_t metadata_length;
     uint64_t kept_until;
     uint32_t tickets;
+    uint32_t unused;
+    uint64_t also_unused;
+    uint32_t lock_word;
+    int32_t lock_pid;
+    uint64_t lock_since;
 };
 
 /*
@@ -426,6 +431,10 @@ static inline int32_t czinc_futex_wait(const void *word, uint32_t expected, uint
 
 static inline void czinc_futex_wake(const void *word) {
     syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+static inline void czinc_futex_wake_one(const void *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 /*

@@ -107,5 +107,6 @@ const char *zinc_error_message(void);
 
 #include "zinc/notification.h"
 #include "zinc/region.h"
+#include "zinc/lock.h"
 
 #endif

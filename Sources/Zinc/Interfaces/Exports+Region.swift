@@ -314,7 +314,7 @@ private func attach(
   }
 }
 
-private func attachByName(
+func attachByName(
   _ operation: StaticString, _ name: UnsafePointer<CChar>?,
   _ out: UnsafeMutablePointer<ZincHandle?>?,
   _ body: (borrowing RegionPath) throws(Failure) -> Attachment.Handle
@@ -324,7 +324,7 @@ private func attachByName(
   }
 }
 
-private func path(_ name: UnsafePointer<CChar>?) throws(Failure) -> RegionPath {
+func path(_ name: UnsafePointer<CChar>?) throws(Failure) -> RegionPath {
   guard let name = unsafe name else { throw Failure(EINVAL, "the name is null") }
   return unsafe try RegionPath(name)
 }
@@ -335,7 +335,7 @@ extension RegionOptions {
 
   /// The options of a C caller; null asks for nothing special. EINVAL for a size that
   /// is not this struct's.
-  fileprivate init(_ options: UnsafePointer<ZincOptions>?) throws(Failure) {
+  init(_ options: UnsafePointer<ZincOptions>?) throws(Failure) {
     self.init()
     guard let given = unsafe options else { return }
     let size = unsafe given.pointee.size

@@ -135,7 +135,7 @@ enum AttachedHandles {
     unsafe takenCount += 1
     unsafe handle.pointee.links = Links(state: .taken, generation: generation)
     // Now, since a child that is forked from here on takes it for detached.
-    unsafe handle.pointee.closeDescriptor()
+    unsafe handle.pointee.closeDescriptors()
     return true
   }
 

@@ -46,7 +46,7 @@ extension Attachment {
   }
 
   /// By its name, where there is no /proc, or this user may no longer open what it has open.
-  private func description(insteadOf old: borrowing Descriptor) throws(Failure) -> Descriptor {
+  func description(insteadOf old: borrowing Descriptor) throws(Failure) -> Descriptor {
     do throws(Failure) {
       return try old.anew()
     } catch {

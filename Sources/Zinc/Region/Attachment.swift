@@ -16,7 +16,8 @@ internal import CZinc
   /// The call that made the handle made the region.
   let isCreated: Bool
   let notification: Notification
-  private let header: Header
+  let header: Header
+  var seat = Seat()
   /// Nil once closed.
   private var mapping: Mapping?
 
@@ -109,8 +110,11 @@ internal import CZinc
     }
   }
 
-  /// Closes the descriptor, unless it was closed already: the number may be a stranger's by now.
-  mutating func closeDescriptor() {
+  /// Closes the descriptors, unless they were closed already: the numbers may be a stranger's by
+  /// now. Inside the gate.
+  mutating func closeDescriptors() {
+    let file = file
+    seat.leave(header.seats) { held in (try? held.status()).map(file.isIn) ?? false }
     guard let held = descriptor.take() else { return }
     if !owns(held) { held.forget() }
   }

@@ -7,8 +7,8 @@ internal import Synchronization
 /// and the persistent flag, what `RegionFile.isKept` asks, and that byte 0 is locked by who is
 /// attached.
 ///
-/// All but the three words of its `Notification` and the two of its `Keeping` are written once,
-/// before anybody else can see the region.
+/// All but the three words of its `Notification`, the two of its `Keeping`, its lock and its seats
+/// are written once, before anybody else can see the region.
 @safe struct Header {
   static let magic: UInt64 = 0x5A49_4E43_5F52_4547
   static let version: UInt16 = 4
@@ -23,6 +23,8 @@ internal import Synchronization
   static let wokenOffset = 56
   static let keptUntilOffset = 72
   static let ticketsOffset = 80
+  static let lockOffset = 96
+  static let seatsOffset = 128
 
   struct Flags: OptionSet {
     let rawValue: UInt16
@@ -47,6 +49,11 @@ internal import Synchronization
       keptUntil: (base + Header.keptUntilOffset).assumingMemoryBound(to: Atomic<UInt64>.self),
       tickets: word(Header.ticketsOffset))
   }
+
+  var seats: SeatTable { unsafe SeatTable(base + Header.seatsOffset) }
+
+  /// Where the region's own lock is.
+  var lock: UnsafeMutableRawPointer { unsafe base + Header.lockOffset }
 
   func metadata(count: Int) -> UnsafeRawBufferPointer {
     unsafe UnsafeRawBufferPointer(start: base + Header.metadataOffset, count: count)

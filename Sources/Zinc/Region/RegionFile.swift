@@ -127,10 +127,15 @@ struct RegionFile {
   }
 
   /// Does it outlive its last user for now? While references are under way, or as long as
-  /// somebody asked for.
+  /// somebody asked for; and what is no more than a lock, as long as a dead one holds it: whoever
+  /// comes next has to be told.
   static func isKept(_ header: czinc_header) -> Bool {
-    header.tickets != 0 && header.kept_until > czinc_clock(CLOCK_BOOTTIME)
+    if header.tickets != 0 && header.kept_until > czinc_clock(CLOCK_BOOTTIME) { return true }
+    return header.lock_word != 0 && RegionFile.lockKinds.contains(header.kind)
   }
+
+  /// Those of zinc.h whose own lock guards what is not in the region.
+  private static let lockKinds: ClosedRange<UInt32> = 3...5
 
   /// What a file says of itself, proved against what the system says. It is read,
   /// not mapped: a file that was cut short would answer a look with SIGBUS.

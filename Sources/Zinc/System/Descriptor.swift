@@ -53,6 +53,9 @@ struct Descriptor: ~Copyable {
 
   deinit { if raw >= 0 { _ = czinc_close(raw) } }
 
+  /// One that `forget` has let go, and that is to close again.
+  init(remembered raw: Int32) { self.init(raw) }
+
   /// Leaves the number to whoever has it now.
   consuming func forget() { raw = -1 }
 

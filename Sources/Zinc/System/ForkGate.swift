@@ -19,11 +19,13 @@ enum ForkGate {
   private static let forks = Atomic<UInt32>(0)
   private static let forksAsParent = Atomic<UInt32>(0)
 
-  /// Descriptors that are not a child's: a list through the stacks of the threads that are
-  /// `outside` with them, which changes inside the gate alone.
-  @safe private struct Note {
+  /// A descriptor that is not a child's, in a list that changes inside the gate alone. Lies on the
+  /// stack of a thread that is `outside` with it, or with what has it for longer.
+  @safe struct Note {
     let descriptor: Int32
-    var next: UnsafeMutablePointer<Note>?
+    fileprivate var next: UnsafeMutablePointer<Note>?
+
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
   }
   private static let isListLocked = Atomic<Bool>(false)
   // Guarded by `isListLocked`.
@@ -49,24 +51,30 @@ enum ForkGate {
   static func outside<Value: ~Copyable>(
     with descriptor: Int32, _ body: () throws(Failure) -> Value
   ) throws(Failure) -> Value {
-    var note = unsafe Note(descriptor: descriptor, next: nil)
+    var note = Note(descriptor)
     return try unsafe withUnsafeMutablePointer(to: &note) { (note) throws(Failure) -> Value in
-      lockList()
-      unsafe note.pointee.next = unsafe notes
-      unsafe notes = unsafe note
-      unlockList()
+      unsafe enlist(note)
       leave()
       defer {
         enter()
-        lockList()
         unsafe strike(note)
-        unlockList()
       }
       return try body()
     }
   }
 
-  private static func strike(_ note: UnsafeMutablePointer<Note>) {
+  /// From now on each child that is forked closes the note's descriptor. Inside the gate.
+  static func enlist(_ note: UnsafeMutablePointer<Note>) {
+    lockList()
+    unsafe note.pointee.next = unsafe notes
+    unsafe notes = unsafe note
+    unlockList()
+  }
+
+  /// Ends that. Inside the gate of the process that has enlisted it: a child has no notes at first.
+  static func strike(_ note: UnsafeMutablePointer<Note>) {
+    lockList()
+    defer { unlockList() }
     if unsafe notes == note {
       unsafe notes = unsafe note.pointee.next
       return

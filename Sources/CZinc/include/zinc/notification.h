@@ -30,6 +30,7 @@ enum {
                                     would rather save power than microseconds */
     ZINC_WAIT_UNTIL_ALONE = 8,   /* zinc_region_wait alone: nobody else being attached ends the wait
                                     with -32 (EPIPE), within 50 ms */
+    ZINC_WAIT_RECOVER = 16,      /* zinc_lock_acquire alone: take it from a dead holder, too */
 };
 
 /** deadline_ns for waits without end. */

@@ -1,0 +1,58 @@
+internal import CZinc
+
+// The seat of a handle (see `Seats`): taken at the first use of a lock, or what else needs one.
+extension Attachment {
+  /// Who this handle is to others, once it sits; `sit` where that is nobody.
+  @inline(__always)
+  static func identity(_ handle: Handle) -> SeatIdentity { unsafe handle.pointee.seat.identity }
+
+  /// Takes a seat, unless it sits. EACCES for who may only read the region, EUSERS if all are
+  /// taken, EINVAL for one in no file, whose users nobody could prove dead, or that is detached.
+  @inline(never)
+  static func sit(_ handle: Handle) throws(Failure) -> SeatIdentity {
+    try AttachedHandles.locked { () throws(Failure) -> SeatIdentity in
+      let now = unsafe identity(handle)
+      if now != .nobody { return now }
+      guard unsafe handle.pointee.notification.canNotify else {
+        throw Failure(
+          EACCES, "this user may only read the region, and a lock has to be written")
+      }
+      return unsafe try handle.pointee.takeSeat()
+    }
+  }
+
+  private mutating func takeSeat() throws(Failure) -> SeatIdentity {
+    _ = try heldDescriptor()
+    let own: Descriptor
+    switch descriptor {
+    case .some(let held): own = try description(insteadOf: held)
+    case .none: throw Failure(EINVAL, "the region is closed, or has no descriptor")
+    }
+    return try seat.sit(header.seats, own, .locks)
+  }
+
+  /// Tells of each seat on which somebody sits, or did when it was killed.
+  static func visitSeats(_ handle: Handle, _ tell: (ZincSeat) -> Void) throws(Failure) {
+    try AttachedHandles.locked { () throws(Failure) in
+      _ = try unsafe handle.pointee.heldDescriptor()
+      switch unsafe handle.pointee.descriptor {
+      case .some(let held): try unsafe handle.pointee.header.seats.visit(held, tell)
+      case .none: break
+      }
+    }
+  }
+
+  /// Is whoever this is still there?
+  static func fate(of identity: SeatIdentity, _ handle: Handle) throws(Failure) -> SeatTable.Fate {
+    try AttachedHandles.locked { () throws(Failure) -> SeatTable.Fate in
+      try unsafe handle.pointee.askFate(of: identity)
+    }
+  }
+
+  private func askFate(of identity: SeatIdentity) throws(Failure) -> SeatTable.Fate {
+    switch descriptor {
+    case .some(let held): try header.seats.fate(of: identity, held)
+    case .none: .alive  // Detached meanwhile, which ends the wait.
+    }
+  }
+}
