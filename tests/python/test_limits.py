@@ -166,7 +166,7 @@ def test_small_shared_memory_folder() -> None:
 @pytest.mark.parametrize(
     ("mount", "number", "message"),
     [
-        ("mount -t mqueue none /dev/shm", errno.EOPNOTSUPP, "needs a tmpfs there"),
+        ("mount -t mqueue none /dev/shm", errno.EOPNOTSUPP, "mount a tmpfs there"),
         ("mount -t tmpfs -o ro none /dev/shm", errno.EROFS, "Read-only file system"),
         ("mount -t tmpfs none /dev", errno.ENOENT, "are /dev/shm and /proc mounted?"),
     ],

@@ -99,7 +99,7 @@ extension Attachment {
       // Who does not know the flag takes it for an open of the folder: EISDIR, open(2).
       var failure = Failure(
         EOPNOTSUPP,
-        "/dev/shm can't have a file without a name (O_TMPFILE); zinc needs a tmpfs there, and Linux 3.11 (gVisor has none); anonymous regions work"
+        "/dev/shm can't have a file without a name (O_TMPFILE); mount a tmpfs there; it takes Linux 3.11, and gVisor has none; anonymous regions work"
       )
       failure.call = "open"
       throw failure

@@ -49,7 +49,7 @@ struct Failure: Error {
     case EMFILE: "this process has no descriptor left; close some, or raise ulimit -n"
     case ENFILE: "the system has no descriptor left"
     case ENOMEM: "no address space or memory left; see ulimit -v and vm.max_map_count"
-    case EOPNOTSUPP: "the file system of /dev/shm can't do this; zinc needs a tmpfs there"
+    case EOPNOTSUPP: "the file system of /dev/shm can't do this; mount a tmpfs there"
     default: "the system refused"
     }
   }
