@@ -64,6 +64,8 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_zinc.pyi",
         "zinc/include/zinc.h",
         "zinc/include/zinc/notification.h",
+        "zinc/include/zinc/lock.h",
+        "zinc/include/zinc/primitives.h",
         "zinc/include/zinc/region.h",
         "zinc/libzinc.so",
         "zinc/libzincbench.so",

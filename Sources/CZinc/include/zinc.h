@@ -108,5 +108,6 @@ const char *zinc_error_message(void);
 #include "zinc/notification.h"
 #include "zinc/region.h"
 #include "zinc/lock.h"
+#include "zinc/primitives.h"
 
 #endif

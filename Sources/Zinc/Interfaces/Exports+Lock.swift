@@ -62,10 +62,7 @@ public func zinc_lock_open(
   _ name: UnsafePointer<CChar>?, _ options: UnsafePointer<ZincOptions>?,
   _ out: UnsafeMutablePointer<ZincHandle?>?
 ) -> Int32 {
-  unsafe attachByName("open the lock", name, out) { path throws(Failure) in
-    unsafe try Attachment.openLock(
-      path, kind: UInt32(ZINC_LOCK), capacity: LockRecord.size, RegionOptions(options))
-  }
+  unsafe zinc_primitive_open(name, UInt32(ZINC_LOCK), 0, options, out)
 }
 
 @c @implementation
@@ -85,24 +82,25 @@ private func acquire(
   let status = unsafe report("acquire the lock of", handle.pointee.nameForMessages) {
     () throws(Failure) in
     let lock = unsafe try lock(handle, offset)
-    var how: Notification.WaitOptions = []
-    var deadline = UInt64.max
-    if let wait = unsafe wait {
-      let flags = unsafe wait.pointee.flags
-      let size = unsafe Int(wait.pointee.size)
-      guard size >= MemoryLayout<ZincWaitOptions>.size, flags & ~waitFlags == 0 else {
-        throw Failure(EINVAL, "wait.size is wrong, or it has a flag of another call")
-      }
-      how = Notification.WaitOptions(rawValue: flags)
-      deadline = unsafe wait.pointee.deadline_ns
-    }
+    let (how, deadline) = unsafe try parse(wait, flags: waitFlags | UInt32(ZINC_WAIT_RECOVER))
     outcome = try lock.acquire(
       how, recovers: how.rawValue & UInt32(ZINC_WAIT_RECOVER) != 0, deadline: deadline)
   }
   return status < 0 ? status : outcome.rawValue
 }
 
-private let waitFlags = UInt32(ZINC_WAIT_INTERRUPTIBLE | ZINC_WAIT_SLEEP | ZINC_WAIT_RECOVER)
+let waitFlags = UInt32(ZINC_WAIT_INTERRUPTIBLE | ZINC_WAIT_SLEEP)
+
+/// How long to wait; null is for ever. EINVAL for a flag that is not of `flags`.
+func parse(_ wait: UnsafePointer<ZincWaitOptions>?, flags known: UInt32 = waitFlags) throws(Failure)
+  -> (Notification.WaitOptions, deadline: UInt64)
+{
+  guard let wait = unsafe wait else { return ([], .max) }
+  let flags = unsafe wait.pointee.flags
+  guard unsafe Int(wait.pointee.size) >= MemoryLayout<ZincWaitOptions>.size, flags & ~known == 0
+  else { throw Failure(EINVAL, "wait.size is wrong, or it has a flag of another call") }
+  return unsafe (Notification.WaitOptions(rawValue: flags), wait.pointee.deadline_ns)
+}
 
 @c @implementation
 public func zinc_lock_release(_ handle: ZincHandle?, _ offset: UInt) -> Int32 {

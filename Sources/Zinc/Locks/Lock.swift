@@ -24,9 +24,6 @@ internal import Synchronization
 //
 // tests/model searches this with kills and reordering.
 @safe struct Lock {
-  /// Nanoseconds. So long a dead owner goes unnoticed.
-  private static let longestNap: UInt64 = 20_000_000
-
   /// The lock is held from 0 on; the values are those of zinc.h.
   enum Outcome: Int32 {
     case acquired = 0
@@ -37,37 +34,27 @@ internal import Synchronization
     case interrupted = -4
   }
 
-  private let record: LockRecord
+  let record: LockRecord
   private let handle: Attachment.Handle
 
   /// The region's own.
   @inline(__always)
   init(_ handle: Attachment.Handle) {
-    unsafe self.handle = unsafe handle
-    record = unsafe LockRecord(handle.pointee.header.lock)
+    unsafe self.init(handle, LockRecord(handle.pointee.header.lock))
   }
 
-  /// At byte `offset` of the data.
-  ///
-  /// EINVAL for an offset that is not aligned or not inside, EACCES if it can't be written.
+  @inline(__always)
+  init(_ handle: Attachment.Handle, _ record: LockRecord) {
+    unsafe self.handle = unsafe handle
+    self.record = record
+  }
+
+  /// At byte `offset` of the data, as `Attachment.place` has it.
   @inline(__always)
   init(_ handle: Attachment.Handle, at offset: Int) throws(Failure) {
-    let capacity = unsafe handle.pointee.capacity
-    guard offset >= 0, offset <= capacity - LockRecord.size else {
-      throw Failure(
-        EINVAL, "byte % is not inside: a lock has % bytes, and the region %",
-        UInt64(clamping: offset), UInt64(LockRecord.size), UInt64(capacity))
-    }
-    guard offset % LockRecord.alignment == 0 else {
-      throw Failure(
-        EINVAL, "byte % is not aligned: a lock begins at a multiple of %", UInt64(offset),
-        UInt64(LockRecord.alignment))
-    }
-    guard unsafe !handle.pointee.isReadonly else {
-      throw Failure(EACCES, "the region is read-only here, and a lock has to be written")
-    }
-    unsafe self.handle = unsafe handle
-    record = unsafe LockRecord(handle.pointee.data + offset)
+    let place = unsafe try Attachment.place(
+      handle, offset, LockRecord.size, alignment: LockRecord.alignment)
+    unsafe self.init(handle, LockRecord(place))
   }
 
   /// If it is free, and this handle sits.
@@ -135,7 +122,7 @@ internal import Synchronization
         ).exchanged
         guard isSet else { continue }
       }
-      let wakeUp = min(deadline, time + Lock.longestNap)
+      let wakeUp = min(deadline, time + Attachment.longestNap)
       let result = unsafe czinc_futex_wait(word, asleep, wakeUp)  // a4
       waiters = LockRecord.waiters
       isWoken = result == 0
@@ -196,7 +183,14 @@ internal import Synchronization
     }
   }
 
-  private var ownerDied: Failure {
+  /// For who waits for it and does not want it: EOWNERDEAD if its owner is over, else false.
+  func sweep(_ me: SeatIdentity) throws(Failure) -> Bool {
+    let now = unsafe record.word.pointee.load(ordering: .acquiring)
+    if SeatIdentity(bits: now) == .nobody { return now == 0 }
+    return try takeOver(now, from: me, recovers: false) != nil
+  }
+
+  var ownerDied: Failure {
     Failure(
       EOWNERDEAD,
       "its holder, process %, died with it, and what it guards may be half done: recover it",

@@ -31,6 +31,13 @@ extension Attachment {
     return try seat.sit(header.seats, own, .locks)
   }
 
+  /// Takes the role from all who were killed on their seats; how many. For who sits.
+  static func sweepSeats(_ handle: Handle) -> Int {
+    AttachedHandles.locked {
+      unsafe handle.pointee.seat.sweep(handle.pointee.header.seats)
+    }
+  }
+
   /// Tells of each seat on which somebody sits, or did when it was killed.
   static func visitSeats(_ handle: Handle, _ tell: (ZincSeat) -> Void) throws(Failure) {
     try AttachedHandles.locked { () throws(Failure) in

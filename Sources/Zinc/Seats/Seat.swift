@@ -67,6 +67,14 @@ internal import Synchronization
     return nil
   }
 
+  /// Takes the role from all who were killed on their seats; how many. Inside the gate.
+  func sweep(_ table: SeatTable) -> Int {
+    let own = Descriptor(remembered: descriptor)
+    let count = try? table.sweep(own, except: identity.seat)
+    own.forget()
+    return count ?? 0
+  }
+
   /// Inside the gate. What it still holds is then a dead one's. `isOurs` says whether a descriptor
   /// still leads to the region: code that knows nothing of it may have closed it.
   mutating func leave(_ table: SeatTable, _ isOurs: (borrowing Descriptor) -> Bool) {

@@ -90,10 +90,13 @@ extension LockByte {
 
   /// Whoever this is gets up, and did not before.
   func end(_ identity: SeatIdentity) {
-    let state = unsafe self.state(identity.seat)
-    let now = unsafe state.pointee.load(ordering: .relaxed)
-    guard now >> 8 % SeatIdentity.generations == identity.generation else { return }
-    unsafe state.pointee.store(now & ~0xFF, ordering: .releasing)  // s5
+    let now = unsafe state(identity.seat).pointee.load(ordering: .relaxed)
+    if now >> 8 % SeatIdentity.generations == identity.generation { clear(identity.seat) }
+  }
+
+  /// The role, by who has the lock of the seat.
+  func clear(_ seat: Int) {
+    unsafe state(seat).pointee.bitwiseAnd(~0xFF, ordering: .releasing)  // s5
   }
 
   enum Fate: UInt32 {
@@ -122,6 +125,21 @@ extension LockByte {
   /// Does somebody who lives sit there?
   func isTaken(_ seat: Int, _ file: borrowing Descriptor) throws(Failure) -> Bool {
     try file.lockOfOthers(.seat(seat)) != .none  // s4
+  }
+
+  /// Takes the role from all who were killed on their seats, each under the lock of its byte, so that
+  /// of several who look one finds it; how many. Through the description of who sits on `own`.
+  func sweep(_ file: borrowing Descriptor, except own: Int) throws(Failure) -> Int {
+    var count = 0
+    for seat in 0..<SeatTable.count where role(seat) != 0 && seat != own {
+      guard try file.tryLock(.seat(seat), exclusive: true) else { continue }
+      if role(seat) != 0 {
+        clear(seat)
+        count += 1
+      }
+      file.unlock(.seat(seat))
+    }
+    return count
   }
 
   /// Tells of each seat on which somebody sits, or did when it was killed.

@@ -1,0 +1,50 @@
+internal import CZinc
+
+// How all of the family but the lock itself wait: on the notifications of the region, of which each
+// change is one, and with an eye on who may have died meanwhile.
+extension Attachment {
+  /// Nanoseconds. So long a death goes unnoticed.
+  static let longestNap: UInt64 = 20_000_000
+
+  /// Calls `attempt` until it has a result, at first and after each notification. `sweep`, at the
+  /// end of a nap and before it gives up, says whether it has changed something.
+  ///
+  /// The result, or that of a wait: timed out, closed, interrupted.
+  static func wait(
+    _ handle: Handle, _ options: Notification.WaitOptions, until deadline: UInt64,
+    _ attempt: () throws(Failure) -> Int32?, sweep: () throws(Failure) -> Bool
+  ) throws(Failure) -> Int32 {
+    guard unsafe handle.pointee.notification.waits.count() else {
+      return Notification.WaitResult.closed.rawValue
+    }
+    defer { unsafe handle.pointee.notification.waits.uncount() }
+    while true {
+      let seen = unsafe handle.pointee.notification.sequence
+      if let result = try attempt() { return result }
+      let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
+      if now >= deadline {
+        if try sweep() { continue }
+        return Notification.WaitResult.timedOut.rawValue
+      }
+      let wakeUp = min(deadline, now + longestNap)
+      let result = unsafe handle.pointee.notification.wait(past: seen, options, deadline: wakeUp)
+      if result == .notified { continue }
+      if result != .timedOut { return result.rawValue }
+      if try sweep() { continue }
+      // A signal may have come just before the nap.
+      if options.contains(.interruptible) && wakeUp != deadline {
+        return Notification.WaitResult.interrupted.rawValue
+      }
+    }
+  }
+
+  /// Tells who waits that something has changed.
+  static func changed(_ handle: Handle) { _ = unsafe handle.pointee.notification.notify() }
+
+  /// Who this handle is to others: it sits if it does not yet.
+  @inline(__always)
+  static func seated(_ handle: Handle) throws(Failure) -> SeatIdentity {
+    let me = unsafe identity(handle)
+    return me != .nobody ? me : unsafe try sit(handle)
+  }
+}
