@@ -11,18 +11,21 @@ internal import Synchronization
 //         abandoned and I do not repair: no       abandon
 //     a3  word -> word | waiters                  r3  word -> died
 //     a4  FUTEX_WAIT on it, for 20 ms at most     r4  there were waiters: FUTEX_WAKE all
-//     a5  not woken, and its owner is over:       repaired
+//     a5  not woken, and who has it is over:      repaired
 //         word -> me | died | waiters, or         r5  word -> word without died
 //         word -> died where I do not repair,
 //     a6  and FUTEX_WAKE all
 //     a7  woken, but it gives up: the wake is somebody else's
 //
-// a1, a2 and a5 acquire what r1, r3 and r5 release. Nobody but the owner changes the word of an
-// owner that lives, the waiters' bit excepted, so r1 can exchange it. Who has slept can't know
+// a1 and a2 acquire what r1 and r3 release; what a dead one wrote comes with the proof of its death.
+// Nobody but the owner changes the word of an owner that lives, the waiters' bit excepted, so r1 can
+// exchange it. a5 asks for who has it at the end of a nap, not for who had it when that began, and
+// may have handed it to one that has died since: a death costs one nap. Who has slept can't know
 // whether others still do, and takes it with the bit set. One that is killed between r1 and r2, or
 // just as it was woken, takes a wake-up along: the others look after their nap.
 //
-// tests/model searches this with kills and reordering.
+// tests/model searches this with kills and reordering, and finds what breaks when any of it is less.
+// It is read out of here: each line that is a step says which.
 @safe struct Lock {
   /// The lock is held from 0 on; the values are those of zinc.h.
   enum Outcome: Int32 {
@@ -109,7 +112,7 @@ internal import Synchronization
       }
       let time = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
       if time >= deadline {
-        if let outcome = try takeOver(now, from: me, recovers: recovers) { return outcome }
+        if let outcome = try takeOver(from: me, recovers: recovers) { return outcome }
         let isFree = unsafe word.pointee.load(ordering: .relaxed) & SeatIdentity.mask == 0
         if isFree { continue }
         return .timedOut
@@ -129,7 +132,7 @@ internal import Synchronization
       if unsafe handle.pointee.notification.waits.isClosing { return .closed }
       if !Notification.isExpected(result) { czinc_sleep(min(wakeUp - time, 1_000_000)) }
       if result == 0 || result == -EAGAIN { continue }
-      if let outcome = try takeOver(asleep, from: me, recovers: recovers) { return outcome }
+      if let outcome = try takeOver(from: me, recovers: recovers) { return outcome }
       // At the end of a nap too: a signal may have come before the system call.
       if options.contains(.interruptible) && (result == -EINTR || wakeUp != deadline) {
         if unsafe word.pointee.load(ordering: .relaxed) & SeatIdentity.mask != 0 {
@@ -139,12 +142,11 @@ internal import Synchronization
     }
   }
 
-  /// Of a word that has an owner: nil if that one lives, is this handle, or the word has changed.
-  private func takeOver(_ now: UInt32, from me: SeatIdentity, recovers: Bool) throws(Failure)
-    -> Outcome?
-  {
+  /// Nil if nobody has it, its owner lives or is this handle, or the word has changed meanwhile.
+  private func takeOver(from me: SeatIdentity, recovers: Bool) throws(Failure) -> Outcome? {
+    let now = unsafe record.word.pointee.load(ordering: .relaxed)
     let owner = SeatIdentity(bits: now)
-    if owner == me { return nil }
+    if owner == .nobody || owner == me { return nil }
     switch unsafe try Attachment.fate(of: owner, handle) {
     case .alive: return nil
     case .impossible:
@@ -158,7 +160,7 @@ internal import Synchronization
     if now & LockRecord.died == 0, let pid = seats.pid(of: owner) { record.sign(theDead: pid) }
     let left = recovers ? me.bits | LockRecord.died | LockRecord.waiters : LockRecord.died
     let isTaken = unsafe record.word.pointee.compareExchange(
-      expected: now, desired: left, successOrdering: .acquiring,  // a5
+      expected: now, desired: left, successOrdering: .relaxed,  // a5
       failureOrdering: .relaxed
     ).exchanged
     guard isTaken else { return nil }
@@ -224,7 +226,7 @@ internal import Synchronization
   func repaired() throws(Failure) {
     let now = unsafe record.word.pointee.load(ordering: .relaxed)
     guard isMine(now) else { throw notHeld(now) }
-    unsafe record.word.pointee.bitwiseAnd(~LockRecord.died, ordering: .releasing)  // r5
+    unsafe record.word.pointee.bitwiseAnd(~LockRecord.died, ordering: .relaxed)  // r5
     unsafe record.sign(handle.pointee.seat.pid)
   }
 

@@ -10,10 +10,12 @@ internal import Synchronization
 //            s2  the seat's next generation              s4  nobody has the byte: over
 //     leave  s5  role idle    s6  close
 //
-// s1 before s2: a generation is whoever's has the lock. s3 before s4, which may find the next
-// sitter's lock before its generation: one that has died is then taken for alive, until the next
-// look. One that lives is never taken for dead: it has had the lock since before anybody could
-// learn its identity.
+// s1 before s2: a generation is whoever's has the lock. s2 releases what the last sitter wrote, which
+// s1 came after, and s3 acquires it. A fence keeps s2 before all that follows: a word says who has it
+// by steps that acquire only, and whoever reads it there must find that generation. s3 before s4,
+// which may find the next sitter's lock before its generation: one that has died is then taken for
+// alive, until the next look. One that lives is never taken for dead: it has had the lock since
+// before anybody could learn its identity.
 
 /// Who sits, or sat, on a seat: what shared words say instead of a process's number. None comes
 /// back before a million others have sat there.
@@ -84,7 +86,8 @@ extension LockByte {
     unsafe time(seat).pointee.store(czinc_clock(CLOCK_REALTIME), ordering: .relaxed)
     let generation = unsafe state(seat).pointee.load(ordering: .relaxed) >> 8 &+ 1
     unsafe state(seat).pointee.store(
-      generation << 8 | role.rawValue, ordering: .sequentiallyConsistent)  // s2
+      generation << 8 | role.rawValue, ordering: .releasing)  // s2
+    atomicMemoryFence(ordering: .releasing)  // s2f
     return SeatIdentity(seat: seat, generation: generation)
   }
 
