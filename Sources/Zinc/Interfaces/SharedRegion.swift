@@ -476,7 +476,7 @@
       return czinc_clock(CLOCK_MONOTONIC) + nanoseconds
     }
 
-    private static func attach(
+    static func attach(
       _ operation: StaticString, _ name: String,
       _ body: (borrowing RegionPath) throws(Failure) -> Attachment.Handle
     ) throws(ZincError) -> SharedRegion {

@@ -24,6 +24,12 @@
       public static let noSpace = Code(rawValue: ENOSPC)
       /// EBUSY: a process stopped in the middle of a change to the name.
       public static let busy = Code(rawValue: EBUSY)
+      /// EOWNERDEAD: a lock's holder died with it, and nobody has repaired what it left.
+      public static let ownerDied = Code(rawValue: EOWNERDEAD)
+      /// EUSERS: all seats of the region are taken.
+      public static let noSeat = Code(rawValue: EUSERS)
+      /// EPIPE: a barrier is broken.
+      public static let broken = Code(rawValue: EPIPE)
     }
 
     public let code: Code

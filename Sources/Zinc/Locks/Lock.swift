@@ -185,11 +185,10 @@ internal import Synchronization
     }
   }
 
-  /// For who waits for it and does not want it: EOWNERDEAD if its owner is over, else false.
+  /// For who waits for it to be free and does not want it: is it? EOWNERDEAD if its owner is over.
   func sweep(_ me: SeatIdentity) throws(Failure) -> Bool {
-    let now = unsafe record.word.pointee.load(ordering: .acquiring)
-    if SeatIdentity(bits: now) == .nobody { return now == 0 }
-    return try takeOver(now, from: me, recovers: false) != nil
+    if unsafe record.word.pointee.load(ordering: .relaxed) == 0 { return true }
+    return try takeOver(from: me, recovers: false) != nil
   }
 
   var ownerDied: Failure {
