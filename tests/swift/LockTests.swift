@@ -65,10 +65,10 @@ import Zinc
     let lock = try abandoned(name)
     #expect(try #require(try lock.holder).isDead)
     #expect(code { try lock.withLock {} } == .ownerDied)
-    #expect(throws: Mishap.self) { try lock.withLock(repair: { throw Mishap() }) {} }
+    #expect(throws: Mishap.self) { try lock.withLock(repair: { throw Mishap() }, {}) }
     #expect(code { try lock.withLock {} } == .ownerDied)
     var repairs = 0
-    for _ in 0..<2 { try lock.withLock(repair: { repairs += 1 }) {} }
+    for _ in 0..<2 { try lock.withLock(repair: { repairs += 1 }, {}) }
     #expect(repairs == 1)
     #expect(try lock.acquire(recovers: true) == .acquired)
     try lock.abandon()
