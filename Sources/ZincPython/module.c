@@ -1,5 +1,5 @@
 /* The module _zinc: its type, its exception, its errors. */
-#include "module.h"
+#include "lock.h"
 
 #include <errno.h>
 
@@ -25,6 +25,40 @@ PyObject *zinc_raise(ModuleState *state, int32_t status) {
 #define EXTENSION "stable ABI of Python 3.11"
 #endif
 
+static int add_locks(PyObject *module, ModuleState *state) {
+    if ((errno = lock_watch_forks())) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    PyObject *lock_type = PyType_FromModuleAndSpec(module, &zinc_lock_spec, NULL);
+    if (!lock_type) return -1;
+    int status = PyModule_AddType(module, (PyTypeObject *)lock_type);
+    Py_DECREF(lock_type);
+    if (status < 0) return -1;
+    state->recovery_type = PyType_FromModuleAndSpec(module, &zinc_recovery_spec, NULL);
+    if (!state->recovery_type) return -1;
+    if (PyModule_AddType(module, (PyTypeObject *)state->recovery_type) < 0) return -1;
+
+    if (PyModule_AddIntConstant(module, "LOCK", ZINC_LOCK) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "LOCK_FREE", ZINC_LOCK_FREE) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "LOCK_REPAIRING", ZINC_LOCK_REPAIRING) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "LOCK_ABANDONED", ZINC_LOCK_ABANDONED) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "LOCK_DAMAGED", ZINC_LOCK_DAMAGED) < 0) return -1;
+
+    PyObject *unknown = Py_BuildValue("{s:i,s:d}", "pid", 0, "since", 0.0);
+    if (!unknown) return -1;
+    state->owner_died_error = PyErr_NewExceptionWithDoc(
+        "zinc.OwnerDiedError",
+        "Who had the lock died with it, and what it guards may be half done.\n\n"
+        "An OSError whose errno is EOWNERDEAD; the lock is not held. `pid` is of who died, as that\n"
+        "process saw itself, and `since` when it had acquired the lock, in seconds since 1970; 0\n"
+        "where it is not known. `with lock.recover():` is how to go on.",
+        PyExc_OSError, unknown);
+    Py_DECREF(unknown);
+    if (!state->owner_died_error) return -1;
+    return PyModule_AddObjectRef(module, "OwnerDiedError", state->owner_died_error);
+}
+
 static int module_exec(PyObject *module) {
     ModuleState *state = PyModule_GetState(module);
     state->region_type = PyType_FromModuleAndSpec(module, &zinc_region_spec, NULL);
@@ -41,6 +75,7 @@ static int module_exec(PyObject *module) {
         PyExc_OSError, NULL);
     if (!state->not_a_region_error) return -1;
     if (PyModule_AddObjectRef(module, "NotARegionError", state->not_a_region_error) < 0) return -1;
+    if (add_locks(module, state) < 0) return -1;
 
     if (PyModule_AddIntConstant(module, "VERSION", zinc_version()) < 0) return -1;
     if (PyModule_AddStringConstant(module, "SWIFT_VERSION", ZINC_SWIFT_VERSION) < 0) return -1;
@@ -63,6 +98,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->region_type);
     Py_VISIT(state->export_type);
     Py_VISIT(state->not_a_region_error);
+    Py_VISIT(state->recovery_type);
+    Py_VISIT(state->owner_died_error);
     Py_VISIT(state->array_type);
     return 0;
 }
@@ -72,6 +109,8 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->region_type);
     Py_CLEAR(state->export_type);
     Py_CLEAR(state->not_a_region_error);
+    Py_CLEAR(state->recovery_type);
+    Py_CLEAR(state->owner_died_error);
     Py_CLEAR(state->array_type);
     Py_CLEAR(state->base_name);
     return 0;
@@ -83,6 +122,7 @@ static PyMethodDef module_methods[] = {
     {"anonymous", zinc_module_anonymous, METH_VARARGS,
      "anonymous(cls, capacity, flags, metadata, kind, contents=None)"},
     {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags, timeout_ms)"},
+    {"open_kind", zinc_module_open_kind, METH_VARARGS, "open_kind(cls, kind, name, flags, mode, group)"},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
     {"shortfall", zinc_module_shortfall, METH_VARARGS, "shortfall(region, flag) -> why"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},

@@ -11,6 +11,8 @@ typedef struct {
     PyObject *region_type;
     PyObject *export_type;
     PyObject *not_a_region_error;
+    PyObject *recovery_type;
+    PyObject *owner_died_error;
     PyObject *array_type; /* numpy.ndarray, once there are arrays; see array.c */
     binaryfunc array_subscript;
     PyObject *base_name; /* "base" */
@@ -22,10 +24,14 @@ extern PyType_Spec zinc_region_spec;
 /* What views of regions hold; see export.c. */
 extern PyType_Spec zinc_export_spec;
 
+/* Lock, and what its recover() returns. */
+extern PyType_Spec zinc_lock_spec, zinc_recovery_spec;
+
 /* The module's functions; module_methods has their arguments. Flags are those of zinc.h. */
 PyObject *zinc_module_create(PyObject *module, PyObject *args);
 PyObject *zinc_module_anonymous(PyObject *module, PyObject *args);
 PyObject *zinc_module_open(PyObject *module, PyObject *args);
+PyObject *zinc_module_open_kind(PyObject *module, PyObject *args);
 PyObject *zinc_module_from_fd(PyObject *module, PyObject *args);
 PyObject *zinc_module_shortfall(PyObject *module, PyObject *args);
 PyObject *zinc_module_unlink(PyObject *module, PyObject *args);

@@ -128,17 +128,20 @@ PyDoc_STRVAR(descriptors_doc,
              "descriptors($self)\n--\n\n"
              "The descriptors (list of int) that this object keeps open, for code that closes all\n"
              "others, as what becomes a daemon does: DaemonContext(files_preserve=…). They stay the\n"
-             "region's: a region with a name is in use as long as they are open. Raises ValueError\n"
-             "if the region is closed, OSError (EBADF) if they were closed by other code already.");
+             "region's: a region with a name is in use as long as they are open, and who uses a lock,\n"
+             "which takes a second one, is alive. Raises ValueError if the region is closed, OSError (EBADF) "
+             "if they were closed by other code already.");
 
 static PyObject *region_descriptors(Region *self, PyObject *unused) {
     (void)unused;
     ZincHandle handle = region_begin(self);
     if (!handle) return NULL;
     int32_t descriptor = zinc_region_held_descriptor(handle);
+    int32_t seat = zinc_seat_descriptor(handle);
     region_end(self);
     if (descriptor < 0) return zinc_raise(PyType_GetModuleState(self->export_type), descriptor);
-    return Py_BuildValue("[i]", (int)descriptor);
+    return seat < 0 ? Py_BuildValue("[i]", (int)descriptor)
+                    : Py_BuildValue("[ii]", (int)descriptor, (int)seat);
 }
 
 static PyObject *region_enter(Region *self, PyObject *unused) {

@@ -17,6 +17,7 @@ from . import _zinc
 from ._region import (
     NotARegionError,
     SharedRegion,
+    open_kind,
     reclaim,
     unlink,
     wait_all,
@@ -27,7 +28,8 @@ from ._region import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._array import SharedArray, array, open_array, region_of, share
-    from ._holders import Holder
+    from ._holders import Holder, LockHolder
+    from ._lock import Lock, OwnerDiedError, RLock
     from ._outside import RegionInfo, examine, regions
     from ._reference import by_reference
 
@@ -35,7 +37,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Holder",
+    "Lock",
+    "LockHolder",
     "NotARegionError",
+    "OwnerDiedError",
+    "RLock",
     "RegionInfo",
     "SharedArray",
     "SharedRegion",
@@ -101,10 +107,15 @@ def __getattr__(name: str) -> object:
         from ._reference import by_reference
 
         return by_reference
-    if name == "Holder":
-        from ._holders import Holder
+    if name in ("Holder", "LockHolder"):
+        from . import _holders
 
-        return Holder
+        return getattr(_holders, name)
+    if name in ("Lock", "OwnerDiedError", "RLock"):
+        from . import _lock
+
+        _lock.opener = open_kind
+        return getattr(_lock, name)
     if name in ("RegionInfo", "examine", "regions"):
         from . import _outside
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex, final
 
 from . import _description, _picklers, _reference, _region, _zinc
 from ._description import ARRAY
+from ._mode import with_octal_mode
 from ._numpy import numpy
 from ._reference import region_of as region_of
-from ._region import NotARegionError, SharedRegion, with_octal_mode
+from ._region import NotARegionError, SharedRegion
 
 if TYPE_CHECKING:
     from ._region import _Shape

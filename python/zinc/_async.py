@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 async def wait(region: SharedRegion, timeout_ms: float | None, after: SupportsIndex | None) -> bool:
     """Do what `SharedRegion.wait_async` says."""
-    seconds = _seconds(timeout_ms)
+    seconds = in_seconds(timeout_ms)
     last = region.seen if after is None else operator.index(after)
     is_new = region.wait(0, after=last)
     is_due = is_new or seconds == 0
-    if _is_in_trio():
+    if is_in_trio():
         from . import _trio
 
         is_new = await _trio.wait(region, last, 0 if is_due else seconds, after is None)
@@ -48,9 +48,9 @@ async def wait_any(
     regions: Iterable[Any], timeout_ms: float | None, sentinels: Iterable[FileDescriptorLike]
 ) -> list[Any]:
     """Do what `zinc.wait_any_async` says."""
-    seconds = _seconds(timeout_ms)
+    seconds = in_seconds(timeout_ms)
     waited = _sentinels.Waited(regions, sentinels)
-    if _is_in_trio():
+    if is_in_trio():
         from . import _trio
 
         return await _trio.wait_any(waited, seconds)
@@ -95,7 +95,7 @@ async def _until_ready(waited: _sentinels.Waited, seconds: float | None) -> None
             listener.discard(region, last, future)
 
 
-def _is_in_trio() -> bool:
+def is_in_trio() -> bool:
     """Is the caller a task of trio? Else of asyncio, which may run inside of it."""
     trio = sys.modules.get("trio")
     if trio is None:
@@ -110,7 +110,7 @@ def _is_in_trio() -> bool:
         return True
 
 
-def _seconds(timeout_ms: float | None) -> float | None:
+def in_seconds(timeout_ms: float | None) -> float | None:
     """Convert a timeout as `SharedRegion.wait` does; None for ever."""
     if timeout_ms is None:
         return None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import pwd
+
+from . import _zinc
 
 Inode = tuple[int, int]  # device and number of a file
 
@@ -24,6 +27,31 @@ class Holder:
     """The name of its user, or the number where there is none."""
     since: float
     """When the process began, in seconds since 1970: tells two of one number apart."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LockHolder:
+    """Who has a lock; `Lock.holder` gives it."""
+
+    pid: int
+    """Its process, as that one saw itself."""
+    since: float
+    """Since when it has it, in seconds since 1970, to some milliseconds; 0 if that is not known."""
+    alive: bool
+    """False if it died with the lock, and nobody has it since."""
+    repairing: bool
+    """True if it has not yet repaired what a dead holder left."""
+
+
+def lock_holder(lock: _zinc.Lock) -> LockHolder | None:
+    """Do what `Lock.holder` says."""
+    state, pid, since, _ = lock._look()
+    if state == _zinc.LOCK_FREE:
+        return None
+    if state == _zinc.LOCK_DAMAGED:
+        raise OSError(errno.EBADMSG, f"look at {lock!r}: something else wrote where the lock is")
+    is_alive = state != _zinc.LOCK_ABANDONED
+    return LockHolder(pid, since / 1e9, is_alive, state == _zinc.LOCK_REPAIRING)
 
 
 def locks() -> dict[Inode, int]:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, Literal
 
 from . import _zinc
-from ._region import Mode
+from ._mode import Mode
 
 STATES: tuple[Literal["attached", "unattached", "dead"], ...] = ("attached", "unattached", "dead")
 

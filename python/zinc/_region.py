@@ -6,6 +6,7 @@ import operator
 import os
 
 from . import _picklers, _zinc
+from ._mode import with_octal_mode
 from ._zinc import NotARegionError
 
 TYPE_CHECKING = False
@@ -18,10 +19,10 @@ if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
     from _typeshed import FileDescriptorLike
 
     from ._holders import Holder
+    from ._lock import Lock
 
     _Shape = SupportsIndex | tuple[SupportsIndex, ...] | list[SupportsIndex]
     _Region = TypeVar("_Region", bound="SharedRegion")
-    _Function = TypeVar("_Function", bound=Callable[..., object])
     _Sentinel = TypeVar("_Sentinel", bound=FileDescriptorLike)
 
 __all__ = [
@@ -33,23 +34,6 @@ __all__ = [
     "wait_any",
     "wait_any_async",
 ]
-
-
-class Mode(int):
-    """Permissions, which everybody reads in octal: so do help() and whatever prints one."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return oct(self)
-
-
-def with_octal_mode(function: _Function) -> _Function:
-    """Let help() give the default of a function's `mode` as its source does: 0o600, not 384."""
-    anything: Any = function
-    defaults = anything.__kwdefaults__
-    defaults["mode"] = Mode(defaults["mode"])
-    return function
 
 
 class SharedRegion(_zinc.SharedRegion):
@@ -391,6 +375,31 @@ class SharedRegion(_zinc.SharedRegion):
                 raise
             yield sequence
 
+    def lock(
+        self,
+        offset: SupportsIndex | None = None,
+        repair: Callable[[Lock], object] | None = None,
+        *,
+        reentrant: bool = False,
+    ) -> Lock:
+        """Return a lock within the region: its own, or the one at byte `offset` of its data.
+
+        Each region has one of its own beside its data. Others are 16 bytes of the data each, at a
+        multiple of 8, which nobody else writes: zeros are a free lock. `repair` and `reentrant`
+        are as in `zinc.Lock`. All locks of one region that this object gives are held in its
+        name: closed or collected, it leaves those that are held as one that dies with them.
+
+        Raises ValueError for an offset that is not aligned or not inside, and if the region is
+        closed; PermissionError where it is read-only.
+
+        >>> with SharedRegion.create("docs-accounts", 4096) as region:
+        ...     with region.lock():
+        ...         region.as_numpy("i8")[:2] += -5, 5
+        """
+        from . import _lock
+
+        return _lock.Lock.of(self, offset, repair, reentrant)
+
     @property
     def _title(self) -> str:
         return "an anonymous region" if self.name is None else f"region {self.name!r}"
@@ -443,6 +452,14 @@ def created(cls: type[_Region], *arguments: Any) -> _Region:
         for region in made:
             discard(region)
         raise
+
+
+def open_kind(
+    kind: int, name: str, mode: int, group: str | int | None, any_user: bool
+) -> SharedRegion:
+    """Open the region of a lock, or of another of its family, or create it."""
+    flags = _zinc.ANY_USER if any_user else 0
+    return _zinc.open_kind(SharedRegion, kind, name, flags, mode, group_number(group))
 
 
 def discard(region: SharedRegion) -> None:

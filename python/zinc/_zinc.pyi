@@ -1,4 +1,4 @@
-from collections.abc import Buffer, Iterable
+from collections.abc import Buffer, Callable, Iterable
 from types import TracebackType
 from typing import Any, Self, SupportsIndex, TypeVar, final
 
@@ -19,6 +19,11 @@ READONLY: int
 ANY_USER: int
 FORCE: int
 IF_UNUSED: int
+LOCK: int
+LOCK_FREE: int
+LOCK_REPAIRING: int
+LOCK_ABANDONED: int
+LOCK_DAMAGED: int
 
 _Region = TypeVar("_Region", bound=SharedRegion)
 
@@ -45,6 +50,9 @@ def anonymous(
     /,
 ) -> _Region: ...
 def open(cls: type[_Region], name: str, flags: int, timeout_ms: float | None, /) -> _Region: ...
+def open_kind(
+    cls: type[_Region], kind: int, name: str, flags: int, mode: int, group: int | None, /
+) -> _Region: ...
 def from_fd(cls: type[_Region], fd: FileDescriptorLike, flags: int, /) -> _Region: ...
 def shortfall(region: SharedRegion, flag: int, /) -> str: ...
 def unlink(name: str, flags: int, /) -> None: ...
@@ -61,6 +69,10 @@ def wait_many(
 def array_type(numpys: type, /) -> Any: ...
 
 class NotARegionError(OSError): ...
+
+class OwnerDiedError(OSError):
+    pid: int
+    since: float
 
 @final
 class Export:
@@ -118,6 +130,66 @@ class SharedRegion:
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+@final
+class Recovery:
+    def __enter__(self) -> bool: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+@disjoint_base
+class Lock:
+    def __new__(
+        cls,
+        region: SharedRegion,
+        offset: SupportsIndex | None,
+        repair: Callable[[Any], object] | None,
+        reentrant: bool,
+        owns_region: bool,
+        /,
+    ) -> Self: ...
+    @property
+    def region(self) -> Any: ...
+    @property
+    def repair(self) -> Callable[[Any], object] | None: ...
+    @property
+    def reentrant(self) -> bool: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def offset(self) -> int | None: ...
+    @property
+    def _owns_region(self) -> bool: ...
+    def acquire(
+        self,
+        blocking: bool = True,
+        timeout: float | None = -1,
+        *,
+        timeout_ms: float | None = None,
+        block: bool = True,
+    ) -> bool: ...
+    def release(self) -> None: ...
+    def locked(self) -> bool: ...
+    def recover(self, timeout_ms: float | None = None) -> Recovery: ...
+    def close(self) -> None: ...
+    def _queue(self, change: int, /) -> None: ...
+    def _acquire_queued(self, timeout_ms: float, /) -> bool: ...
+    def _look(self) -> tuple[int, int, int, int]: ...
+    def __enter__(self) -> bool: ...
     def __exit__(
         self,
         kind: type[BaseException] | None,

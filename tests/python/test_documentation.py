@@ -67,15 +67,15 @@ def test_help_reads_like_documentation() -> None:
 def test_help_of_the_package_is_for_people() -> None:
     text = pydoc.plain(pydoc.render_doc(zinc))
     lines = text.splitlines()
-    assert len(lines) < 1200, "numpy's arrays alone have 1500"
     assert "inherited from numpy" not in text
     for member in "argmax(", "newbyteorder", "strides":
         assert member not in text
     start = next(i for i, line in enumerate(lines) if line.startswith("    class SharedArray("))
     assert any(line.endswith("The region that the array is in.") for line in lines[start:])
     signatures = [line for line in lines if "mode: 'int' = " in line]
-    # The two class methods, once more each as functions of the package, and those of arrays.
-    assert len(signatures) == 6
+    # Region's two class methods, once more each as functions of the package, those of arrays,
+    # and of locks.
+    assert len(signatures) == 9
     assert all("mode: 'int' = 0o600" in line for line in signatures)
 
 
