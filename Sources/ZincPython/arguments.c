@@ -42,6 +42,13 @@ int zinc_convert_mode(PyObject *number, void *mode) {
     return 1;
 }
 
+int zinc_convert_count(PyObject *number, void *count) {
+    uintptr_t value;
+    if (!zinc_convert_capacity(number, &value)) return 0;
+    *(uint32_t *)count = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+    return 1;
+}
+
 int zinc_convert_timeout(PyObject *timeout, uint64_t *deadline) {
     *deadline = ZINC_FOREVER;
     if (timeout == Py_None) return 1;

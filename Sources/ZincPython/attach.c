@@ -114,16 +114,17 @@ PyObject *zinc_module_open(PyObject *module, PyObject *args) {
 
 PyObject *zinc_module_open_kind(PyObject *module, PyObject *args) {
     PyObject *type, *name;
-    unsigned kind;
+    unsigned kind, parts;
     ZincOptions options = {.size = sizeof options};
-    if (!PyArg_ParseTuple(args, "OO&UIO&O&:open_kind", &type, zinc_convert_kind, &kind, &name, &options.flags,
-                          zinc_convert_mode, &options.mode, zinc_convert_group, &options))
+    if (!PyArg_ParseTuple(args, "OO&O&UIO&O&:open_kind", &type, zinc_convert_kind, &kind, zinc_convert_count,
+                          &parts, &name, &options.flags, zinc_convert_mode, &options.mode, zinc_convert_group,
+                          &options))
         return NULL;
     const char *text = zinc_name_argument(name);
     if (!text || !check_type(module, type)) return NULL;
     ZincHandle handle = NULL;
     int32_t status;
-    Py_BEGIN_ALLOW_THREADS status = zinc_lock_open(text, &options, &handle);
+    Py_BEGIN_ALLOW_THREADS status = zinc_primitive_open(text, kind, parts, &options, &handle);
     Py_END_ALLOW_THREADS return attached(module, type, name, handle, status);
 }
 

@@ -19,25 +19,57 @@ PyObject *zinc_raise(ModuleState *state, int32_t status) {
     return NULL;
 }
 
+ModuleState *module_state_of(PyTypeObject *type) {
+    while (type && !PyType_GetModule(type)) {
+        PyErr_Clear();
+        type = PyType_GetSlot(type, Py_tp_base);
+    }
+    return type ? PyType_GetModuleState(type) : NULL;
+}
+
 #ifdef Py_GIL_DISABLED
 #define EXTENSION "free-threaded Python " PY_VERSION
 #else
 #define EXTENSION "stable ABI of Python 3.11"
 #endif
 
+/* Adds a type, and gives it unless `type` is null. */
+static int add_type(PyObject *module, PyType_Spec *spec, PyObject *bases, PyObject **type) {
+    PyObject *made = PyType_FromModuleAndSpec(module, spec, bases);
+    if (!made) return -1;
+    int status = PyModule_AddType(module, (PyTypeObject *)made);
+    if (status < 0 || !type)
+        Py_DECREF(made);
+    else
+        *type = made;
+    return status;
+}
+
+static int add_family(PyObject *module) {
+    static PyType_Spec *const specs[] = {&zinc_semaphore_spec, &zinc_reader_spec, &zinc_condition_spec,
+                                         &zinc_event_spec, &zinc_barrier_spec};
+    PyObject *base;
+    if (add_type(module, &zinc_primitive_spec, NULL, &base) < 0) return -1;
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < sizeof specs / sizeof *specs; i++)
+        status = add_type(module, specs[i], base, NULL);
+    Py_DECREF(base);
+    if (status < 0) return -1;
+    if (PyModule_AddIntConstant(module, "RWLOCK", ZINC_RWLOCK) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "CONDITION", ZINC_CONDITION) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "SEMAPHORE", ZINC_SEMAPHORE) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "EVENT", ZINC_EVENT) < 0) return -1;
+    return PyModule_AddIntConstant(module, "BARRIER", ZINC_BARRIER);
+}
+
 static int add_locks(PyObject *module, ModuleState *state) {
     if ((errno = lock_watch_forks())) {
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
     }
-    PyObject *lock_type = PyType_FromModuleAndSpec(module, &zinc_lock_spec, NULL);
-    if (!lock_type) return -1;
-    int status = PyModule_AddType(module, (PyTypeObject *)lock_type);
-    Py_DECREF(lock_type);
-    if (status < 0) return -1;
-    state->recovery_type = PyType_FromModuleAndSpec(module, &zinc_recovery_spec, NULL);
-    if (!state->recovery_type) return -1;
-    if (PyModule_AddType(module, (PyTypeObject *)state->recovery_type) < 0) return -1;
+    if (add_type(module, &zinc_lock_spec, NULL, &state->lock_type) < 0) return -1;
+    if (add_type(module, &zinc_recovery_spec, NULL, &state->recovery_type) < 0) return -1;
+    if (add_family(module) < 0) return -1;
 
     if (PyModule_AddIntConstant(module, "LOCK", ZINC_LOCK) < 0) return -1;
     if (PyModule_AddIntConstant(module, "LOCK_FREE", ZINC_LOCK_FREE) < 0) return -1;
@@ -98,6 +130,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->region_type);
     Py_VISIT(state->export_type);
     Py_VISIT(state->not_a_region_error);
+    Py_VISIT(state->lock_type);
     Py_VISIT(state->recovery_type);
     Py_VISIT(state->owner_died_error);
     Py_VISIT(state->array_type);
@@ -109,6 +142,7 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->region_type);
     Py_CLEAR(state->export_type);
     Py_CLEAR(state->not_a_region_error);
+    Py_CLEAR(state->lock_type);
     Py_CLEAR(state->recovery_type);
     Py_CLEAR(state->owner_died_error);
     Py_CLEAR(state->array_type);
@@ -122,7 +156,8 @@ static PyMethodDef module_methods[] = {
     {"anonymous", zinc_module_anonymous, METH_VARARGS,
      "anonymous(cls, capacity, flags, metadata, kind, contents=None)"},
     {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags, timeout_ms)"},
-    {"open_kind", zinc_module_open_kind, METH_VARARGS, "open_kind(cls, kind, name, flags, mode, group)"},
+    {"open_kind", zinc_module_open_kind, METH_VARARGS,
+     "open_kind(cls, kind, count, name, flags, mode, group)"},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
     {"shortfall", zinc_module_shortfall, METH_VARARGS, "shortfall(region, flag) -> why"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},

@@ -11,12 +11,16 @@ typedef struct {
     PyObject *region_type;
     PyObject *export_type;
     PyObject *not_a_region_error;
+    PyObject *lock_type;
     PyObject *recovery_type;
     PyObject *owner_died_error;
     PyObject *array_type; /* numpy.ndarray, once there are arrays; see array.c */
     binaryfunc array_subscript;
     PyObject *base_name; /* "base" */
 } ModuleState;
+
+/* Of one of the extension's types, or of a class that has one as its base; NULL if it has none. */
+ModuleState *module_state_of(PyTypeObject *type);
 
 /* SharedRegion; its instances come from the first four functions below alone. */
 extern PyType_Spec zinc_region_spec;
@@ -65,6 +69,9 @@ int zinc_convert_timeout(PyObject *timeout, uint64_t *deadline);
 
 /* For PyArg_ParseTuple: what a region's data is. */
 int zinc_convert_kind(PyObject *number, void *kind);
+
+/* For PyArg_ParseTuple: of permits or parties. One that doesn't fit is one that can't be. */
+int zinc_convert_count(PyObject *number, void *count);
 
 /* A sequence for wait's `after`. */
 int zinc_convert_after(PyObject *number, uint32_t *after);

@@ -28,21 +28,32 @@ from ._region import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._array import SharedArray, array, open_array, region_of, share
+    from ._barrier import Barrier
+    from ._condition import Condition
+    from ._event import Event
     from ._holders import Holder, LockHolder
     from ._lock import Lock, OwnerDiedError, RLock
     from ._outside import RegionInfo, examine, regions
     from ._reference import by_reference
+    from ._rwlock import RWLock
+    from ._semaphore import BoundedSemaphore, Semaphore
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Barrier",
+    "BoundedSemaphore",
+    "Condition",
+    "Event",
     "Holder",
     "Lock",
     "LockHolder",
     "NotARegionError",
     "OwnerDiedError",
     "RLock",
+    "RWLock",
     "RegionInfo",
+    "Semaphore",
     "SharedArray",
     "SharedRegion",
     "array",
@@ -64,6 +75,18 @@ __all__ = [
     "wait_any",
     "wait_any_async",
 ]
+
+_FAMILY = {
+    "Barrier": "._barrier",
+    "BoundedSemaphore": "._semaphore",
+    "Condition": "._condition",
+    "Event": "._event",
+    "Lock": "._lock",
+    "OwnerDiedError": "._lock",
+    "RLock": "._lock",
+    "RWLock": "._rwlock",
+    "Semaphore": "._semaphore",
+}
 
 create = SharedRegion.create
 open = SharedRegion.open
@@ -111,11 +134,13 @@ def __getattr__(name: str) -> object:
         from . import _holders
 
         return getattr(_holders, name)
-    if name in ("Lock", "OwnerDiedError", "RLock"):
-        from . import _lock
+    if name in _FAMILY:
+        import importlib
 
-        _lock.opener = open_kind
-        return getattr(_lock, name)
+        from . import _named
+
+        _named.opener = open_kind
+        return getattr(importlib.import_module(_FAMILY[name], __name__), name)
     if name in ("RegionInfo", "examine", "regions"):
         from . import _outside
 

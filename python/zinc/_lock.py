@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from . import _picklers, _zinc
+from . import _named, _zinc
 from ._mode import PRIVATE
 from ._zinc import OwnerDiedError
 
@@ -12,25 +10,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Any, Never, Protocol, Self, SupportsIndex
+    from typing import Any, Self, SupportsIndex
 
     from ._holders import LockHolder
-    from ._region import SharedRegion
-
-    class _Opener(Protocol):
-        def __call__(
-            self, kind: int, name: str, mode: int, group: str | int | None, any_user: bool
-        ) -> SharedRegion: ...
-
 
 __all__ = ["Lock", "OwnerDiedError", "RLock"]
 
-# Opens the region of a lock with a name: a function of a floor above, which the package's top
-# hands down.
-opener: _Opener | None = None
 
-
-class Lock(_zinc.Lock):
+class Lock(_zinc.Lock, _named.Named):
     """A lock between processes, and between the threads of each.
 
     `Lock(name)` opens the lock of this name, or creates it: unrelated processes need no common
@@ -73,23 +60,23 @@ class Lock(_zinc.Lock):
         any_user: bool = False,
     ) -> Self:
         """Open the lock of this name, or create it."""
-        if name is None:
-            name = f"lock-{os.urandom(8).hex()}"
-        assert opener is not None
-        region = opener(_zinc.LOCK, name, mode, group, any_user)
+        region = _named.open_region(_zinc.LOCK, name, mode, group, any_user)
         return _zinc.Lock.__new__(cls, region, None, repair, reentrant, True)
 
     @classmethod
-    def of(
+    def _at(
         cls,
         region: _zinc.SharedRegion,
         offset: SupportsIndex | None,
-        repair: Callable[[Lock], object] | None,
+        repair: Callable[[Any], object] | None,
         reentrant: bool,
         owns_region: bool = False,
     ) -> Self:
         """Return the lock at a place of a region, its own for None; see `SharedRegion.lock`."""
         return _zinc.Lock.__new__(cls, region, offset, repair, reentrant, owns_region)
+
+    def _place(self) -> tuple[Any, ...]:
+        return self.region, self.offset, self.repair, self.reentrant, self._owns_region
 
     @property
     def holder(self) -> LockHolder | None:
@@ -138,29 +125,6 @@ class Lock(_zinc.Lock):
         """Release the lock, by release()."""
         self.release()
 
-    def __init_subclass__(cls) -> None:
-        _picklers.register(cls, _send)
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        """Pickle a reference within `by_reference`; else refuse, with the reason."""
-        from . import _reference
-
-        if not _reference.is_asked_for():
-            raise TypeError(
-                f"pickle {self!r}: as a reference, which multiprocessing and joblib send to "
-                "processes of this machine, it would be lost in a file or elsewhere; say "
-                "`with zinc.by_reference():`"
-            )
-        return _send(self)
-
-    def __copy__(self) -> Never:
-        """Refuse, with the reason."""
-        raise TypeError(f"a copy of {self!r} would be the same lock: open it once more by its name")
-
-    def __deepcopy__(self, memo: object) -> Never:
-        """Refuse, with the reason."""
-        self.__copy__()
-
 
 def RLock(  # noqa: N802, threading has it so
     name: str | None = None,
@@ -179,25 +143,3 @@ def RLock(  # noqa: N802, threading has it so
     True
     """
     return Lock(name, repair, reentrant=True, mode=mode, group=group, any_user=any_user)
-
-
-def load(
-    cls: type[Lock],
-    region: _zinc.SharedRegion,
-    offset: int | None,
-    repair: Callable[[Lock], object] | None,
-    reentrant: bool,
-    owns_region: bool,
-) -> Lock:
-    """Return the lock that was pickled, in the region that came with it."""
-    return cls.of(region, offset, repair, reentrant, owns_region)
-
-
-def _send(lock: Lock, protocol: int = 4) -> Any:
-    # The region goes its own way, and is kept until it is loaded.
-    place = lock.region, lock.offset, lock.repair, lock.reentrant, lock._owns_region
-    # And what a subclass has of its own.
-    return load, (type(lock), *place), lock.__getstate__()
-
-
-_picklers.register(Lock, _send)

@@ -398,7 +398,7 @@ class SharedRegion(_zinc.SharedRegion):
         """
         from . import _lock
 
-        return _lock.Lock.of(self, offset, repair, reentrant)
+        return _lock.Lock._at(self, offset, repair, reentrant)
 
     @property
     def _title(self) -> str:
@@ -455,11 +455,11 @@ def created(cls: type[_Region], *arguments: Any) -> _Region:
 
 
 def open_kind(
-    kind: int, name: str, mode: int, group: str | int | None, any_user: bool
+    kind: int, count: int, name: str, mode: int, group: str | int | None, any_user: bool
 ) -> SharedRegion:
     """Open the region of a lock, or of another of its family, or create it."""
     flags = _zinc.ANY_USER if any_user else 0
-    return _zinc.open_kind(SharedRegion, kind, name, flags, mode, group_number(group))
+    return _zinc.open_kind(SharedRegion, kind, count, name, flags, mode, group_number(group))
 
 
 def discard(region: SharedRegion) -> None:

@@ -355,7 +355,7 @@ def test_closing_ends_the_waits_of_other_threads(name: str) -> None:
         lock.close()
         for thread in threads:
             thread.join(60)
-    assert results == [f"lock '{name}' was closed during the wait"] * 3
+    assert results == [f"region '{name}' was closed during the wait"] * 3
 
 
 def is_asleep(pid: int, threads: int = 1) -> bool:
@@ -511,7 +511,7 @@ def test_other_picklers_refuse(name: str) -> None:
     import copy
 
     for make in copy.copy, copy.deepcopy:
-        with pytest.raises(TypeError, match="the same lock"):
+        with pytest.raises(TypeError, match="the same one"):
             make(lock)
     lock.close()
     with pytest.raises(ValueError, match="closed"):

@@ -1,0 +1,86 @@
+"""What locks and their family share: names of their own, and how they go to other processes."""
+
+from __future__ import annotations
+
+import os
+
+from . import _picklers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Never, Protocol, SupportsIndex
+
+    from ._region import SharedRegion
+
+    class _Opener(Protocol):
+        def __call__(
+            self,
+            kind: int,
+            count: int,
+            name: str,
+            mode: int,
+            group: str | int | None,
+            any_user: bool,
+        ) -> SharedRegion: ...
+
+
+# Opens a region: a function of a floor above, which the package's top hands down.
+opener: _Opener | None = None
+
+
+def open_region(
+    kind: int,
+    name: str | None,
+    mode: int,
+    group: str | int | None,
+    any_user: bool,
+    count: int = 0,
+) -> SharedRegion:
+    """Open or create the region of this name, or a new one; `count` is of permits or parties."""
+    assert opener is not None
+    if name is None:
+        name = f"lock-{os.urandom(8).hex()}"
+    return opener(kind, count, name, mode, group, any_user)
+
+
+class Named:
+    """A class whose objects go to other processes of this machine as references."""
+
+    __slots__ = ()
+
+    def _place(self) -> tuple[Any, ...]:
+        """Tell what the class method `_at` needs: the region, which goes its own way, and more."""
+        raise NotImplementedError
+
+    def __init_subclass__(cls) -> None:
+        _picklers.register(cls, _send)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """Pickle a reference within `by_reference`; else refuse, with the reason."""
+        from . import _reference
+
+        if not _reference.is_asked_for():
+            raise TypeError(
+                f"pickle {self!r}: as a reference, which multiprocessing and joblib send to "
+                "processes of this machine, it would be lost in a file or elsewhere; say "
+                "`with zinc.by_reference():`"
+            )
+        return _send(self)
+
+    def __copy__(self) -> Never:
+        """Refuse, with the reason."""
+        raise TypeError(f"a copy of {self!r} would be the same one: open it once more by its name")
+
+    def __deepcopy__(self, memo: object) -> Never:
+        """Refuse, with the reason."""
+        self.__copy__()
+
+
+def load(cls: Any, *place: Any) -> Any:
+    """Return what was pickled."""
+    return cls._at(*place)
+
+
+def _send(value: Named, protocol: int = 4) -> Any:
+    # And what a subclass has of its own.
+    return load, (type(value), *value._place()), value.__getstate__()
