@@ -3,7 +3,7 @@
 # make check      formatting, lints, types, headers, binaries
 # make mutants    break the sources in many ways: does a test notice each?  NAMES=… or all
 # make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand
-# make soak       a storm of random operations and kills, MINUTES=… (10)
+# make soak       storms of random operations and kills, MINUTES=… (10) each
 # make fuzz       what others may have written in headers and descriptions, SECONDS=… (60) each
 # make size       how large, how fast to load and to create
 # make docs       the documentation as a site, in .build-docs/site
@@ -80,6 +80,10 @@ demo-program:
 
 soak: build
 	$(BIN)/python tests/storm.py $$(($(MINUTES) * 60))
+	mkdir -p .build-storm
+	cc -O2 tests/c/lock_storm.c -Ipython/zinc/include python/zinc/libzinc.so \
+		-Wl,-rpath,$(CURDIR)/python/zinc -o .build-storm/lock
+	.build-storm/lock $$(($(MINUTES) * 60))
 
 fuzz: build
 	tests/fuzz/header $(SECONDS)

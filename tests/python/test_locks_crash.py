@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -25,3 +26,11 @@ def test_lock_survives_a_kill_and_a_stop_at_each_instruction(
     places = [int(line.split()[1]) for line in result.stdout.splitlines()]
     assert len(places) == (7 if how == "naps" else 5)
     assert min(places) > 20
+
+
+def test_storm_of_kills_on_one_lock(compile_c: Callable[..., Path]) -> None:
+    storm = [str(compile_c("lock_storm")), "3"]
+    result = subprocess.run(storm, check=False, capture_output=True, text=True)
+    print(result.stdout)
+    assert result.returncode == 0, result.stdout
+    assert not re.search(r"\b0 (uses|kills|stops|forks|repairs)", result.stdout)
