@@ -42,6 +42,9 @@ PyObject *zinc_module_unlink(PyObject *module, PyObject *args);
 PyObject *zinc_module_reclaim(PyObject *module, PyObject *unused);
 PyObject *zinc_module_names(PyObject *module, PyObject *unused);
 PyObject *zinc_module_examine(PyObject *module, PyObject *args);
+PyObject *zinc_module_seats(PyObject *module, PyObject *args);
+PyObject *zinc_module_examine_seats(PyObject *module, PyObject *args);
+PyObject *zinc_module_examine_lock(PyObject *module, PyObject *args);
 PyObject *zinc_module_wait_many(PyObject *module, PyObject *args);
 PyObject *zinc_module_array_type(PyObject *module, PyObject *numpys);
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ._outside import RegionInfo, examine, regions
     from ._reference import by_reference
     from ._rwlock import RWLock
+    from ._seats import LockInfo, Seat
     from ._semaphore import BoundedSemaphore, Semaphore
 
 __version__ = "0.1.0"
@@ -48,11 +49,13 @@ __all__ = [
     "Holder",
     "Lock",
     "LockHolder",
+    "LockInfo",
     "NotARegionError",
     "OwnerDiedError",
     "RLock",
     "RWLock",
     "RegionInfo",
+    "Seat",
     "Semaphore",
     "SharedArray",
     "SharedRegion",
@@ -141,6 +144,10 @@ def __getattr__(name: str) -> object:
 
         _named.opener = open_kind
         return getattr(importlib.import_module(_FAMILY[name], __name__), name)
+    if name in ("LockInfo", "Seat"):
+        from . import _seats
+
+        return getattr(_seats, name)
     if name in ("RegionInfo", "examine", "regions"):
         from . import _outside
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-from . import _zinc
+from . import _seats, _zinc
 from ._mode import Mode
+from ._seats import LockInfo, Seat
 
 STATES: tuple[Literal["attached", "unattached", "dead"], ...] = ("attached", "unattached", "dead")
 
@@ -16,7 +17,7 @@ class RegionInfo:
     """What a region looks like from outside; `zinc.examine` gives it.
 
     Of a region of another layout version only the name, `state`, `layout`, `memory`,
-    `persistent`, `owner`, `mode`, `device` and `inode` are known; the rest is 0 or empty.
+    `persistent`, `owner`, `mode`, `device` and `inode` are known; the rest is 0, None or empty.
     """
 
     name: str
@@ -36,7 +37,7 @@ class RegionInfo:
     wakes_always: bool
     """Whether each notification is a system call, since some of its users may only read."""
     kind: int
-    """What the data is, as `create` was told: 0 bytes, 1 an array."""
+    """What the data is, as `create` was told: 0 bytes, 1 an array, 3 to 8 a lock and its family."""
     metadata: bytes
     """What `create` was given to keep. Who may write the region can change it: check it."""
     sequence: int
@@ -61,6 +62,10 @@ class RegionInfo:
     """The number of its file there."""
     data_offset: int
     """Bytes of the file before the data."""
+    seats: list[Seat]
+    """Who sits in it, to use its locks, or did when it was killed."""
+    lock: LockInfo | None
+    """How its own lock is."""
 
 
 def regions() -> list[str]:
@@ -83,7 +88,7 @@ def examine(name: str) -> RegionInfo:
 
     Nothing is locked, changed or removed, and its users do not notice; a dead region stays. It
     may belong to anybody, if this user may read it. The result is no single moment: what it says
-    of notifications may be newer than what it says of users.
+    of notifications, seats and the lock may be newer than what it says of users.
 
     Raises FileNotFoundError if there is none, `NotARegionError` if what has its place is no
     region, or a damaged one, ValueError for a name that can't be, PermissionError if this user
@@ -97,7 +102,14 @@ def examine(name: str) -> RegionInfo:
     >>> seen.state, seen.capacity, seen.metadata, seen.sequence
     ('attached', 8, b'of 2026', 1)
     """
-    told: dict[str, Any] = _zinc.examine(name)
+    while True:
+        told: dict[str, Any] = _zinc.examine(name)
+        told["seats"], told["lock"] = [], None
+        if told["layout"] != _zinc.VERSION >> 16:
+            break
+        told["seats"], told["lock"] = _seats.examine(name)
+        if _zinc.examine(name)["id"] == told["id"]:
+            break  # else another has taken the name meanwhile, and theirs would be told as its own
     flags = told.pop("flags")
     told["state"] = STATES[told["state"]]
     told["created_at"] /= 1e9

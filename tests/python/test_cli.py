@@ -380,7 +380,14 @@ def test_commands_and_pages_have_one_system_of_units(name: str) -> None:
 @pytest.mark.skipif(not (ROOT / "docs").exists(), reason="the documentation is not here")
 def test_json_has_the_fields_that_are_documented(name: str) -> None:
     page = (ROOT / "docs/reference/command.md").read_text()
-    types = {"text": str, "number": (int, float), "boolean": bool, "list": list, "null": type(None)}
+    types = {
+        "text": str,
+        "number": (int, float),
+        "boolean": bool,
+        "list": list,
+        "object": dict,
+        "null": type(None),
+    }
     rows = re.findall(r"^\| `(\w+)` \| ([\w ]+) \|", page, re.MULTILINE)
     with zinc.create(name, 8):
         told = answer("info", name, "--json")

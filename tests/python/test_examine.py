@@ -53,6 +53,8 @@ def test_examine_tells_what_a_region_is(name: str) -> None:
             device=status.st_dev,
             inode=status.st_ino,
             data_offset=4096,
+            seats=[],
+            lock=zinc.LockInfo("free", 0, 0),
         )
         assert region.try_wait()  # nothing has been taken from who waits
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -133,7 +135,7 @@ def test_who_may_not_read_a_region_is_told(name: str) -> None:
 
 
 def test_import_of_zinc_does_not_import_what_examines() -> None:
-    code = "import sys, zinc; assert not {'zinc._outside', 'dataclasses'} & {*sys.modules}"
+    code = "import sys, zinc; assert not {'zinc._outside', 'zinc._seats', 'dataclasses'} & {*sys.modules}"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert {"regions", "examine", "RegionInfo"} <= {*dir(zinc)}
     assert zinc.regions() == sorted(_zinc.names())

@@ -68,6 +68,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_picklers.py",
         "zinc/_reference.py",
         "zinc/_region.py",
+        "zinc/_seats.py",
         "zinc/_sentinels.py",
         "zinc/_torch.py",
         "zinc/_trio.py",

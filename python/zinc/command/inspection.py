@@ -12,9 +12,13 @@ from typing import Any, Literal
 from .. import _description, _outside, _zinc
 from .._description import ARRAY, Description
 from .._holders import Holder, Inode, holders, locks, user_name
+from .._seats import LockInfo, Seat
 
 FOLDER = "/dev/shm"
 LAYOUT = _zinc.VERSION >> 16
+# Those of zinc.h, and which of them are held by who has their own lock.
+FAMILY = {3: "lock", 4: "rwlock", 5: "condition", 6: "semaphore", 7: "event", 8: "barrier"}
+LOCKS = range(3, 6)
 State = Literal["attached", "unattached", "dead", "unreadable"]
 
 
@@ -45,6 +49,8 @@ class Region:
     data_offset: int = 0
     parked: int = 0
     woken: int = 0
+    seats: list[Seat] = dataclasses.field(default_factory=list[Seat])
+    lock: LockInfo | None = None  # its own
     inode: Inode = (0, 0)
     handles: int = 0  # attached, by whomever
     holders: list[Holder] = dataclasses.field(default_factory=list[Holder])  # who may be seen
@@ -74,14 +80,24 @@ class Region:
 
     @property
     def contents(self) -> str:
-        """What the data is, in words: ``array <f4 (1080, 1920, 3)``, ``bytes``, ``kind 1000``."""
+        """What it is, in words: ``array <f4 (1080, 1920, 3)``, ``bytes``, ``lock``, ``kind 9``."""
         if found := self.description:
             descr = found.descr if isinstance(found.descr, str) else "of records"
             order = ", Fortran order" if found.order == "F" else ""
             return f"array {descr} {found.shape}{order}"
         if self.kind == ARRAY:
             return "array, damaged description"
-        return f"kind {self.kind}" if self.kind else "bytes"
+        return FAMILY.get(self.kind, f"kind {self.kind}") if self.kind else "bytes"
+
+    @property
+    def needs_recovery(self) -> bool:
+        """Whether its lock is one that nobody gets without more ado."""
+        return self.lock is not None and self.lock.state in ("abandoned", "damaged")
+
+    def program_of(self, pid: int) -> str:
+        """Return a process's number, and what it runs if it is attached and may be seen."""
+        found = (f" {holder.program}" for holder in self.holders if holder.pid == pid)
+        return f"{pid}{next(found, '')}"
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as what JSON knows."""
@@ -104,7 +120,7 @@ def examine(name: str) -> Region:
         raise
     except OSError as error:
         return unreadable(name, error.strerror or str(error))
-    told = dataclasses.asdict(info)
+    told = dict(vars(info))
     told["owner"] = user_name(info.owner)
     told["inode"] = told.pop("device"), info.inode
     region = Region(**told)
