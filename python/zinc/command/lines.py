@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Callable
 from typing import Any
 
-from .inspection import Region
+from .inspection import LOCKS, Region
 
 STYLES = {"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "dim"}
 
@@ -30,6 +31,11 @@ SORTED_BY: dict[Order, Callable[[Region], Any]] = {
 }
 
 
+def style(region: Region) -> str:
+    """Return how a region's line is shown."""
+    return "bold red reverse" if region.needs_recovery else STYLES[region.state]
+
+
 def plain(text: str) -> str:
     """Return a text of others' making without what could do something to a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -51,7 +57,30 @@ def cells(region: Region) -> list[str]:
     rate = "" if not region.rate else f"{region.rate:,.0f}"
     sizes = size_text(region.capacity), size_text(region.memory)
     counts = f"{region.sequence:,}", rate, age_text(region.age)
-    return [region.name, *sizes, region.contents, *counts, attached_text(region)]
+    return [region.name, *sizes, contents_text(region), *counts, attached_text(region)]
+
+
+def contents_text(region: Region) -> str:
+    """Return what a region is, and who has its lock; of one that is no lock, if somebody has."""
+    if region.lock is None or (region.kind not in LOCKS and region.lock.state == "free"):
+        return region.contents
+    whose = "" if region.kind in LOCKS else "lock "
+    return f"{region.contents}, {whose}{lock_text(region)}"
+
+
+def lock_text(region: Region) -> str:
+    """Return how a region's lock is, in a few words."""
+    lock = region.lock
+    if lock is None:
+        return ""
+    age = f", {age_text(max(0.0, time.time() - lock.since))}" if lock.since else ""
+    return {
+        "free": "free",
+        "held": f"held by {region.program_of(lock.pid)}{age}",
+        "repairing": f"being repaired by {region.program_of(lock.pid)}",
+        "abandoned": f"ABANDONED: {lock.pid} died with it{age}",
+        "damaged": "DAMAGED: something else has written there",
+    }[lock.state]
 
 
 def attached_text(region: Region) -> str:

@@ -17,7 +17,7 @@ from . import doctor as machine
 from . import inspection
 from .console import Json, Name, fail, notes, out, print_json, print_table
 from .inspection import Region
-from .lines import SORTED_BY, STYLES, Order, age_text, plain, row
+from .lines import SORTED_BY, Order, age_text, lock_text, plain, row, style
 
 
 def ls(
@@ -33,6 +33,7 @@ def ls(
 
     Used is the memory that a region really has. The rate is of the tenth of a second in which
     this command looked. Dead ones have lost their last user by a kill: zinc gc removes them.
+    A lock tells who holds it, and for how long; one that is abandoned was held by who was killed.
     """
     found = inspection.regions(interval=0.1)
     found = [region for region in found if fnmatch.fnmatchcase(region.name, pattern)]
@@ -48,7 +49,7 @@ def ls(
             column, justify="left" if is_text else "right", no_wrap=not is_long, overflow="fold"
         )
     for region in found:
-        table.add_row(*row(region), style=STYLES[region.state])
+        table.add_row(*row(region), style=style(region))
     print_table(table)
     if any(region.has_hidden_holders for region in found):
         notes.print("? are processes of others: who they are, only their user and root may see")
@@ -97,6 +98,8 @@ def show(region: Region) -> None:
         "layout": f"version {region.layout}, data from byte {region.data_offset:,}",
         "size": f"{region.capacity:,} bytes",
         "contents": plain(region.contents),
+        "lock": plain(lock_text(region)),
+        "seats": "\n".join(map(plain, seat_lines(region))) or "nobody sits there",
         "sequence": f"{region.sequence:,}",
         "waiters": f"slept {region.parked:,} times, {region.woken:,} until notified{waking}",
         "created": f"{created:%Y-%m-%d %H:%M:%S %z}, {age_text(region.age)} ago",
@@ -105,8 +108,18 @@ def show(region: Region) -> None:
         "metadata": f"{len(region.metadata)} bytes {region.metadata!r}",
     }
     for what, told in (outside if region.problem else {**outside, **inside}).items():
-        table.add_row(what, Text(told))
+        alarm = "bold red" if what == "lock" and region.needs_recovery else ""
+        table.add_row(what, Text(told, style=alarm))
     print_table(table)
+
+
+def seat_lines(region: Region) -> Iterator[str]:
+    """Return who sits in a region, a line each."""
+    for seat in region.seats:
+        at = datetime.datetime.fromtimestamp(seat.since).astimezone()
+        fate = "" if seat.alive else ", was killed"
+        who = f"{region.program_of(seat.pid)}{fate}, since {at:%Y-%m-%d %H:%M:%S %z}"
+        yield f"{seat.number}: {seat.role}, {who}"
 
 
 def hex_lines(data: bytes) -> Iterator[str]:

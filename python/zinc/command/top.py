@@ -14,7 +14,7 @@ from textual.widgets import DataTable, Footer, Static
 
 from . import inspection
 from .inspection import Region
-from .lines import SORTED_BY, STYLES, Order, row, size_text
+from .lines import SORTED_BY, Order, row, size_text, style
 
 BARS = " ▁▂▃▄▅▆▇█"
 HISTORY = 12  # looks that a sparkline shows
@@ -88,7 +88,7 @@ class Top(App[None]):
             name, size, used, contents, sequence, rate, age, attached = row(region)
             line = sparkline(self.rates.get((region.name, region.id), ())).rjust(HISTORY)
             cells = name, rate, line, size, used, sequence, age, attached, contents
-            table.add_row(*(Text(cell, style=STYLES[region.state]) for cell in cells))
+            table.add_row(*(Text(cell, style=style(region)) for cell in cells))
         table.move_cursor(row=min(cursor, max(0, len(self.before) - 1)), animate=False)
         table.scroll_to(y=scroll.y, animate=False)
         self.query_one("#totals", Static).update(self.totals())
