@@ -1,4 +1,6 @@
 /* What can't stand in a header. */
+#define _GNU_SOURCE 1
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -11,9 +13,26 @@
 __asm__(".symver sem_init, sem_init@" CZINC_OLDEST_GLIBC);
 __asm__(".symver sem_post, sem_post@" CZINC_OLDEST_GLIBC);
 __asm__(".symver sem_wait, sem_wait@" CZINC_OLDEST_GLIBC);
+__asm__(".symver pthread_mutexattr_init, pthread_mutexattr_init@" CZINC_OLDEST_GLIBC);
+__asm__(".symver pthread_mutexattr_setpshared, pthread_mutexattr_setpshared@" CZINC_OLDEST_GLIBC);
+#ifdef __x86_64__ /* where it is younger */
+__asm__(".symver pthread_mutexattr_setrobust, pthread_mutexattr_setrobust@GLIBC_2.12");
+#else
+__asm__(".symver pthread_mutexattr_setrobust, pthread_mutexattr_setrobust@" CZINC_OLDEST_GLIBC);
+#endif
 #endif
 
+void zincbench_mutex(void *line, int32_t is_robust) {
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    if (is_robust) pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(line, &attributes);
+}
+
 void zincbench_semaphore(void *line) { sem_init(line, 1, 0); }
+
+void zincbench_binary_semaphore(void *line) { sem_init(line, 1, 1); }
 
 void zincbench_semaphore_say(uintptr_t line, uint32_t round) {
     (void)round;
@@ -23,6 +42,13 @@ void zincbench_semaphore_say(uintptr_t line, uint32_t round) {
 void zincbench_semaphore_hear(uintptr_t line, uint32_t round) {
     (void)round;
     while (sem_wait((sem_t *)line) != 0) {
+    }
+}
+
+void zincbench_kernel_look(int32_t file, uint64_t byte, uint64_t calls) {
+    for (uint64_t i = 0; i < calls; i++) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
+        fcntl(file, F_OFD_GETLK, &lock);
     }
 }
 

@@ -31,6 +31,8 @@ public func zincbench_hot_path(
     _ = unsafe zinc_capacity(handle)
     unsafe zinc_notify(handle)
     _ = unsafe zinc_wait(handle, .max)
+    _ = unsafe zinc_lock_acquire(handle, .max, nil)
+    _ = unsafe zinc_lock_release(handle, .max)
   }
   for _ in 0..<faults { zincbench_fault() }
   zincbench_mark()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -25,6 +26,7 @@ from zinc.bench import (
     conclusions,
     hot_path,
     latency,
+    locks,
     method,
     native,
     plots,
@@ -91,9 +93,10 @@ def test_quick_run_has_every_row(run: Run) -> None:
 
 
 def test_hot_path_costs_nothing(run: Run) -> None:
-    counted = [result for result in run.results if result.suite == "hot-path" and result.samples]
-    assert counted
+    counted = [result for result in run.results if result.unit in ("allocations", "system calls")]
+    assert {result.suite for result in counted} == {"hot-path", "locks"}
     assert {sample for result in counted for sample in result.samples} == {0}
+    assert all(r.samples for r in counted if r.contender == "malloc counter")
 
 
 def test_hand_over_does_not_grow_with_size_and_copies_do(run: Run) -> None:
@@ -285,6 +288,19 @@ def test_pinned_first_is_pinned_before_it_attaches(monkeypatch: pytest.MonkeyPat
     assert seen.tolist() == [1, 2]
     assert len(times) == 20
     assert times.min() > 0
+
+
+@pytest.mark.parametrize("name", locks.TOGETHER)
+def test_who_contend_are_excluded(name: str) -> None:
+    taken, handed = locks.contend(locks.TOGETHER[name], 20_000)
+    assert handed >= taken > 0
+
+
+def test_a_lock_that_excludes_nobody_is_found_out() -> None:
+    own = method.private(64)  # each process's
+    place = contextlib.nullcontext((native.WORD, native.address_of(own)))
+    with pytest.raises(RuntimeError, match=r"not excluded|other process ended"):
+        locks.contend(lambda: place, 1_000_000)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -18,6 +19,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "zincbench.h"
 
 #pragma clang assume_nonnull begin
 
@@ -112,6 +115,47 @@ static inline void zincbench_file_hear(uintptr_t place, uint32_t round) {
 
 void zincbench_semaphore_say(uintptr_t line, uint32_t round);
 void zincbench_semaphore_hear(uintptr_t line, uint32_t round);
+
+/* ---- locks: 0 in `place` is free ---- */
+
+/* What any lock is made of at least: an instruction that takes it, and one that gives it back. */
+static inline int zincbench_word_take(uintptr_t place) {
+    uint32_t nobody = 0;
+    return atomic_compare_exchange_strong_explicit((_Atomic uint32_t *)place, &nobody, 1,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+static inline uint32_t zincbench_word_give(uintptr_t place) {
+    return atomic_exchange_explicit((_Atomic uint32_t *)place, 0, memory_order_release);
+}
+
+/* What one writes by hand: watched first, then asleep, when it is 2. */
+static inline void zincbench_word_acquire(uintptr_t place) {
+    _Atomic uint32_t *word = (_Atomic uint32_t *)place;
+    for (int i = 0; i < 250; i++) { /* some microseconds */
+        if (atomic_load_explicit(word, memory_order_relaxed) == 0 && zincbench_word_take(place)) return;
+        zincbench_pause();
+    }
+    while (atomic_exchange_explicit(word, 2, memory_order_acquire) != 0)
+        syscall(SYS_futex, place, FUTEX_WAIT, 2, NULL, NULL, 0);
+}
+
+static inline void zincbench_word_release(uintptr_t place) {
+    if (zincbench_word_give(place) == 2) syscall(SYS_futex, place, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static inline void zincbench_mutex_acquire(uintptr_t place) { pthread_mutex_lock((pthread_mutex_t *)place); }
+
+static inline void zincbench_mutex_release(uintptr_t place) {
+    pthread_mutex_unlock((pthread_mutex_t *)place);
+}
+
+/* Waits until both of two are there. */
+static inline void zincbench_meet(ZincBenchGuarded *guarded) {
+    _Atomic uint32_t *present = (_Atomic uint32_t *)&guarded->present;
+    atomic_fetch_add(present, 1);
+    while (atomic_load(present) < 2) zincbench_pause();
+}
 
 /* ---- a mapped file ---- */
 

@@ -45,12 +45,55 @@ typedef struct ZincBenchTalk {
 
 /* Makes a line of memory a semaphore. */
 void zincbench_semaphore(void *line);
+/* Makes one a semaphore that is free, to be used as a lock. */
+void zincbench_binary_semaphore(void *line);
+/* Makes one a mutex between processes. */
+void zincbench_mutex(void *line, int32_t is_robust);
 
 /* Asks, and waits for each answer. */
 void zincbench_ask(uint32_t channel, const ZincBenchTalk *talk);
 
 /* Answers. Returns how many payloads were not what the asker had written. */
 uint64_t zincbench_answer(uint32_t channel, const ZincBenchTalk *talk);
+
+/* ---- locks ---- */
+
+/* Kinds of locks. A place is a handle, or a line of memory: zeros, or what was made of it. */
+enum {
+    ZINCBENCH_ZINC_LOCK = 0,      /* the own lock of a region */
+    ZINCBENCH_WORD = 1,           /* two atomic instructions, and nobody who waits */
+    ZINCBENCH_FUTEX_LOCK = 2,     /* what one writes by hand: watched for a while, then asleep */
+    ZINCBENCH_MUTEX = 3,          /* of pthread, robust or not */
+    ZINCBENCH_SEMAPHORE_LOCK = 4, /* sem_wait and sem_post, as multiprocessing.Lock has it */
+};
+
+/* What a lock guards, on a line of its own. */
+typedef struct ZincBenchGuarded {
+    uint64_t taken;   /* how often; both stop at `most` */
+    uint64_t changed; /* how often by another than before */
+    uint64_t last;    /* who had it last */
+    uint64_t check;   /* as `taken`, or nobody was excluded */
+    uint64_t most;
+    uint64_t began; /* when the first of them did, and when it was over for it */
+    uint64_t ended;
+    uint32_t present; /* who are there: both begin at once */
+} ZincBenchGuarded;
+
+/* Acquires and releases. */
+void zincbench_lock(uint32_t kind, uintptr_t place, uint64_t calls);
+
+/* Is the first or the second of two who do that at the same time. Returns how often the other was not
+ * excluded. */
+uint64_t zincbench_contend(uint32_t kind, uintptr_t place, ZincBenchGuarded *guarded, uint64_t me);
+
+/* Asks who has a region's own lock. */
+void zincbench_look(void *handle, uint64_t calls);
+
+/* Asks the kernel alone for a byte of a file. */
+void zincbench_kernel_look(int32_t file, uint64_t byte, uint64_t calls);
+
+/* Opens a region by a descriptor, uses its lock once if it is to sit, and closes it. */
+int32_t zincbench_sit(int32_t descriptor, int32_t sits, uint64_t rounds);
 
 /* ---- memory ---- */
 
@@ -82,7 +125,8 @@ void zincbench_try_wait(void *handle, uint64_t calls);
 void zincbench_clock(uint64_t calls);
 
 /*
- * Calls zinc_ptr, zinc_capacity, zinc_notify and zinc_wait, each `calls` times, and then does
+ * Calls zinc_ptr, zinc_capacity, zinc_notify, zinc_wait, zinc_lock_acquire and zinc_lock_release, each
+ * `calls` times, on a handle that sits already, and then does
  * `faults` times what they must not: an allocation and a system call, for whoever counts to
  * prove that he does. Calls getppid(2) before and after, for a trace to show. Returns how many allocations it
  * made, as far as this library's malloc was preloaded.

@@ -1,4 +1,4 @@
-"""What zinc_ptr, zinc_capacity, zinc_notify and zinc_wait cost besides time: nothing.
+"""What the hot path costs besides time, which is nothing: see zincbench_hot_path.
 
 ``python -m zinc.bench.hot_path CALLS FAULTS`` makes the calls, for whoever counts: a
 malloc that counts, which is preloaded; valgrind's dhat; strace. Each also counts a run in
@@ -80,13 +80,15 @@ COUNTERS: dict[str, tuple[str, Counter, str | None]] = {
 }
 
 
-def measure(point: str, contenders: Sequence[str], settings: Settings) -> Iterator[Result]:
+def measure(
+    point: str, contenders: Sequence[str], settings: Settings, *, suite: str = "hot-path"
+) -> Iterator[Result]:
     """Count what a million calls of each function do."""
     calls = 1_000_000
     for name in contenders:
         method.say(name)
         unit, count, program = COUNTERS[name]
-        result = Result("hot-path", point, name, unit, unit=unit, operations=calls)  # type: ignore[arg-type]
+        result = Result(suite, point, name, unit, unit=unit, operations=calls)  # type: ignore[arg-type]
         if program and shutil.which(program) is None:
             result.skipped = f"there is no {program} on the path"
         else:
@@ -100,6 +102,7 @@ def main() -> None:
     """Make the calls, and print how many allocations a preloaded malloc has counted."""
     calls, faults = map(int, sys.argv[1:])
     region = native.Handle(1)
+    native.library().zincbench_lock(native.ZINC_LOCK, region.place, 1)  # which sits down
     made = native.library().zincbench_hot_path(region.handle, calls, faults)
     region.close()
     print(made)

@@ -15,6 +15,8 @@ LIBRARY = Path(zinc.get_library()).with_name("libzincbench.so")
 
 SPIN, FUTEX, RAW, FILE, SEMAPHORE, WAIT, TRY_WAIT, SLEEP, CROWD = range(9)
 
+ZINC_LOCK, WORD, FUTEX_LOCK, MUTEX, SEMAPHORE_LOCK = range(5)
+
 Times = numpy.ndarray[tuple[int], numpy.dtype[numpy.uint64]]
 
 
@@ -37,6 +39,21 @@ class Talk(ctypes.Structure):
     )
 
 
+class Guarded(ctypes.Structure):
+    """What a lock guards; ZincBenchGuarded."""
+
+    _fields_ = (
+        ("taken", ctypes.c_uint64),
+        ("changed", ctypes.c_uint64),
+        ("last", ctypes.c_uint64),
+        ("check", ctypes.c_uint64),
+        ("most", ctypes.c_uint64),
+        ("began", ctypes.c_uint64),
+        ("ended", ctypes.c_uint64),
+        ("present", ctypes.c_uint32),
+    )
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     """Load it, with the types of its functions."""
@@ -46,6 +63,13 @@ def library() -> ctypes.CDLL:
         ("ask", None, ctypes.c_uint32, ctypes.POINTER(Talk)),
         ("answer", number, ctypes.c_uint32, ctypes.POINTER(Talk)),
         ("semaphore", None, pointer),
+        ("binary_semaphore", None, pointer),
+        ("mutex", None, pointer, ctypes.c_int32),
+        ("lock", None, ctypes.c_uint32, ctypes.c_size_t, number),
+        ("contend", number, ctypes.c_uint32, ctypes.c_size_t, pointer, number),
+        ("look", None, pointer, number),
+        ("kernel_look", None, ctypes.c_int32, number, number),
+        ("sit", ctypes.c_int32, ctypes.c_int32, ctypes.c_int32, number),
         ("read", number, pointer, number),
         ("write", None, pointer, number, number),
         ("read_pages", number, pointer, number),
@@ -85,7 +109,13 @@ class Handle:
 
     def open_again(self) -> Handle:
         """Return another handle to it, made by whoever calls this."""
-        return Handle(None, self._zinc.zinc_region_descriptor(self.handle))
+        return Handle(None, self.descriptor)
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor by which it can be opened again."""
+        found: int = self._zinc.zinc_region_descriptor(self.handle)
+        return found
 
     @property
     def place(self) -> int:
@@ -97,6 +127,12 @@ class Handle:
         """Where its data is."""
         found: int = self._zinc.zinc_ptr(self.handle)
         return found
+
+    def acquire(self) -> None:
+        """Acquire its own lock."""
+        own = ctypes.c_size_t(-1)  # ZINC_OWN_LOCK
+        if self._zinc.zinc_lock_acquire(self.handle, own, None) != 0:
+            raise OSError(self._zinc.zinc_error_message().decode())
 
     def close(self) -> None:
         """Close it."""

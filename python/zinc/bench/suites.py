@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from . import access, delivery, hot_path, latency, mapped, peers, transports
+from . import access, delivery, hot_path, latency, locks, mapped, peers, transports
 from .method import Settings
 from .results import Result, size_text
 from .transports import Transport
@@ -105,6 +106,17 @@ def counted(is_quick: bool) -> list[Point]:
     return [Point("a million calls of each", tuple(hot_path.COUNTERS), hot_path.measure)]
 
 
+def lock_points(is_quick: bool) -> list[Point]:
+    """Return what is measured of locks."""
+    count = functools.partial(hot_path.measure, suite="locks")
+    return [
+        Point("nobody contends", tuple(locks.ALONE), locks.measure_alone),
+        Point("two processes contend", tuple(locks.TOGETHER), locks.measure_together),
+        Point(f"seats, {locks.SITTERS} taken", locks.SEATS, locks.measure_seats),
+        Point("a million, uncontended", tuple(hot_path.COUNTERS), count),
+    ]
+
+
 ZINC = (transports.Zinc, transports.ZincCopy)
 SUITES = {
     suite.name: suite
@@ -140,6 +152,7 @@ SUITES = {
                 ],
             ),
         ),
+        Suite("locks", "Locks between processes", lock_points),
         Suite("hot-path", "System calls and allocations on the hot path", counted),
     )
 }
