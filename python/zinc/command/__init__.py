@@ -1,6 +1,6 @@
 """The program ``zinc``; no interface for other code.
 
-One file a group of commands (`seeing`, `data`, `notifications`, `cleaning`), which `main` puts
-together; they look with `inspection`, `doctor` and `top`, and print by `console` and
-`lines`.
+One file a group of commands (`seeing`, `data`, `notifications`, `locking`, `cleaning`), which
+`main` puts together; they look with `inspection`, `doctor` and `top`, print by `console` and
+`lines`, and end by `signals`.
 """

@@ -17,6 +17,7 @@ from rich.progress import Progress
 from .._region import SharedRegion, discard
 from . import inspection
 from .console import Name, Sum, fail, notes, opened
+from .signals import end_in_order
 
 PIECE = 8 << 20  # bytes between two looks of a progress bar
 Piece = TypeVar("Piece", bytes, memoryview)
@@ -92,33 +93,6 @@ def put_new(name: str, size: int, pieces: Iterable[bytes], notify: bool, persist
         discard(region)
         raise
     region.close()
-
-
-def end_in_order() -> set[int]:
-    """Let every signal that would end this process at once end it as an exception does.
-
-    Returns which. Those that somebody has told to be ignored, as nohup does, stay ignored. The
-    first one ends it, and none after it disturbs the end: often they come in pairs.
-    """
-    spared = {
-        *(signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
-        *(signal.SIGCONT, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH),
-        *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),  # of faults
-    }
-    defaults = signal.SIG_DFL, signal.default_int_handler
-    ending = {n for n in signal.valid_signals() - spared if signal.getsignal(n) in defaults}
-
-    is_ending = False
-
-    def end(number: int, _: object) -> None:
-        nonlocal is_ending
-        if not is_ending:
-            is_ending = True
-            sys.exit(128 + number)
-
-    for number in ending:
-        signal.signal(number, end)
-    return {int(number) for number in ending}
 
 
 def fill(region: SharedRegion, pieces: Iterable[bytes], notify: bool) -> None:

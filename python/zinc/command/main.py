@@ -10,6 +10,7 @@ import typer
 from .. import build_info
 from .cleaning import gc, rm
 from .data import cat, put
+from .locking import lock
 from .notifications import notify, wait, watch
 from .seeing import doctor, info, ls, top
 
@@ -26,7 +27,7 @@ def zinc(
         raise typer.Exit
 
 
-for _command in ls, info, doctor, watch, top, cat, put, notify, wait, rm, gc:
+for _command in ls, info, doctor, watch, top, cat, put, notify, wait, lock, rm, gc:
     app.command()(_command)
 
 if sys.argv[1:2] == ["bench"]:  # the others need not wait for what it takes
