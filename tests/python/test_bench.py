@@ -30,6 +30,7 @@ from zinc.bench import (
     method,
     native,
     plots,
+    python_locks,
     quiet,
     runner,
     suites,
@@ -293,6 +294,14 @@ def test_pinned_first_is_pinned_before_it_attaches(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("name", locks.TOGETHER)
 def test_who_contend_are_excluded(name: str) -> None:
     taken, handed = locks.contend(locks.TOGETHER[name], 20_000)
+    assert handed >= taken > 0
+
+
+@pytest.mark.parametrize("name", python_locks.PYTHON)
+def test_two_contend_from_python(name: str) -> None:
+    if name == "filelock":
+        pytest.importorskip("filelock")
+    taken, handed = python_locks.contend(python_locks.PYTHON[name], 500)
     assert handed >= taken > 0
 
 

@@ -20,8 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "zincbench.h"
-
 #pragma clang assume_nonnull begin
 
 static inline uint64_t zincbench_now(void) {
@@ -148,13 +146,6 @@ static inline void zincbench_mutex_acquire(uintptr_t place) { pthread_mutex_lock
 
 static inline void zincbench_mutex_release(uintptr_t place) {
     pthread_mutex_unlock((pthread_mutex_t *)place);
-}
-
-/* Waits until both of two are there. */
-static inline void zincbench_meet(ZincBenchGuarded *guarded) {
-    _Atomic uint32_t *present = (_Atomic uint32_t *)&guarded->present;
-    atomic_fetch_add(present, 1);
-    while (atomic_load(present) < 2) zincbench_pause();
 }
 
 /* ---- a mapped file ---- */

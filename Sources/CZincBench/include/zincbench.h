@@ -67,16 +67,18 @@ enum {
     ZINCBENCH_SEMAPHORE_LOCK = 4, /* sem_wait and sem_post, as multiprocessing.Lock has it */
 };
 
-/* What a lock guards, on a line of its own. */
+/*
+ * What a lock guards, on a line of its own. It counts from the tenth change on, when both have
+ * begun for sure.
+ */
 typedef struct ZincBenchGuarded {
     uint64_t taken;   /* how often; both stop at `most` */
     uint64_t changed; /* how often by another than before */
     uint64_t last;    /* who had it last */
     uint64_t check;   /* as `taken`, or nobody was excluded */
     uint64_t most;
-    uint64_t began; /* when the first of them did, and when it was over for it */
+    uint64_t began; /* times */
     uint64_t ended;
-    uint32_t present; /* who are there: both begin at once */
 } ZincBenchGuarded;
 
 /* Acquires and releases. */

@@ -13,7 +13,17 @@ from typing import Any
 
 import zinc
 
-COMPARED = "numpy", "grpcio", "protobuf", "redis", "pyzmq", "iceoryx2", "kickmsg", "hdrhistogram"
+COMPARED = (
+    "numpy",
+    "grpcio",
+    "protobuf",
+    "redis",
+    "pyzmq",
+    "iceoryx2",
+    "kickmsg",
+    "filelock",
+    "hdrhistogram",
+)
 
 
 def read(path: str) -> str:

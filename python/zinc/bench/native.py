@@ -50,7 +50,6 @@ class Guarded(ctypes.Structure):
         ("most", ctypes.c_uint64),
         ("began", ctypes.c_uint64),
         ("ended", ctypes.c_uint64),
-        ("present", ctypes.c_uint32),
     )
 
 

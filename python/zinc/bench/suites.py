@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from . import access, delivery, hot_path, latency, locks, mapped, peers, transports
+from . import access, delivery, hot_path, latency, locks, mapped, peers, python_locks, transports
 from .method import Settings
 from .results import Result, size_text
 from .transports import Transport
@@ -112,6 +112,12 @@ def lock_points(is_quick: bool) -> list[Point]:
     return [
         Point("nobody contends", tuple(locks.ALONE), locks.measure_alone),
         Point("two processes contend", tuple(locks.TOGETHER), locks.measure_together),
+        Point("nobody contends, Python", tuple(python_locks.PYTHON), python_locks.measure_alone),
+        Point(
+            "two processes contend, Python",
+            tuple(python_locks.PYTHON),
+            python_locks.measure_together,
+        ),
         Point(f"seats, {locks.SITTERS} taken", locks.SEATS, locks.measure_seats),
         Point("a million, uncontended", tuple(hot_path.COUNTERS), count),
     ]
