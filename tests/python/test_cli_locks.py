@@ -79,6 +79,12 @@ def test_a_region_tells_of_its_lock_once_somebody_has_it(name: str) -> None:
         lock.acquire()
         assert f" bytes, lock held by {os.getpid()} " in line_of(name)
         assert " semaphore  " in line_of(f"{name}-s")
+        readers = zinc.RWLock(f"{name}-rw")
+        with readers.read:
+            assert " rwlock, nobody writes " in line_of(f"{name}-rw")
+        with readers.write:
+            assert f" rwlock, held by {os.getpid()} " in line_of(f"{name}-rw")
+        readers.close()
         lock.release()
         lock.close()
 

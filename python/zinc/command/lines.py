@@ -75,7 +75,7 @@ def lock_text(region: Region) -> str:
         return ""
     age = f", {age_text(max(0.0, time.time() - lock.since))}" if lock.since else ""
     return {
-        "free": "free",
+        "free": "nobody writes" if region.contents == "rwlock" else "free",
         "held": f"held by {region.program_of(lock.pid)}{age}",
         "repairing": f"being repaired by {region.program_of(lock.pid)}",
         "abandoned": f"ABANDONED: {lock.pid} died with it{age}",
