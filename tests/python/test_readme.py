@@ -55,6 +55,12 @@ def test_arrays(tmp_path: Path) -> None:
     assert output == "(8, 1000)\n16000.0\n"
 
 
+def test_locks() -> None:
+    program = blocks("python")[4]
+    output = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert output == "one process of this machine at a time\n"
+
+
 def test_swift(tmp_path: Path, programs: Path) -> None:
     (program,) = blocks("swift")
     source = tmp_path / "main.swift"
