@@ -70,6 +70,7 @@ static int add_locks(PyObject *module, ModuleState *state) {
     if (add_type(module, &zinc_lock_spec, NULL, &state->lock_type) < 0) return -1;
     if (add_type(module, &zinc_recovery_spec, NULL, &state->recovery_type) < 0) return -1;
     if (add_family(module) < 0) return -1;
+    if (add_type(module, &zinc_atomic_spec, NULL, NULL) < 0) return -1;
 
     if (PyModule_AddIntConstant(module, "LOCK", ZINC_LOCK) < 0) return -1;
     if (PyModule_AddIntConstant(module, "LOCK_FREE", ZINC_LOCK_FREE) < 0) return -1;

@@ -30,4 +30,7 @@ int32_t primitive_wait(ZincHandle handle, uint64_t deadline,
 extern PyType_Spec zinc_primitive_spec, zinc_semaphore_spec, zinc_reader_spec, zinc_condition_spec,
     zinc_event_spec, zinc_barrier_spec;
 
+/* Numbers within a region, of atomic.c. */
+extern PyType_Spec zinc_atomic_spec;
+
 #endif

@@ -28,6 +28,7 @@ from ._region import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._array import SharedArray, array, open_array, region_of, share
+    from ._atomic import Atomic
     from ._barrier import Barrier
     from ._condition import Condition
     from ._event import Event
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Atomic",
     "Barrier",
     "BoundedSemaphore",
     "Condition",
@@ -80,6 +82,7 @@ __all__ = [
 ]
 
 _FAMILY = {
+    "Atomic": "._atomic",
     "Barrier": "._barrier",
     "BoundedSemaphore": "._semaphore",
     "Condition": "._condition",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
     import numpy.typing
     from _typeshed import FileDescriptorLike
 
+    from ._atomic import Atomic
     from ._holders import Holder
     from ._lock import Lock
     from ._seats import Seat
@@ -418,6 +419,23 @@ class SharedRegion(_zinc.SharedRegion):
         from . import _lock
 
         return _lock.Lock._at(self, offset, repair, reentrant)
+
+    def atomic(self, offset: SupportsIndex, kind: Literal["u32", "u64", "i64"] = "u64") -> Atomic:
+        """Return a number at byte `offset` of the data, of which no change is lost.
+
+        `kind` says how many bits it has and whether it has a sign; it begins at a multiple of its
+        size. See `zinc.Atomic`. Where the region is read-only it can be read and waited for.
+
+        Raises ValueError for an offset that is not aligned or not inside, another kind, and if the
+        region is closed.
+
+        >>> with SharedRegion.create("docs-counter", 8) as region:
+        ...     region.atomic(4, "u32").exchange(7), region.atomic(4, "u32").load()
+        (0, 7)
+        """
+        from . import _atomic
+
+        return _atomic.Atomic(self, offset, kind)
 
     @property
     def _title(self) -> str:
