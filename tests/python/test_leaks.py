@@ -8,6 +8,7 @@ import gc
 import os
 import pickle
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -48,6 +49,7 @@ class Place:
         self.closed.close()
         self.nameless = zinc.create(f"{name}-nameless", 1, persistent=True)
         self.nameless.unlink()
+        self.lock = self.region.lock(112)
         self.pickle = sent(self.region)
         self.unnamed_pickle = sent(self.unnamed)
         self.wrong = Path(f"/dev/shm/zinc_{name}-wrong")
@@ -113,6 +115,88 @@ def kill_one(place: Place) -> None:
     assert zinc.reclaim().get(f"{place.name}-dead", 8192) == 8192
 
 
+def enter(lock: zinc.Lock) -> None:
+    with lock as is_held:
+        assert is_held
+
+
+def acquire_and_release(place: Place) -> None:
+    assert place.lock.acquire(True, timeout=1)
+    place.lock.release()
+
+
+def set_an_event(place: Place) -> None:
+    event = zinc.Event(f"{place.name}-2")
+    assert not event.wait(0)
+    event.set()
+    assert event.wait(timeout_ms=1)
+
+
+def die_with_a_lock(place: Place) -> None:
+    """In the way of one that nobody can release any more."""
+    place.region.lock(64).acquire()
+    try:
+        place.region.lock(64).acquire()
+    except zinc.OwnerDiedError as error:
+        assert error.pid == os.getpid()
+    with place.region.lock(64).recover(1) as is_broken:
+        assert is_broken
+
+
+def repair_by_a_cycle(place: Place) -> None:
+    place.region.lock(64).acquire()
+    locks: list[zinc.Lock] = []
+    locks.append(place.region.lock(64, lambda _: locks[0]))
+    with locks[0]:
+        pass
+
+
+def fail_to_repair(place: Place) -> None:
+    place.region.lock(80).recover().__enter__()
+    place.region.lock(80, lambda _: 1 / 0).acquire()
+
+
+def wait_for_a_condition(place: Place) -> None:
+    with zinc.Condition(zinc.Lock()):
+        pass
+    condition = zinc.Condition(f"{place.name}-2")
+    with condition, condition:
+        condition.wait(timeout_ms=0.01)
+        condition.notify_all()
+
+
+def read_and_write(place: Place) -> None:
+    lock = zinc.RWLock(f"{place.name}-2")
+    with lock.read, lock.read:
+        assert lock.readers == 2
+    with lock.write:
+        assert lock.write.holder
+    lock.close()
+
+
+def break_a_barrier(place: Place) -> None:
+    barrier = zinc.Barrier(f"{place.name}-2", 2)
+    try:
+        barrier.wait(timeout_ms=0.01)
+    except threading.BrokenBarrierError:
+        barrier.reset()
+    assert zinc.Barrier(1, lambda: 0).wait() == 0
+
+
+def take_permits(place: Place) -> None:
+    with zinc.Semaphore(f"{place.name}-2", 3) as semaphore:
+        assert semaphore
+    zinc.Semaphore(2).acquire()
+
+
+def change_a_number(place: Place) -> None:
+    number = place.region.atomic(128, "i64")
+    number.exchange(-(2**40))
+    number.compare_exchange(number.add(2**50), number.or_(2**60))
+    number.store(number.and_(2**61))
+    number.wait(number.load(), timeout_ms=0.01)
+
+
 # What is done, and what it raises.
 ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = {
     "notify": (lambda p: p.region.notify(), None),
@@ -157,7 +241,35 @@ ACTIONS: dict[str, tuple[Callable[[Place], Any], type[BaseException] | None]] = 
     "arrays": (arrays, None),
     "share": (lambda p: zinc.share([1, 2, 3]).region.name, None),
     "build_info": (lambda p: zinc.build_info(), None),
+    "lock": (lambda p: enter(zinc.Lock(f"{p.name}-2")), None),
+    "lock of a region": (lambda p: p.region.lock(96, print).locked(), None),
+    "acquire and release": (acquire_and_release, None),
+    "reentrant lock": (lambda p: enter(zinc.RLock()), None),
+    "lock's holder": (lambda p: repr(p.lock) + repr(p.lock.holder), None),
+    "pickle of a lock": (lambda p: pickle.loads(sent(p.lock)), None),
+    "die with a lock": (die_with_a_lock, None),
+    "repair by a cycle": (repair_by_a_cycle, None),
+    "semaphore": (take_permits, None),
+    "event": (set_an_event, None),
+    "condition": (wait_for_a_condition, None),
+    "readers and writers": (read_and_write, None),
+    "barrier": (break_a_barrier, None),
+    "number": (change_a_number, None),
     # and what fails
+    "release what is free": (lambda p: p.lock.release(), RuntimeError),
+    "acquire with others": (lambda p: p.lock.acquire(what=1), TypeError),  # type: ignore[call-arg]
+    "acquire in no time": (lambda p: p.lock.acquire(timeout=-3), ValueError),
+    "acquire within a text": (lambda p: p.lock.acquire(timeout="1"), TypeError),  # type: ignore[arg-type]
+    "repair that fails": (fail_to_repair, ZeroDivisionError),
+    "lock of a closed one": (lambda p: p.closed.lock(), ValueError),
+    "lock where none can be": (lambda p: p.region.lock(4090), ValueError),
+    "repair with a number": (lambda p: p.region.lock(0, 3), TypeError),  # type: ignore[arg-type]
+    "permit too many": (lambda p: zinc.Semaphore(1).release(), ValueError),
+    "no permits": (lambda p: zinc.Semaphore(0), ValueError),
+    "notify without a lock": (lambda p: zinc.Condition().notify(), RuntimeError),
+    "action that fails": (lambda p: zinc.Barrier(1, lambda: 1 / 0).wait(), ZeroDivisionError),
+    "number that does not fit": (lambda p: p.region.atomic(0, "u32").add(1 << 70), ValueError),
+    "number where none can be": (lambda p: p.region.atomic(4), ValueError),
     "open too early": (lambda p: zinc.open("nobody", timeout_ms=0.01), FileNotFoundError),
     "create twice": (lambda p: zinc.create(p.name, 1), FileExistsError),
     "create a wrong name": (lambda p: zinc.create("no/name", 1), ValueError),

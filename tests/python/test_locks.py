@@ -626,6 +626,65 @@ def test_who_may_only_read_is_told(name: str) -> None:
         other.end()
 
 
+def test_region_is_closed_while_its_locks_are_in_use(name: str) -> None:
+    """One is held, and another waited for."""
+    with zinc.create(name, 64) as region:
+        other = zinc.open(name)
+        held, waited = other.lock(8), other.lock(24)
+        results: list[object] = []
+        with region.lock(24):
+            held.acquire()
+            thread = threading.Thread(target=lambda: results.append(in_thread(waited.acquire)))
+            thread.start()
+            while not is_asleep(os.getpid()):
+                time.sleep(0.001)
+            other.close()
+            thread.join(60)
+        assert isinstance(results[0], ValueError)
+        with pytest.raises(ValueError, match="closed"):
+            held.release()
+        with pytest.raises(zinc.OwnerDiedError):
+            region.lock(8).acquire(timeout=60)
+        with region.lock(24):
+            pass
+
+
+CALLS = """
+import os, sys, zinc
+region = zinc.create(sys.argv[1], 64)
+locks = [zinc.Lock(), zinc.RLock(), region.lock(), region.lock(8)]
+for lock in locks:
+    with lock:
+        pass
+    os.getppid()
+    for _ in range(10_000):
+        with lock:
+            pass
+        lock.acquire()
+        lock.release()
+    os.getppid()
+    before = sys.getallocatedblocks()
+    for _ in range(10_000):
+        with lock:
+            pass
+    assert sys.getallocatedblocks() - before < 5
+"""
+
+
+@pytest.mark.needs("strace")
+def test_lock_that_is_free_costs_no_system_call_and_keeps_no_memory(
+    name: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "trace"
+    strace = ["strace", "-qq", "-o", str(log), sys.executable, "-c", CALLS, name]
+    subprocess.run(strace, check=True)
+    calls = [line.split("(")[0] for line in log.read_text().splitlines()]
+    marks = [i for i, call in enumerate(calls) if call == "getppid"]
+    assert len(marks) == 8
+    for begin, end in zip(marks[::2], marks[1::2], strict=True):
+        assert calls[begin + 1 : end] == []
+
+
 # ---- signals
 
 

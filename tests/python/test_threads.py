@@ -244,6 +244,13 @@ with zinc.open({name!r}) as region:
         region.as_buffer()[{which}] = i % 251
         region.notify()
     assert region.wait(0)
+    for i in range(40):
+        with zinc.Lock("{name}-lock"), region.lock():
+            region.as_buffer()[2] += 1
+    try:
+        zinc.Lock("{name}-lock").release()
+    except RuntimeError:
+        pass
     try:
         zinc.create({name!r}, 1)
     except FileExistsError as error:
@@ -293,7 +300,7 @@ with zinc.create(name, 8) as region:
         thread.join()
     assert not errors, errors
     assert region.sequence == 6000
-    assert bytes(region.as_buffer()[:2]) == bytes([999 % 251] * 2)
+    assert bytes(region.as_buffer()[:3]) == bytes([999 % 251] * 2 + [240])
 assert name not in zinc.reclaim()
 print("fine")
 """
