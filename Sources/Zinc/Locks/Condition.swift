@@ -5,20 +5,37 @@ internal import Synchronization
 ///
 ///     u32 next    ticket
 ///     u32 unused
-///     each place  u32 who, u32 state (0 free, 1 waiting, 2 notified), u32 ticket, u32 unused
+///     each place  u32 who, u32 state: ticket << 2 | 1 waiting, 2 notified; 0 free
 ///
 /// Waiting is three steps, so that it works with any lock, and whatever interrupts it: `begin`
 /// while the lock is held; then release it, and `sleep`; acquire it again, and `end`. A place is
 /// taken and given back under the lock; to notify is one compare-and-exchange of its state, by who
 /// has the lock. One that is killed after it was notified, and before `end`, has kept a
-/// notification that is another's: the others look for such at the end of each nap.
+/// notification that is another's: the others look for such at the end of each nap. They do
+/// without the lock, and the place may be another's by then: the ticket tells them.
+///
+/// tests/model searches this with kills.
 @safe struct Condition {
   static let alignment = 8
   static let places = 128
-  private static let stride = 16
+  private static let stride = 8
   static let size = 8 + places * stride
 
-  private enum State { static let free: UInt32 = 0, waiting: UInt32 = 1, notified: UInt32 = 2 }
+  /// What a place says.
+  private struct State: Equatable {
+    let bits: UInt32
+
+    static let free = State(bits: 0)
+    static func waiting(_ ticket: UInt32) -> State { State(bits: ticket << 2 | 1) }
+
+    var isWaiting: Bool { bits & 3 == 1 }
+    var isNotified: Bool { bits & 3 == 2 }
+    /// Of one that waits.
+    var notified: State { State(bits: bits + 1) }
+
+    /// Of two that wait: tickets wrap.
+    func isBefore(_ other: State) -> Bool { Int32(bitPattern: bits &- other.bits) < 0 }
+  }
 
   private let handle: Attachment.Handle
   private let base: UnsafeMutableRawPointer
@@ -34,13 +51,13 @@ internal import Synchronization
       to: Atomic<UInt32>.self)
   }
 
-  private func state(_ place: Int) -> UInt32 {
-    unsafe word(place, 1).pointee.load(ordering: .acquiring)
+  private func state(_ place: Int) -> State {
+    State(bits: unsafe word(place, 1).pointee.load(ordering: .acquiring))
   }
 
-  private func change(_ place: Int, from old: UInt32, to new: UInt32) -> Bool {
+  private func change(_ place: Int, from old: State, to new: State) -> Bool {
     unsafe word(place, 1).pointee.compareExchange(
-      expected: old, desired: new, ordering: .sequentiallyConsistent
+      expected: old.bits, desired: new.bits, ordering: .sequentiallyConsistent
     ).exchanged
   }
 
@@ -57,15 +74,15 @@ internal import Synchronization
     let me = unsafe try Attachment.seated(handle)
     for sweeps in [false, true] {
       for place in 0..<Condition.places {
-        if sweeps, state(place) == State.waiting, try isOver(place) {
-          _ = change(place, from: State.waiting, to: State.free)
+        let state = state(place)
+        if sweeps, state.isWaiting, try isOver(place) {
+          _ = change(place, from: state, to: .free)
         }
-        guard state(place) == State.free else { continue }
+        guard self.state(place) == .free else { continue }
         let next = unsafe base.assumingMemoryBound(to: Atomic<UInt32>.self)
         let ticket = unsafe next.pointee.wrappingAdd(1, ordering: .relaxed).oldValue
         unsafe word(place, 0).pointee.store(me.bits, ordering: .relaxed)
-        unsafe word(place, 2).pointee.store(ticket, ordering: .relaxed)
-        if change(place, from: State.free, to: State.waiting) { return place }
+        if change(place, from: .free, to: .waiting(ticket)) { return place }
       }
     }
     throw Failure(
@@ -78,7 +95,7 @@ internal import Synchronization
   {
     try check(place)
     return unsafe try Attachment.wait(handle, options, until: deadline) {
-      state(place) == State.waiting ? nil : 0
+      state(place).isWaiting ? nil : 0
     } sweep: { () throws(Failure) in
       try inherit(place)
     }
@@ -87,25 +104,29 @@ internal import Synchronization
   /// Gives the place back, by who has the lock again: was it notified?
   func end(_ place: Int) throws(Failure) -> Bool {
     try check(place)
-    let was = unsafe word(place, 1).pointee.exchange(State.free, ordering: .sequentiallyConsistent)
-    return was == State.notified
+    let was = unsafe word(place, 1).pointee.exchange(
+      State.free.bits, ordering: .sequentiallyConsistent)
+    return State(bits: was).isNotified
   }
 
   private func check(_ place: Int) throws(Failure) {
     let me = unsafe Attachment.identity(handle)
-    guard (0..<Condition.places).contains(place), me != .nobody, state(place) != State.free,
+    guard (0..<Condition.places).contains(place), me != .nobody, state(place) != .free,
       unsafe word(place, 0).pointee.load(ordering: .relaxed) == me.bits
     else { throw Failure(EINVAL, "this handle has no place % there", UInt64(clamping: place)) }
   }
 
   /// Takes over the notification of a dead one. Ours first: killed in between, two wake, not none.
+  /// So they do where another was faster: had this one gone back to waiting, a notification
+  /// meanwhile could have found nobody.
   private func inherit(_ place: Int) throws(Failure) -> Bool {
-    for other in 0..<Condition.places where state(other) == State.notified && other != place {
-      guard try isOver(other) else { continue }
-      guard change(place, from: State.waiting, to: State.notified) else { return true }
-      if change(other, from: State.notified, to: State.free) { return true }
-      // Another was faster.
-      if !change(place, from: State.notified, to: State.waiting) { return true }
+    let own = state(place)
+    guard own.isWaiting else { return true }
+    for other in 0..<Condition.places where other != place {
+      let kept = state(other)
+      guard kept.isNotified, try isOver(other) else { continue }
+      if change(place, from: own, to: own.notified) { _ = change(other, from: kept, to: .free) }
+      return true
     }
     return false
   }
@@ -115,10 +136,10 @@ internal import Synchronization
   /// Notifies up to `count` of those who wait, who came first; how many. By who has the lock.
   func notify(_ count: UInt32) throws(Failure) -> UInt32 {
     var done: UInt32 = 0
-    while done < count, let place = first() {
+    while done < count, let (place, state) = first() {
       if try isOver(place) {
-        _ = change(place, from: State.waiting, to: State.free)
-      } else if change(place, from: State.waiting, to: State.notified) {
+        _ = change(place, from: state, to: .free)
+      } else if change(place, from: state, to: state.notified) {
         done += 1
       }
     }
@@ -126,15 +147,13 @@ internal import Synchronization
     return done
   }
 
-  private func first() -> Int? {
-    var found: Int?
-    var ticket: UInt32 = 0
-    for place in 0..<Condition.places where state(place) == State.waiting {
-      let its = unsafe word(place, 2).pointee.load(ordering: .relaxed)
-      if found == nil || Int32(bitPattern: its &- ticket) < 0 {
-        found = place
-        ticket = its
-      }
+  private func first() -> (place: Int, state: State)? {
+    var found: (place: Int, state: State)?
+    for place in 0..<Condition.places {
+      let its = state(place)
+      guard its.isWaiting else { continue }
+      if let earliest = found, !its.isBefore(earliest.state) { continue }
+      found = (place, its)
     }
     return found
   }
@@ -142,7 +161,7 @@ internal import Synchronization
   /// How many wait.
   var waiting: Int {
     var count = 0
-    for place in 0..<Condition.places where state(place) == State.waiting { count += 1 }
+    for place in 0..<Condition.places where state(place).isWaiting { count += 1 }
     return count
   }
 }
