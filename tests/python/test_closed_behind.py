@@ -105,3 +105,50 @@ def test_daemon_that_spares_the_descriptors_stays_attached(name: str, what: str)
         process.stdin.close()
         assert process.stdout.read() == ""  # until the daemon has ended
     assert not os.path.exists(f"/dev/shm/zinc_{name}")
+
+
+# Closes a lock's descriptors, whose numbers then lead to another file, in which nobody has a lock.
+HAS_LOST_THEM = """
+import os, sys, tempfile, zinc
+name, which, wants = sys.argv[1:]
+lock = zinc.RWLock(name) if wants == "write" else zinc.Lock(name, lambda lock: print("taken"))
+wanted = lock.write if wants == "write" else lock
+assert not wanted.acquire(False)
+numbers = lock.region.descriptors()
+strangers = tempfile.TemporaryFile()
+lost = numbers if which == "both" else [numbers[which == "seat"]]
+for number in lost:
+    os.dup2(strangers.fileno(), number)
+try:
+    print(wanted.acquire(timeout_ms=100))
+except OSError as error:
+    print(error.errno)
+pid = os.fork()
+if pid == 0:
+    for number in lost:
+        os.fstat(number)
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+lock.close()
+for number in lost:
+    os.fstat(number)
+"""
+
+
+@pytest.mark.parametrize("which", ["attached", "seat", "both"])
+@pytest.mark.parametrize("wants", ["lock", "write"])
+def test_who_has_lost_its_descriptors_takes_no_lock_from_the_living(
+    name: str, which: str, wants: str
+) -> None:
+    lock = zinc.RWLock(name).read if wants == "write" else zinc.Lock(name)
+    with lock:
+        result = subprocess.run(
+            [sys.executable, "-c", HAS_LOST_THEM, name, which, wants],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.stderr == ""
+        # A writer asks for dead readers through its seat alone.
+        expected = "False" if (wants, which) == ("write", "attached") else str(errno.EBADF)
+        assert result.stdout.strip() == expected

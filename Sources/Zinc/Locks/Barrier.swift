@@ -117,7 +117,7 @@ internal import Synchronization
 
   /// Begins anew, whoever waits: for those it is broken.
   func reset() throws(Failure) {
-    _ = unsafe Attachment.sweepSeats(handle)
+    _ = unsafe try Attachment.sweepSeats(handle)
     while true {
       let now = now
       if change(now, to: (now &+ 1) & ~Barrier.broken) { return }
@@ -134,7 +134,7 @@ internal import Synchronization
 
   /// Breaks it if somebody has died who sat, or has come and left: did it?
   private func sweep(_ phase: UInt32) throws(Failure) -> Bool {
-    var isSome = unsafe Attachment.sweepSeats(handle) > 0
+    var isSome = unsafe try Attachment.sweepSeats(handle) > 0
     for place in 0..<parties where !isSome {
       let one = who(place, phase)
       if one == .nobody { break }

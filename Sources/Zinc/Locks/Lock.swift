@@ -246,9 +246,10 @@ internal import Synchronization
 
   /// Who has it, without a wait: a dead holder, too, that nobody has noticed yet.
   func look() throws(Failure) -> LockRecord.Look {
-    try AttachedHandles.locked { () throws(Failure) in
+    try AttachedHandles.locked { () throws(Failure) -> LockRecord.Look in
+      _ = try unsafe handle.pointee.heldDescriptor()
       switch unsafe handle.pointee.descriptor {
-      case .some(let file): try record.look(unsafe handle.pointee.header.seats, file)
+      case .some(let file): return try record.look(unsafe handle.pointee.header.seats, file)
       case .none: throw Failure(EINVAL, "the region is closed, or has no descriptor")
       }
     }

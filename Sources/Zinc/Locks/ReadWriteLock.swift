@@ -134,8 +134,8 @@ internal import Synchronization
       result = unsafe try Attachment.wait(handle, options, until: deadline) {
         () throws(Failure) in
         nobodyReads() ? outcome.rawValue : nil
-      } sweep: {
-        unsafe Attachment.sweepSeats(handle) > 0
+      } sweep: { () throws(Failure) in
+        unsafe try Attachment.sweepSeats(handle) > 0
       }
     } catch {
       try giveUp(outcome)

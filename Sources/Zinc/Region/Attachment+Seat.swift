@@ -12,7 +12,10 @@ extension Attachment {
   static func sit(_ handle: Handle) throws(Failure) -> SeatIdentity {
     try AttachedHandles.locked { () throws(Failure) -> SeatIdentity in
       let now = unsafe identity(handle)
-      if now != .nobody { return now }
+      if now != .nobody {
+        try unsafe handle.pointee.checkSeat()
+        return now
+      }
       guard unsafe handle.pointee.notification.canNotify else {
         throw Failure(
           EACCES, "this user may only read the region, and a lock has to be written")
@@ -31,10 +34,21 @@ extension Attachment {
     return try seat.sit(header.seats, own, .locks)
   }
 
+  /// EBADF if code that knows nothing of the seat has closed its descriptor: to others, whoever sits
+  /// there has died, and the number may lead to a file where nobody has a lock.
+  private func checkSeat() throws(Failure) {
+    let file = file
+    guard seat.keeps(isOurs: { held in (try? held.status()).map(file.isIn) ?? false }) else {
+      throw closedBehind
+    }
+  }
+
   /// Takes the role from all who were killed on their seats; how many. For who sits.
-  static func sweepSeats(_ handle: Handle) -> Int {
-    AttachedHandles.locked {
-      unsafe handle.pointee.seat.sweep(handle.pointee.header.seats)
+  static func sweepSeats(_ handle: Handle) throws(Failure) -> Int {
+    try AttachedHandles.locked { () throws(Failure) in
+      guard unsafe identity(handle) != .nobody else { return 0 }  // Closed meanwhile.
+      try unsafe handle.pointee.checkSeat()
+      return try unsafe handle.pointee.seat.sweep(handle.pointee.header.seats)
     }
   }
 
@@ -58,8 +72,10 @@ extension Attachment {
 
   private func askFate(of identity: SeatIdentity) throws(Failure) -> SeatTable.Fate {
     switch descriptor {
-    case .some(let held): try header.seats.fate(of: identity, held)
-    case .none: .alive  // Detached meanwhile, which ends the wait.
+    case .some(let held):
+      _ = try heldDescriptor()  // A stranger's file has no locks, and all would be dead.
+      return try header.seats.fate(of: identity, held)
+    case .none: return .alive  // Detached meanwhile, which ends the wait.
     }
   }
 }

@@ -102,12 +102,15 @@ internal import CZinc
     switch descriptor {
     case .some(let descriptor):
       if owns(descriptor) { return descriptor.raw }
-      throw Failure(
-        EBADF,
-        "other code of this process has closed its descriptor; keep those that descriptors() tells"
-      )
+      throw closedBehind
     case .none: throw Failure(EINVAL, "the region is closed, or has no descriptor")
     }
+  }
+
+  var closedBehind: Failure {
+    Failure(
+      EBADF,
+      "other code of this process has closed its descriptor; keep those that descriptors() tells")
   }
 
   /// Closes the descriptors, unless they were closed already: the numbers may be a stranger's by

@@ -35,17 +35,17 @@ internal import Synchronization
   mutating func sit(_ table: SeatTable, _ file: consuming Descriptor, _ role: SeatTable.Role)
     throws(Failure) -> SeatIdentity
   {
-    let memory = unsafe try allocate(UInt(MemoryLayout<ForkGate.Note>.stride))
+    let status = try file.status()
     guard let seat = try Seat.free(table, file) else {
-      unsafe czinc_free(memory)
       throw Failure(
         EUSERS, "all % seats are taken, the first by process %; close some of those who use it",
         UInt64(SeatTable.count), UInt64(max(table.pid(0), 0)))
     }
+    let memory = unsafe try allocate(UInt(MemoryLayout<ForkGate.Note>.stride))
     let identity = table.begin(seat, role)
     unsafe czinc_free(note)  // A parent's.
     let note = unsafe memory.assumingMemoryBound(to: ForkGate.Note.self)
-    unsafe note.initialize(to: ForkGate.Note(file.raw))
+    unsafe note.initialize(to: ForkGate.Note(file.raw, of: status))
     unsafe ForkGate.enlist(note)
     unsafe self.note = unsafe note
     pid = table.pid(seat)
@@ -67,12 +67,25 @@ internal import Synchronization
     return nil
   }
 
-  /// Takes the role from all who were killed on their seats; how many. Inside the gate.
-  func sweep(_ table: SeatTable) -> Int {
+  /// Does its descriptor still lead to the region, as `isOurs` says? For who sits.
+  func keeps(isOurs: (borrowing Descriptor) -> Bool) -> Bool {
     let own = Descriptor(remembered: descriptor)
-    let count = try? table.sweep(own, except: identity.seat)
+    let isKept = isOurs(own)
     own.forget()
-    return count ?? 0
+    return isKept
+  }
+
+  /// Takes the role from all who were killed on their seats; how many. Inside the gate.
+  func sweep(_ table: SeatTable) throws(Failure) -> Int {
+    let own = Descriptor(remembered: descriptor)
+    do throws(Failure) {
+      let count = try table.sweep(own, except: identity.seat)
+      own.forget()
+      return count
+    } catch {
+      own.forget()
+      throw error
+    }
   }
 
   /// Inside the gate. What it still holds is then a dead one's. `isOurs` says whether a descriptor

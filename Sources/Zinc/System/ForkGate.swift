@@ -23,9 +23,26 @@ enum ForkGate {
   /// stack of a thread that is `outside` with it, or with what has it for longer.
   @safe struct Note {
     let descriptor: Int32
+    /// What it leads to, for one that stays open long enough for code that knows nothing of it to
+    /// close it: the number may be a stranger's then, whose child keeps it.
+    private let device: UInt64
+    private let inode: UInt64?
     fileprivate var next: UnsafeMutablePointer<Note>?
 
-    init(_ descriptor: Int32) { self.descriptor = descriptor }
+    init(_ descriptor: Int32, of file: czinc_status? = nil) {
+      self.descriptor = descriptor
+      device = file?.device ?? 0
+      inode = file?.inode
+    }
+
+    fileprivate func close() {
+      if let inode {
+        var status = czinc_status()
+        guard unsafe czinc_fstat(descriptor, &status) == 0 else { return }
+        guard status.inode == inode && status.device == device else { return }
+      }
+      _ = czinc_close(descriptor)
+    }
   }
   private static let isListLocked = Atomic<Bool>(false)
   // Guarded by `isListLocked`.
@@ -115,7 +132,7 @@ enum ForkGate {
   private static func afterForkInChild() {
     forks.wrappingAdd(1, ordering: .relaxed)
     while let note = unsafe notes {
-      _ = unsafe czinc_close(note.pointee.descriptor)
+      unsafe note.pointee.close()
       unsafe notes = unsafe note.pointee.next
     }
     word.store(0, ordering: .releasing)
