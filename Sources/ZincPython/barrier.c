@@ -62,8 +62,11 @@ static PyObject *barrier_meet(Primitive *self, PyObject *args) {
         status = wait_for_others(handle, phase, &options);
     }
     if (status < 0) raise_barrier(self, handle, status);
-    /* The others would wait for one that does not come. */
-    if (status == -EINTR && place >= 0) (void)zinc_barrier_abort(handle, ZINC_OWN_LOCK);
+    /* The others would wait for one that does not come. Those of a later phase do not. */
+    if (status == -EINTR && place >= 0) {
+        options.deadline_ns = 0;
+        (void)zinc_barrier_wait(handle, ZINC_OWN_LOCK, phase, &options);
+    }
     region_end(self->region);
     return status < 0 ? NULL : PyLong_FromLong(place);
 }

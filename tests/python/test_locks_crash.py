@@ -34,3 +34,12 @@ def test_storm_of_kills_on_one_lock(compile_c: Callable[..., Path]) -> None:
     print(result.stdout)
     assert result.returncode == 0, result.stdout
     assert not re.search(r"\b0 (uses|kills|stops|forks|repairs)", result.stdout)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="single-steps as x86-64 does")
+def test_barrier_lets_all_go_wherever_one_is_stopped(compile_c: Callable[..., Path]) -> None:
+    environment = {**os.environ, "LD_BIND_NOW": "1"}
+    program = [str(compile_c("barrier_steps"))]
+    result = subprocess.run(program, env=environment, check=False, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+    assert int(result.stdout) > 20

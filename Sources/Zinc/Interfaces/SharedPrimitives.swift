@@ -250,7 +250,7 @@
         do {
           try action?()
         } catch {
-          try abort()
+          _ = try with("break the barrier") { barrier throws(Failure) in barrier.breakUp(phase) }
           throw error
         }
         try with("release the barrier") { barrier throws(Failure) in try barrier.release(phase) }

@@ -4,20 +4,36 @@ internal import Synchronization
 /// A number of parties that wait for each other, phase after phase.
 ///
 ///     u32 parties     as many; 0 until the first one says
-///     u32 state       phase (31 bits): + 2 when all are there, + 1 at a reset; 1 << 31 broken
+///     u32 unused
+///     u64 state       phase << 32 | how the last 31 ended << 1, the last one lowest: 1 is that all
+///                     were there, 0 a reset | 1 if this one is broken
 ///     u64 each place  the phase << 32 | who
 ///
 /// Places are taken in order, so who has the last one knows that all are there, and ends the phase
 /// once it has done what is to be done between two. It breaks when somebody dies who waits, or
-/// who sits and has not come; when somebody gives up; and when somebody says so.
+/// who sits and has not come; when somebody gives up; and when somebody says so. Who was stopped
+/// learns how its own phase ended, whatever came after that.
 @safe struct Barrier {
   static let alignment = 8
-  private static let broken: UInt32 = 1 << 31
 
-  static func size(_ parties: UInt32) -> Int { 8 + Int(parties) * 8 }
+  static func size(_ parties: UInt32) -> Int { 16 + Int(parties) * 8 }
+
+  private struct State {
+    let bits: UInt64
+    var phase: UInt32 { UInt32(truncatingIfNeeded: bits >> 32) }
+    var isBroken: Bool { bits & 1 == 1 }
+    var broken: State { State(bits: bits | 1) }
+
+    func next(isMet: Bool) -> State {
+      let ends = UInt32(truncatingIfNeeded: bits) & ~1 | (isMet ? 1 : 0)
+      return State(bits: UInt64(phase &+ 1) << 32 | UInt64(ends << 1))
+    }
+  }
+
+  private enum Outcome: UInt32 { case open, broken, met, reset }
 
   private let handle: Attachment.Handle
-  private let state: UnsafeMutablePointer<Atomic<UInt32>>
+  private let state: UnsafeMutablePointer<Atomic<UInt64>>
   private let places: UnsafeMutablePointer<Atomic<UInt64>>
   let parties: Int
 
@@ -27,21 +43,24 @@ internal import Synchronization
     let base = unsafe try Attachment.place(
       handle, offset, smallest, alignment: Barrier.alignment)
     parties = unsafe try Attachment.agree(
-      on: base, wanted, room: (handle.pointee.capacity - offset - 8) / 8)
+      on: base, wanted, room: (handle.pointee.capacity - offset - 16) / 8)
     unsafe self.handle = unsafe handle
-    unsafe state = unsafe (base + 4).assumingMemoryBound(to: Atomic<UInt32>.self)
-    unsafe places = unsafe (base + 8).assumingMemoryBound(to: Atomic<UInt64>.self)
+    unsafe state = unsafe (base + 8).assumingMemoryBound(to: Atomic<UInt64>.self)
+    unsafe places = unsafe (base + 16).assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
-  private var now: UInt32 { unsafe state.pointee.load(ordering: .sequentiallyConsistent) }
+  private var now: State {
+    State(bits: unsafe state.pointee.load(ordering: .sequentiallyConsistent))
+  }
 
-  var isBroken: Bool { now & Barrier.broken != 0 }
+  var isBroken: Bool { now.isBroken }
 
   /// How many are there.
   var waiting: Int {
-    let phase = now & ~Barrier.broken
+    let now = now
+    if now.isBroken { return 0 }
     var count = 0
-    while count < parties, who(count, phase) != .nobody { count += 1 }
+    while count < parties, who(count, now.phase) != .nobody { count += 1 }
     return count == parties ? 0 : count
   }
 
@@ -50,6 +69,14 @@ internal import Synchronization
     let word = unsafe places[place].load(ordering: .sequentiallyConsistent)
     return word >> 32 == UInt64(phase)
       ? SeatIdentity(bits: UInt32(truncatingIfNeeded: word)) : .nobody
+  }
+
+  private func outcome(of phase: UInt32) -> Outcome {
+    let now = now
+    let later = now.phase &- phase
+    if later == 0 { return now.isBroken ? .broken : .open }
+    // Whoever has slept for longer is not told that all were there if that is not known.
+    return later < 32 && now.bits >> UInt64(later) & 1 == 1 ? .met : .reset
   }
 
   /// Takes a place; who has the last one, `parties - 1`, calls `release`, the others `wait`, with
@@ -61,8 +88,9 @@ internal import Synchronization
     return unsafe try Attachment.wait(handle, options, until: deadline) {
       () throws(Failure) -> Int32? in
       while true {
-        phase = now
-        if phase & Barrier.broken != 0 { throw Barrier.isBroken }
+        let now = now
+        if now.isBroken { throw Barrier.isBroken }
+        phase = now.phase
         guard let place = (0..<parties).first(where: { who($0, phase) == .nobody }) else {
           return nil
         }
@@ -72,10 +100,15 @@ internal import Synchronization
           expected: before, desired: UInt64(phase) << 32 | UInt64(me.bits),
           ordering: .sequentiallyConsistent
         ).exchanged
-        if isTaken && now == phase { return Int32(truncatingIfNeeded: place) }
+        guard isTaken else { continue }
+        // The others may have come meanwhile, and all have gone on.
+        switch outcome(of: phase) {
+        case .open, .met: return Int32(truncatingIfNeeded: place)
+        case .broken, .reset: continue
+        }
       }
     } sweep: { () throws(Failure) in
-      try sweep(now)
+      try sweep(now.phase)
     }
   }
 
@@ -83,63 +116,85 @@ internal import Synchronization
 
   /// By who came last: lets the others go. EPIPE if it has broken meanwhile.
   func release(_ phase: UInt32) throws(Failure) {
-    guard change(phase, to: (phase &+ 2) & ~Barrier.broken) else { throw Barrier.isBroken }
+    while outcome(of: phase) == .open {
+      let now = now
+      if now.phase == phase && !now.isBroken && change(now, to: now.next(isMet: true)) { return }
+    }
+    throw Barrier.isBroken
   }
 
   /// Until all are there. Breaks it at the deadline. EPIPE if it is broken, or reset.
   func wait(_ phase: UInt32, _ options: Notification.WaitOptions, deadline: UInt64)
     throws(Failure) -> Int32
   {
+    guard unsafe handle.pointee.notification.waits.count() else {
+      return Notification.WaitResult.closed.rawValue
+    }
+    defer { unsafe handle.pointee.notification.waits.uncount() }
     let result = unsafe try Attachment.wait(handle, options, until: deadline) {
       () throws(Failure) -> Int32? in
-      let now = now
-      if now == phase { return nil }
-      let isReset = (now &- phase) & 1 != 0
-      if now & Barrier.broken != 0 && now & ~Barrier.broken == phase || isReset {
-        throw Barrier.isBroken
-      }
-      return 0
+      try isMet(phase) ? 0 : nil
     } sweep: { () throws(Failure) in
       try sweep(phase)
     }
-    if result == Notification.WaitResult.timedOut.rawValue {
-      _ = change(phase, to: phase | Barrier.broken)
+    if result != Notification.WaitResult.timedOut.rawValue || breakUp(phase) { return result }
+    return try isMet(phase) ? 0 : result
+  }
+
+  private func isMet(_ phase: UInt32) throws(Failure) -> Bool {
+    switch outcome(of: phase) {
+    case .open: return false
+    case .met: return true
+    case .broken, .reset: throw Barrier.isBroken
     }
-    return result
+  }
+
+  /// Breaks this phase, and no later one: did it?
+  func breakUp(_ phase: UInt32) -> Bool {
+    while true {
+      let now = now
+      if now.phase != phase || now.isBroken { return false }
+      if change(now, to: now.broken) { return true }
+    }
   }
 
   func abort() {
     while true {
       let now = now
-      if now & Barrier.broken != 0 || change(now, to: now | Barrier.broken) { return }
+      if now.isBroken || change(now, to: now.broken) { return }
     }
   }
 
   /// Begins anew, whoever waits: for those it is broken.
   func reset() throws(Failure) {
+    _ = unsafe try Attachment.seated(handle)
     _ = unsafe try Attachment.sweepSeats(handle)
     while true {
       let now = now
-      if change(now, to: (now &+ 1) & ~Barrier.broken) { return }
+      if change(now, to: now.next(isMet: false)) { return }
     }
   }
 
-  private func change(_ old: UInt32, to new: UInt32) -> Bool {
+  private func change(_ old: State, to new: State) -> Bool {
     let isChanged = unsafe state.pointee.compareExchange(
-      expected: old, desired: new, ordering: .sequentiallyConsistent
+      expected: old.bits, desired: new.bits, ordering: .sequentiallyConsistent
     ).exchanged
     if isChanged { unsafe Attachment.changed(handle) }
     return isChanged
   }
 
-  /// Breaks it if somebody has died who sat, or has come and left: did it?
+  /// Breaks it if somebody has died who sat, or has come and left: has something changed?
   private func sweep(_ phase: UInt32) throws(Failure) -> Bool {
-    var isSome = unsafe try Attachment.sweepSeats(handle) > 0
-    for place in 0..<parties where !isSome {
+    if unsafe try Attachment.sweepSeats(handle) > 0 {
+      // Nobody finds that one again: this breaks whichever phase has begun meanwhile.
+      abort()
+      return true
+    }
+    for place in 0..<parties {
       let one = who(place, phase)
       if one == .nobody { break }
-      isSome = unsafe try Attachment.fate(of: one, handle) != .alive
+      if unsafe try Attachment.fate(of: one, handle) != .alive { return breakUp(phase) }
     }
-    return isSome && phase & Barrier.broken == 0 && change(phase, to: phase | Barrier.broken)
+    return false
   }
 }
