@@ -503,6 +503,26 @@ static void barrier(void) {
     zinc_close(handle);
 }
 
+/* What another program wrote where they lie is an error, and nothing worse. */
+static void scribbles(void) {
+    ZincHandle handle;
+    ZincOptions sparse = {.size = sizeof sparse, .flags = ZINC_SPARSE};
+    EXPECT(zinc_region_create(name, (uintptr_t)16 << 30, &sparse, &handle) == 0);
+    uint32_t *words = (uint32_t *)(void *)zinc_ptr(handle);
+    words[0] = 0xF0000000u; /* There is room for so many. */
+    EXPECT(zinc_semaphore_value(handle, 0) == -EBADMSG);
+    EXPECT(zinc_semaphore_acquire(handle, 0, &look) == -EBADMSG);
+    ZincBarrierInfo info = {.size = sizeof info};
+    EXPECT(zinc_barrier_examine(handle, 0, &info) == -EBADMSG);
+    /* Waiters, but nobody whom they wait for. */
+    words[0] = 1u << 31;
+    EXPECT(zinc_rwlock_acquire_read(handle, 0, &look) == 0);
+    EXPECT(zinc_rwlock_release_read(handle, 0) == 0);
+    EXPECT(zinc_rwlock_acquire_write(handle, 0, &look) == 0);
+    EXPECT(zinc_rwlock_release_write(handle, 0) == 0);
+    zinc_close(handle);
+}
+
 int main(int count, char **arguments) {
     if (count != 2) return 2;
     snprintf(name, sizeof name, "%s", arguments[1]);
@@ -515,5 +535,6 @@ int main(int count, char **arguments) {
     condition();
     event();
     barrier();
+    scribbles();
     return failures != 0;
 }

@@ -84,10 +84,10 @@ extension Attachment {
       throw Failure(
         EEXIST, "it is for %, and % were asked for", UInt64(found), UInt64(wanted))
     }
-    guard found <= room else {
+    let most = min(max(room, 0), Int(Primitive.most))
+    guard found <= most else {
       throw Failure(
-        EBADMSG, "damaged: it is for %, and there is room for %", UInt64(found),
-        UInt64(max(room, 0)))
+        EBADMSG, "damaged: it is for %, and there is room for %", UInt64(found), UInt64(most))
     }
     return Int(found)
   }

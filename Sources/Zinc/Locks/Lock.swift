@@ -187,7 +187,8 @@ internal import Synchronization
 
   /// For who waits for it to be free and does not want it: is it? EOWNERDEAD if its owner is over.
   func sweep(_ me: SeatIdentity) throws(Failure) -> Bool {
-    if unsafe record.word.pointee.load(ordering: .relaxed) == 0 { return true }
+    let taken = SeatIdentity.mask | LockRecord.died
+    if unsafe record.word.pointee.load(ordering: .relaxed) & taken == 0 { return true }
     return try takeOver(from: me, recovers: false) != nil
   }
 

@@ -24,7 +24,7 @@ enum Primitive: UInt32 {
     }
   }
 
-  private static let most: UInt32 = 1 << 20
+  static let most: UInt32 = 1 << 20
 
   private func check(_ count: UInt32) throws(Failure) -> UInt32 {
     if (1...Primitive.most).contains(count) { return count }

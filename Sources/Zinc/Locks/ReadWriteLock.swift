@@ -81,10 +81,9 @@ internal import Synchronization
 
   /// With this word of the writer, and this line before it counts itself.
   private func mayRead(_ word: UInt32, _ line: UInt32, _ me: SeatIdentity) throws(Failure) -> Bool {
-    if word == 0 { return true }
     if SeatIdentity(bits: word) != .nobody { return ReadWriteLock.count(line, me) > 0 }
     if word & LockRecord.died != 0 { throw writer.ownerDied }
-    return false
+    return true
   }
 
   /// EPERM if this handle does not read.
@@ -126,6 +125,11 @@ internal import Synchronization
   func acquireWrite(_ options: Notification.WaitOptions, recovers: Bool, deadline: UInt64)
     throws(Failure) -> Int32
   {
+    // Whoever closes it lets this one give up what it has, instead of leaving it to be found.
+    guard unsafe handle.pointee.notification.waits.count() else {
+      return Notification.WaitResult.closed.rawValue
+    }
+    defer { unsafe handle.pointee.notification.waits.uncount() }
     let outcome = try writer.acquire(options, recovers: recovers, deadline: deadline)
     guard outcome == .acquired || outcome == .ownerDied else { return outcome.rawValue }
     atomicMemoryFence(ordering: .sequentiallyConsistent)  // p0
