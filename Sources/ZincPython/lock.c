@@ -41,9 +41,9 @@ int lock_is_mine(Lock *self) {
     return lock_is_held(self) && (!self->is_reentrant || self->thread == PyThread_get_thread_ident());
 }
 
-const LockCalls lock_calls = {zinc_lock_acquire, zinc_lock_release, zinc_lock_abandon};
-const LockCalls writer_calls = {zinc_rwlock_acquire_write, zinc_rwlock_release_write,
-                                zinc_rwlock_abandon_write};
+const LockCalls lock_calls = {zinc_lock_acquire, NULL, zinc_lock_release, zinc_lock_abandon};
+const LockCalls writer_calls = {zinc_rwlock_acquire_write, zinc_rwlock_wait_for_readers,
+                                zinc_rwlock_release_write, zinc_rwlock_abandon_write};
 
 /* ---- acquire ---- */
 
@@ -86,6 +86,24 @@ int lock_settle(Lock *self, ZincHandle handle, int32_t status, int *died) {
     return status == ZINC_OWNER_DIED && !died ? repair(self, handle) : 1;
 }
 
+void lock_decline(Lock *self, ZincHandle handle, int32_t status) {
+    (void)(status == ZINC_OWNER_DIED ? self->calls->abandon : self->calls->release)(handle, self->offset);
+}
+
+/* What a writer that has the lock waits for, too. Returns `status`, or what ended the wait: it is not
+ * held then. */
+static int32_t wait_for_readers(Lock *self, ZincHandle handle, ZincWaitOptions *wait, int32_t status) {
+    int32_t waited;
+    do {
+        Py_BEGIN_ALLOW_THREADS waited = self->calls->wait(handle, self->offset, wait);
+        Py_END_ALLOW_THREADS if (waited == -EINTR && PyErr_CheckSignals() < 0) {
+            lock_decline(self, handle, status);
+            return -EINTR;
+        }
+    } while (waited == -EINTR);
+    return waited < 0 ? waited : status;
+}
+
 int lock_take(Lock *self, ZincHandle handle, uint64_t deadline, int *died) {
     if (self->is_reentrant && lock_is_held(self) && self->thread == PyThread_get_thread_ident()) {
         self->depth++;
@@ -99,9 +117,12 @@ int lock_take(Lock *self, ZincHandle handle, uint64_t deadline, int *died) {
         wait.deadline_ns = deadline;
         wait.flags |= ZINC_WAIT_INTERRUPTIBLE;
         do {
-            Py_BEGIN_ALLOW_THREADS status = self->calls->acquire(handle, self->offset, &wait);
+            Py_BEGIN_ALLOW_THREADS status = zinc_lock_acquire(handle, self->offset, &wait);
             Py_END_ALLOW_THREADS if (status == -EINTR && PyErr_CheckSignals() < 0) return -1;
         } while (status == -EINTR);
+        wait.flags &= ~(uint32_t)ZINC_WAIT_RECOVER;
+        if (status >= 0 && self->calls->wait) status = wait_for_readers(self, handle, &wait, status);
+        if (status == -EINTR) return -1;
     }
     return lock_settle(self, handle, status, died);
 }

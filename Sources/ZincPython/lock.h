@@ -9,6 +9,8 @@
 /* What differs between a lock and that of a writer. */
 typedef struct {
     int32_t (*acquire)(ZincHandle handle, uintptr_t offset, const ZincWaitOptions *wait);
+    /* A writer's, once it has zinc_lock_acquire()d: zinc_rwlock_wait_for_readers(); or NULL. */
+    int32_t (*wait)(ZincHandle handle, uintptr_t offset, const ZincWaitOptions *wait);
     int32_t (*release)(ZincHandle handle, uintptr_t offset);
     int32_t (*abandon)(ZincHandle handle, uintptr_t offset);
 } LockCalls;
@@ -53,6 +55,9 @@ int lock_is_mine(Lock *self);
  * may be null: take it from a dead holder and say so, and run no repair.
  */
 int lock_take(Lock *self, ZincHandle handle, uint64_t deadline, int *died);
+
+/* Gives it back as the core gave it, with this status: nobody has been told. */
+void lock_decline(Lock *self, ZincHandle handle, int32_t status);
 
 /* What is left to do once the core has answered; as lock_take(). */
 int lock_settle(Lock *self, ZincHandle handle, int32_t status, int *died);

@@ -45,15 +45,27 @@ PyDoc_STRVAR(acquire_queued_doc,
              "acquire(timeout_ms=…) for the coroutines that wait. When none does any more it gives the\n"
              "lock back at once, and does not wait for the GIL with it.");
 
+/* As long as a coroutine waits, a writer that has the lock waits for readers. Without the GIL. */
+static int32_t wait_as_queued(Lock *self, ZincHandle handle, int32_t status) {
+    ZincWaitOptions nap = {.size = sizeof nap, .deadline_ns = ZINC_FOREVER, .flags = ZINC_WAIT_INTERRUPTIBLE};
+    int32_t waited;
+    do waited = self->calls->wait(handle, self->offset, &nap);
+    while (waited == -EINTR && atomic_load(&self->queued) != 0);
+    if (waited != -EINTR) return waited < 0 ? waited : status;
+    lock_decline(self, handle, status);
+    return -ETIMEDOUT;
+}
+
 static PyObject *lock_acquire_queued(Lock *self, PyObject *timeout) {
     ZincWaitOptions wait = {.size = sizeof wait};
     if (self->repair != Py_None) wait.flags = ZINC_WAIT_RECOVER;
     ZincHandle handle = zinc_convert_timeout(timeout, &wait.deadline_ns) ? lock_begin(self) : NULL;
     if (!handle) return NULL;
     int32_t status;
-    Py_BEGIN_ALLOW_THREADS status = self->calls->acquire(handle, self->offset, &wait);
+    Py_BEGIN_ALLOW_THREADS status = zinc_lock_acquire(handle, self->offset, &wait);
+    if (status >= 0 && self->calls->wait) status = wait_as_queued(self, handle, status);
     if (status >= 0 && atomic_load(&self->queued) == 0) {
-        (void)(status == ZINC_OWNER_DIED ? self->calls->abandon : self->calls->release)(handle, self->offset);
+        lock_decline(self, handle, status);
         status = -ETIMEDOUT;
     }
     Py_END_ALLOW_THREADS int is_taken = lock_settle(self, handle, status, NULL);

@@ -503,6 +503,30 @@ static void barrier(void) {
     zinc_close(handle);
 }
 
+/* Interrupted, who writes keeps its turn: readers that overlap are not let in before it. */
+static void turns(void) {
+    ZincHandle one = open_one(ZINC_RWLOCK, 0), other = open_one(ZINC_RWLOCK, 0);
+    EXPECT(zinc_rwlock_wait_for_readers(other, ZINC_OWN_LOCK, &look) == -EPERM);
+    EXPECT(zinc_rwlock_acquire_read(one, ZINC_OWN_LOCK, NULL) == 0);
+    EXPECT(zinc_lock_acquire(other, ZINC_OWN_LOCK, NULL) == 0);
+    ZincWaitOptions interruptible = in(60000);
+    interruptible.flags = ZINC_WAIT_INTERRUPTIBLE;
+    EXPECT(zinc_rwlock_wait_for_readers(other, ZINC_OWN_LOCK, &interruptible) == -EINTR);
+    ZincHandle third = open_one(ZINC_RWLOCK, 0);
+    EXPECT(zinc_rwlock_acquire_read(third, ZINC_OWN_LOCK, &look) == -ETIMEDOUT);
+    EXPECT(zinc_rwlock_release_read(one, ZINC_OWN_LOCK) == 0);
+    EXPECT(zinc_rwlock_wait_for_readers(other, ZINC_OWN_LOCK, NULL) == 0);
+    EXPECT(zinc_rwlock_release_write(other, ZINC_OWN_LOCK) == 0);
+    EXPECT(zinc_rwlock_acquire_read(third, ZINC_OWN_LOCK, &look) == 0);
+    EXPECT(zinc_lock_acquire(other, ZINC_OWN_LOCK, NULL) == 0);
+    ZincWaitOptions soon = in(60);
+    EXPECT(zinc_rwlock_wait_for_readers(other, ZINC_OWN_LOCK, &soon) == -ETIMEDOUT);
+    EXPECT(zinc_rwlock_acquire_read(one, ZINC_OWN_LOCK, &look) == 0);
+    zinc_close(one);
+    zinc_close(other);
+    zinc_close(third);
+}
+
 /* What another program wrote where they lie is an error, and nothing worse. */
 static void scribbles(void) {
     ZincHandle handle;
@@ -535,6 +559,7 @@ int main(int count, char **arguments) {
     condition();
     event();
     barrier();
+    turns();
     scribbles();
     return failures != 0;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import multiprocessing
 import os
@@ -512,6 +513,40 @@ def test_rwlock_writers_and_readers_agree(name: str) -> None:
     assert together(5, run) == [None] * 5
     assert words == [400, 400]
     assert lock.readers == 0
+
+
+@pytest.mark.parametrize("how", ["thread", "task", "cancelled task"])
+def test_rwlock_writer_keeps_its_turn_while_it_waits(name: str, how: str) -> None:
+    lock, first, second = (zinc.RWLock(name) for _ in range(3))
+    is_cancelled = how == "cancelled task"
+    results: list[bool] = []
+
+    async def acquire() -> bool:
+        try:
+            async with asyncio.timeout(0.4 if is_cancelled else None):
+                return await lock.write.acquire_async()
+        except TimeoutError:
+            return False
+
+    def write() -> None:
+        results.append(lock.write.acquire() if how == "thread" else asyncio.run(acquire()))
+
+    first.read.acquire()
+    writer = threading.Thread(target=write)
+    writer.start()
+    while second.read.acquire(False):  # until it wants to
+        second.read.release()
+    # Each of its naps is at an end many times.
+    assert second.read.acquire(timeout_ms=60_000 if is_cancelled else 300) is is_cancelled
+    first.read.release()
+    writer.join(60)
+    assert results == [not is_cancelled]
+    if is_cancelled:
+        second.read.release()
+        lock.write.acquire()
+    lock.write.release()
+    assert second.read.acquire(timeout_ms=60_000)
+    second.read.release()
 
 
 # ---- other processes

@@ -117,6 +117,16 @@ public func zinc_rwlock_acquire_write(
 }
 
 @c @implementation
+public func zinc_rwlock_wait_for_readers(
+  _ handle: ZincHandle?, _ offset: UInt, _ wait: UnsafePointer<ZincWaitOptions>?
+) -> Int32 {
+  unsafe with(handle, "acquire for writing") { handle throws(Failure) in
+    let (how, deadline) = unsafe try parse(wait)
+    return unsafe try readWriteLock(handle, offset).waitForReaders(how, deadline: deadline)
+  }
+}
+
+@c @implementation
 public func zinc_rwlock_release_write(_ handle: ZincHandle?, _ offset: UInt) -> Int32 {
   unsafe with(handle, "release from writing") { handle throws(Failure) in
     unsafe try readWriteLock(handle, offset).releaseWrite()

@@ -132,25 +132,44 @@ internal import Synchronization
     defer { unsafe handle.pointee.notification.waits.uncount() }
     let outcome = try writer.acquire(options, recovers: recovers, deadline: deadline)
     guard outcome == .acquired || outcome == .ownerDied else { return outcome.rawValue }
+    let result = try waitForReaders(options, deadline: deadline)
+    if result == Notification.WaitResult.interrupted.rawValue { try giveUp() }
+    return result == 0 ? outcome.rawValue : result
+  }
+
+  /// By who has the writer's lock, which is its turn: returns once nobody reads. Interrupted, it keeps
+  /// the turn, so that it can go on: one that lets readers in after each nap would not end where they
+  /// always overlap. Whatever else comes, it has given it up.
+  func waitForReaders(_ options: Notification.WaitOptions, deadline: UInt64) throws(Failure)
+    -> Int32
+  {
+    // Whoever closes it lets this one give up what it has, instead of leaving it to be found.
+    guard unsafe handle.pointee.notification.waits.count() else {
+      return Notification.WaitResult.closed.rawValue
+    }
+    defer { unsafe handle.pointee.notification.waits.uncount() }
+    guard writer.isMine else { throw Failure(EPERM, "this handle does not have the writer's lock") }
     atomicMemoryFence(ordering: .sequentiallyConsistent)  // p0
     let result: Int32
     do throws(Failure) {
       result = unsafe try Attachment.wait(handle, options, until: deadline) {
         () throws(Failure) in
-        nobodyReads() ? outcome.rawValue : nil
+        nobodyReads() ? 0 : nil
       } sweep: { () throws(Failure) in
         unsafe try Attachment.sweepSeats(handle) > 0
       }
     } catch {
-      try giveUp(outcome)
+      try giveUp()
       throw error
     }
-    if result < 0 { try giveUp(outcome) }
+    if result < 0 && result != Notification.WaitResult.interrupted.rawValue { try giveUp() }
     return result
   }
 
-  private func giveUp(_ outcome: Lock.Outcome) throws(Failure) {
-    if outcome == .ownerDied { try abandonWrite() } else { try releaseWrite() }
+  /// Of what a dead one left nothing is repaired.
+  private func giveUp() throws(Failure) {
+    let word = unsafe writer.record.word.pointee.load(ordering: .relaxed)
+    if word & LockRecord.died != 0 { try abandonWrite() } else { try releaseWrite() }
   }
 
   func releaseWrite() throws(Failure) {

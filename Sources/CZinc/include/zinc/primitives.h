@@ -70,10 +70,19 @@ int32_t zinc_rwlock_release_read(ZincHandle handle, uintptr_t offset);
 /**
  * Begins to write, alone: 0, or as zinc_lock_acquire() has it when a writer has died, ZINC_OWNER_DIED
  * with ZINC_WAIT_RECOVER. The lock of the writer is the one that zinc_lock_examine() and
- * zinc_lock_repaired() are told with the same offset; the other functions of locks are not for it.
+ * zinc_lock_repaired() are told with the same offset; the other functions of locks are not for it,
+ * but as zinc_rwlock_wait_for_readers() has it.
  * A handle that reads and wants to write waits for itself.
  */
 int32_t zinc_rwlock_acquire_write(ZincHandle handle, uintptr_t offset, const ZincWaitOptions *wait);
+
+/**
+ * The second half of zinc_rwlock_acquire_write(), by who has acquired the lock of the writer by
+ * zinc_lock_acquire(), for who is often interrupted: 0 once nobody reads. -4 keeps its turn, for
+ * another call; readers that overlap would for ever come before a writer that begins anew each time.
+ * After any other error the lock is given up, as it was found.
+ */
+int32_t zinc_rwlock_wait_for_readers(ZincHandle handle, uintptr_t offset, const ZincWaitOptions *wait);
 
 /** As zinc_lock_release(). */
 int32_t zinc_rwlock_release_write(ZincHandle handle, uintptr_t offset);
