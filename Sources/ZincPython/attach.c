@@ -116,10 +116,11 @@ PyObject *zinc_module_open_kind(PyObject *module, PyObject *args) {
     PyObject *type, *name;
     unsigned kind, parts;
     ZincOptions options = {.size = sizeof options};
-    if (!PyArg_ParseTuple(args, "OO&O&UIO&O&:open_kind", &type, zinc_convert_kind, &kind, zinc_convert_count,
+    if (!PyArg_ParseTuple(args, "OO&O&OIO&O&:open_kind", &type, zinc_convert_kind, &kind, zinc_convert_count,
                           &parts, &name, &options.flags, zinc_convert_mode, &options.mode, zinc_convert_group,
                           &options))
         return NULL;
+    if (!PyUnicode_Check(name)) return PyErr_Format(PyExc_TypeError, "a name is a str, not %R", name);
     const char *text = zinc_name_argument(name);
     if (!text || !check_type(module, type)) return NULL;
     ZincHandle handle = NULL;

@@ -120,6 +120,7 @@ static int module_exec(PyObject *module) {
     if (PyModule_AddIntConstant(module, "REPLACE", ZINC_REPLACE) < 0) return -1;
     if (PyModule_AddIntConstant(module, "HUGEPAGES", ZINC_HUGEPAGES) < 0) return -1;
     if (PyModule_AddIntConstant(module, "PREFAULT", ZINC_PREFAULT) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "TRANSIENT", ZINC_TRANSIENT) < 0) return -1;
     if (PyModule_AddIntConstant(module, "READONLY", ZINC_READONLY) < 0) return -1;
     if (PyModule_AddIntConstant(module, "ANY_USER", ZINC_ANY_USER) < 0) return -1;
     if (PyModule_AddIntConstant(module, "FORCE", ZINC_FORCE) < 0) return -1;

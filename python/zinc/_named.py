@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from . import _picklers
 
 TYPE_CHECKING = False
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
             self,
             kind: int,
             count: int,
-            name: str,
+            name: str | None,
             mode: int,
             group: str | int | None,
             any_user: bool,
@@ -38,8 +36,6 @@ def open_region(
 ) -> SharedRegion:
     """Open or create the region of this name, or a new one; `count` is of permits or parties."""
     assert opener is not None
-    if name is None:
-        name = f"lock-{os.urandom(8).hex()}"
     return opener(kind, count, name, mode, group, any_user)
 
 

@@ -492,10 +492,13 @@ def created(cls: type[_Region], *arguments: Any) -> _Region:
 
 
 def open_kind(
-    kind: int, count: int, name: str, mode: int, group: str | int | None, any_user: bool
+    kind: int, count: int, name: str | None, mode: int, group: str | int | None, any_user: bool
 ) -> SharedRegion:
     """Open the region of a lock, or of another of its family, or create it."""
     flags = _zinc.ANY_USER if any_user else 0
+    if name is None:
+        name = f"lock-{os.urandom(8).hex()}"
+        flags |= _zinc.TRANSIENT
     return _zinc.open_kind(SharedRegion, kind, count, name, flags, mode, group_number(group))
 
 

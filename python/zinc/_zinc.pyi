@@ -15,6 +15,7 @@ LOCAL: int
 REPLACE: int
 HUGEPAGES: int
 PREFAULT: int
+TRANSIENT: int
 READONLY: int
 ANY_USER: int
 FORCE: int

@@ -27,9 +27,9 @@ LIBRARIES: dict[str, Any] = {
     "multiprocessing": multiprocessing,
     "zinc": zinc,
 }
-# Its memory, which stays, is there before the first test.
-ARENA = multiprocessing.Barrier(1)
 library = pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
+# Barriers of multiprocessing take memory that the process keeps, which other tests would see.
+without_memory = pytest.mark.parametrize("library", [threading, zinc], ids=lambda m: m.__name__)
 
 
 def together(count: int, function: Callable[[int], object]) -> list[Any]:
@@ -80,7 +80,7 @@ def test_bounded_semaphore_refuses_one_too_many(library: Any) -> None:
         assert not semaphore.acquire(False)
 
 
-@pytest.mark.parametrize("library", [threading, zinc], ids=lambda m: m.__name__)
+@without_memory
 def test_semaphore_gives_several_back(library: Any) -> None:
     semaphore = library.BoundedSemaphore(value=3)
     for _ in range(3):
@@ -354,7 +354,7 @@ def test_condition_closed_amid_a_wait(name: str) -> None:
 # ---- barriers
 
 
-@library
+@without_memory
 def test_barrier_lets_all_go_together(library: Any) -> None:
     barrier = library.Barrier(4)
     phases = [0] * 4
@@ -374,7 +374,7 @@ def test_barrier_lets_all_go_together(library: Any) -> None:
     assert (barrier.parties, barrier.n_waiting, barrier.broken) == (4, 0, False)
 
 
-@library
+@without_memory
 def test_barrier_calls_its_action_once_a_phase(library: Any) -> None:
     calls: list[int] = []
     barrier = library.Barrier(3, lambda: calls.append(1), timeout=60)
@@ -392,7 +392,7 @@ def is_broken(result: object) -> bool:
     return isinstance(result, threading.BrokenBarrierError)
 
 
-@library
+@without_memory
 def test_barrier_breaks_when_one_gives_up(library: Any) -> None:
     barrier = library.Barrier(3)
     results = together(2, lambda number: barrier.wait(0.05 if number else 60))
@@ -405,7 +405,7 @@ def test_barrier_breaks_when_one_gives_up(library: Any) -> None:
     assert sorted(together(3, lambda _: barrier.wait(60))) == [0, 1, 2]
 
 
-@library
+@without_memory
 def test_barrier_is_aborted_and_reset(library: Any) -> None:
     barrier = library.Barrier(2)
     for end in (barrier.abort, barrier.reset):
@@ -424,7 +424,7 @@ def test_barrier_is_aborted_and_reset(library: Any) -> None:
         barrier.reset()
 
 
-@library
+@without_memory
 def test_barrier_breaks_by_its_action(library: Any) -> None:
     def act() -> None:
         raise KeyError

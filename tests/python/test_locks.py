@@ -548,6 +548,8 @@ def test_arguments_that_can_not_be(name: str) -> None:
             lock.recover(timeout)
     with pytest.raises(ValueError, match="non-blocking"):
         lock.acquire(False, timeout_ms=1)
+    with pytest.raises(TypeError, match="a name is a str, not 3"):
+        zinc.Lock(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="repair"):
         zinc.Lock(name, 3)  # type: ignore[arg-type]
     with pytest.raises(TypeError):

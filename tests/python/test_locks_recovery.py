@@ -452,15 +452,22 @@ def test_fork_while_another_thread_holds_it(name: str) -> None:
     thread.start()
     held.wait(60)
 
+    reader, writer = os.pipe()
+
     def child() -> None:
-        assert not lock.acquire(False)
+        is_taken = lock.acquire(False)
+        os.write(writer, b"x")
+        assert not is_taken
         assert lock.acquire(timeout=60)
         lock.release()
 
     pid = forked(child)
+    os.read(reader, 1)
     go_on.set()
     thread.join()
     assert status_of(pid) == 0
+    os.close(reader)
+    os.close(writer)
 
 
 def test_fork_of_a_reentrant_holder_is_no_holder(name: str) -> None:
@@ -488,3 +495,35 @@ def test_equal_pids_in_two_namespaces(name: str) -> None:
     second.do("with pytest.raises(zinc.OwnerDiedError): lock.acquire(timeout=60)")
     second.do("with lock.recover() as broken: print(broken)")
     second.end()
+
+
+@pytest.mark.parametrize(
+    ("made", "acquire"),
+    [
+        ("zinc.Lock()", "it.acquire()"),
+        ("zinc.RWLock()", "it.write.acquire()"),
+        ("zinc.Condition()", "it.acquire()"),
+    ],
+)
+def test_without_a_name_it_goes_with_its_last_user_whoever_holds_it(
+    made: str, acquire: str
+) -> None:
+    """Nobody could come back to it."""
+    child = Child(f"it = {made}", acquire)
+    name = child.do("print(it.name)")
+    assert zinc.examine(name).state == "attached"
+    child.kill()
+    zinc.reclaim()
+    with pytest.raises(FileNotFoundError):
+        zinc.examine(name)
+
+
+def test_users_of_one_without_a_name_are_told_all_the_same() -> None:
+    lock = zinc.Lock()
+    child = forked(lock.acquire)
+    assert status_of(child) == 0
+    with pytest.raises(zinc.OwnerDiedError):
+        lock.acquire()
+    zinc.reclaim()
+    with lock.recover() as is_broken:
+        assert is_broken

@@ -10,7 +10,9 @@ extension Attachment {
   static func create(_ path: borrowing RegionPath, capacity: Int, _ options: RegionOptions)
     throws(Failure) -> Handle
   {
-    try options.begin([.persistent, .sparse, .replace, .hugepages, .prefault, .group])
+    try options.begin([
+      .persistent, .sparse, .replace, .hugepages, .prefault, .group, .transient,
+    ])
     RegionName.sweepOnce()
     let file = try RegionFile(capacity: capacity, options)
     // To reserve much takes long, and a dead region of this name may hold the memory;
@@ -222,10 +224,14 @@ extension Attachment {
   static func openOrCreate(
     _ path: borrowing RegionPath, capacity: Int, _ options: RegionOptions
   ) throws(Failure) -> Handle {
-    try options.begin([.persistent, .sparse, .anyUser, .hugepages, .prefault, .group])
+    try options.begin([
+      .persistent, .sparse, .anyUser, .hugepages, .prefault, .group, .transient,
+    ])
     var (opening, creating) = (options, options)
     opening.flags.formIntersection([.readonly, .anyUser, .hugepages, .prefault])
-    creating.flags.formIntersection([.persistent, .sparse, .hugepages, .prefault, .group])
+    creating.flags.formIntersection([
+      .persistent, .sparse, .hugepages, .prefault, .group, .transient,
+    ])
     for _ in 0..<1000 {
       do throws(Failure) {
         let handle = unsafe try open(path, opening)

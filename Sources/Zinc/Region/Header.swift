@@ -32,6 +32,8 @@ internal import Synchronization
     static let persistent = Flags(rawValue: 1)
     /// Some readers can't write here to say that they sleep: wake on every notification.
     static let wakeAlways = Flags(rawValue: 2)
+    /// A lock that a dead one holds goes with its last user all the same.
+    static let transient = Flags(rawValue: 4)
   }
 
   private let base: UnsafeMutableRawPointer

@@ -60,6 +60,7 @@ struct RegionFile {
     let readers = mode & 0o044
     let writers = mode & 0o022
     if (readers >> 1) & ~writers != 0 { flags.insert(.wakeAlways) }
+    if options.flags.contains(.transient) { flags.insert(.transient) }
     self.flags = flags
   }
 
@@ -128,10 +129,11 @@ struct RegionFile {
 
   /// Does it outlive its last user for now? While references are under way, or as long as
   /// somebody asked for; and what is no more than a lock, as long as a dead one holds it: whoever
-  /// comes next has to be told.
+  /// comes next has to be told, unless nobody can: a transient one's name is nobody else's.
   static func isKept(_ header: czinc_header) -> Bool {
     if header.tickets != 0 && header.kept_until > czinc_clock(CLOCK_BOOTTIME) { return true }
     return header.lock_word != 0 && RegionFile.lockKinds.contains(header.kind)
+      && !Header.Flags(rawValue: header.flags).contains(.transient)
   }
 
   /// Those of zinc.h whose own lock guards what is not in the region.

@@ -12,6 +12,7 @@
     static let hugepages = Flags(rawValue: 128)
     static let prefault = Flags(rawValue: 256)
     static let group = Flags(rawValue: 512)
+    static let transient = Flags(rawValue: 1024)
     static let pages: Flags = [.hugepages, .prefault]
   }
 

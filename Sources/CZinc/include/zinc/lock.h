@@ -75,7 +75,7 @@ enum {
  * Opens the lock of this name, or creates it if there is none: a region of kind ZINC_LOCK, which
  * zinc_close() closes and for which all functions of regions work. It is its own lock that counts:
  * ZINC_OWN_LOCK. Such a region goes with its last user, as each does, but not while a dead one
- * holds it: who comes next is told.
+ * holds it: who comes next is told. With ZINC_TRANSIENT it goes even then.
  *
  * `options` as for zinc_region_open_or_create(), without metadata, contents or kind. -17 if the
  * name is taken by something else.

@@ -12,29 +12,31 @@ extern "C" {
 #endif
 
 enum {
-    ZINC_PERSISTENT = 1,  /* create: the region lasts until it is unlinked */
-    ZINC_SPARSE = 2,      /* create: reserve no memory; a page that can't be had
-                             later is a SIGBUS for whoever touches it */
-    ZINC_READONLY = 4,    /* open: the data can't be written through this handle */
-    ZINC_ANY_USER = 8,    /* open: the region may belong to another user */
-    ZINC_LOCAL = 32,      /* create anonymous: for the threads of this process, and the children
-                             that it forks; it has no descriptor, takes no metadata or contents, and works
-                             where memfd_create(2) is forbidden */
-    ZINC_REPLACE = 64,    /* create: a region that has the name loses it, once the new one is
-                             complete; who is attached goes on with what they have, and is told,
-                             as by zinc_region_unlink() */
-    ZINC_HUGEPAGES = 128, /* create, open: map huge pages where the system has them; not for what
-                             is sparse or local. zinc_region_shortfall() tells if it could not */
-    ZINC_PREFAULT = 256,  /* create, open: touch all pages in the call, so that nobody waits for
-                             them later; likewise. Of a sparse region, that takes all its memory */
-    ZINC_GROUP = 512,     /* create: the region's file belongs to the group that `group` numbers, which
-                             `mode` has to give something. -1 unless this user is of that group, or root */
+    ZINC_PERSISTENT = 1,   /* create: the region lasts until it is unlinked */
+    ZINC_SPARSE = 2,       /* create: reserve no memory; a page that can't be had
+                              later is a SIGBUS for whoever touches it */
+    ZINC_READONLY = 4,     /* open: the data can't be written through this handle */
+    ZINC_ANY_USER = 8,     /* open: the region may belong to another user */
+    ZINC_LOCAL = 32,       /* create anonymous: for the threads of this process, and the children
+                              that it forks; it has no descriptor, takes no metadata or contents, and works
+                              where memfd_create(2) is forbidden */
+    ZINC_REPLACE = 64,     /* create: a region that has the name loses it, once the new one is
+                              complete; who is attached goes on with what they have, and is told,
+                              as by zinc_region_unlink() */
+    ZINC_HUGEPAGES = 128,  /* create, open: map huge pages where the system has them; not for what
+                              is sparse or local. zinc_region_shortfall() tells if it could not */
+    ZINC_PREFAULT = 256,   /* create, open: touch all pages in the call, so that nobody waits for
+                              them later; likewise. Of a sparse region, that takes all its memory */
+    ZINC_GROUP = 512,      /* create: the region's file belongs to the group that `group` numbers, which
+                              `mode` has to give something. -1 unless this user is of that group, or root */
+    ZINC_TRANSIENT = 1024, /* create: of a lock that a dead one holds, the region goes with its last user
+                              all the same: for one whose name nobody else knows */
 };
 
 /** How to create, open or attach: `size`, and zeros for what does not matter. */
 typedef struct ZincOptions {
     uintptr_t size;            /**< sizeof(ZincOptions) */
-    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_GROUP, or 0 */
+    uint32_t flags;            /**< of ZINC_PERSISTENT to ZINC_TRANSIENT, or 0 */
     uint32_t mode;             /**< create: permissions, must include 0600; 0 is 0600 */
     const void *metadata;      /**< create: bytes to keep in the header, or null */
     uintptr_t metadata_length; /**< at most 2048 */
