@@ -1,0 +1,46 @@
+"""What CPython's own tests ask of threading's locks and their family, asked of zinc's.
+
+The standard library has these tests where its package `test` is installed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import zinc
+
+tests: Any = pytest.importorskip("test.lock_tests")
+
+# How objects show themselves is ours, and so are their private methods. What is longer than any
+# clock runs is for ever, and no OverflowError.
+OURS = ("repr", "_at_fork_reinit", "test__", "_recursion_count", "_release_save", "test_timeout")
+
+
+def asked_of(kind: object, attribute: str, cases: str, *apart_from: str) -> Any:
+    """Return the library's tests for things that `kind` makes, but for those that are not meant."""
+    base = getattr(tests, cases)
+    members: dict[str, object] = {attribute: staticmethod(kind)}  # type: ignore[arg-type]
+    for member in dir(base):
+        if member.startswith("test") and any(part in member for part in (*OURS, *apart_from)):
+            members[member] = None
+    return type(f"Test{base.__name__}", (base,), members)
+
+
+TestLock = asked_of(zinc.Lock, "locktype", "LockTests")
+TestRLock = asked_of(zinc.RLock, "locktype", "RLockTests")
+TestEvent = asked_of(zinc.Event, "eventtype", "EventTests")
+# It has a lock of zinc's.
+TestCondition = asked_of(zinc.Condition, "condtype", "ConditionTests", "test_acquire")
+# There are never more permits than there were.
+TestSemaphore = asked_of(zinc.Semaphore, "semtype", "SemaphoreTests", "test_release_unacquired")
+TestBoundedSemaphore = asked_of(zinc.BoundedSemaphore, "semtype", "BoundedSemaphoreTests")
+
+
+class TestBarrier(asked_of(zinc.Barrier, "barriertype", "BarrierTests")):  # type: ignore[misc]
+    """Whose cases keep their barrier, which would keep its name."""
+
+    def tearDown(self) -> None:
+        super().tearDown()
+        self.barrier.close()
