@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -118,6 +119,7 @@ static void leave_half_done(void) {
 static pid_t start(void (*act)(void)) {
     pid_t pid = fork();
     if (pid != 0) return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* where a check fails */
     act();
     _exit(0);
 }
@@ -177,6 +179,7 @@ static int start_stopped(void (*prepare)(void), void (*act)(void), int steps, pi
     int status;
     *pid = fork();
     if (*pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         prepare();
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         raise(SIGSTOP);
@@ -304,6 +307,38 @@ static int told_is_killed(int steps) {
     return is_stopped;
 }
 
+/* What a lock says of itself, from its holder's death to its release. */
+static void tells_how_it_is(void) {
+    expect_end(start(die_with_it));
+    check(state() == ZINC_LOCK_ABANDONED, "its holder died");
+    check(try_recovering() == ZINC_OWNER_DIED && state() == ZINC_LOCK_REPAIRING, "not repaired yet");
+    words->b = words->a;
+    check(zinc_lock_repaired(region, lock) == 0 && state() == ZINC_LOCK_HELD, "it is repaired");
+    release();
+    check(state() == ZINC_LOCK_FREE, "it is free");
+}
+
+/* All the seats there are, so somebody has that of the dead holder. */
+static void seat_is_taken_anew(void) {
+    ZincHandle handles[120], own = region;
+    char name[32];
+    snprintf(name, sizeof name, "lock-steps-%d", getpid());
+    check(zinc_lock_open(name, NULL, &region) == 0, "can't open it");
+    expect_end(start(die_with_it));
+    for (int i = 0; i < 120; i++) {
+        check(zinc_lock_open(name, NULL, &handles[i]) == 0, "can't open it again");
+        check(zinc_lock_acquire(handles[i], 0, NULL) == 0, "can't sit"); /* of its data */
+        check(zinc_lock_release(handles[i], 0) == 0, "not mine");
+    }
+    zinc_close(region);
+    region = handles[0];
+    check(try_recovering() == ZINC_OWNER_DIED, "taken for who has the seat now");
+    release();
+    words->b = words->a;
+    for (int i = 0; i < 120; i++) zinc_close(handles[i]);
+    region = own;
+}
+
 /* ---- the same without naps */
 
 static int waiter_comes_amid_release(int steps) {
@@ -379,6 +414,8 @@ int main(int count, char **arguments) {
     if (zinc_region_create_anonymous(sizeof *words, NULL, &region) < 0) return 1;
     words = (volatile struct words *)zinc_ptr(region);
     if (count == 2 && strcmp(arguments[1], "naps") == 0) {
+        tells_how_it_is();
+        seat_is_taken_anew();
         TRY(user_is_killed);
         TRY(user_is_stopped);
         TRY(releaser_is_killed);
