@@ -168,6 +168,10 @@ int main(int count, char **arguments) {
     alarm(60); /* the watchdog of their children */
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
     }
+    /* As long as nobody has recovered it, its name stays. */
+    ZincWaitOptions wait = {sizeof wait, ZINC_FOREVER, ZINC_WAIT_RECOVER, 0};
+    board->failed += zinc_lock_acquire(lock, ZINC_OWN_LOCK, &wait) < 0;
+    board->failed += zinc_lock_release(lock, ZINC_OWN_LOCK) != 0;
     zinc_close(lock);
     uint64_t broken = board->together + board->untold + board->failed + (longest >= HANG);
     printf(
