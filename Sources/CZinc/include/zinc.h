@@ -109,5 +109,6 @@ const char *zinc_error_message(void);
 #include "zinc/region.h"
 #include "zinc/lock.h"
 #include "zinc/primitives.h"
+#include "zinc/channel.h"
 
 #endif

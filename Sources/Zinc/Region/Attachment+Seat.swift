@@ -6,10 +6,21 @@ extension Attachment {
   @inline(__always)
   static func identity(_ handle: Handle) -> SeatIdentity { unsafe handle.pointee.seat.identity }
 
+  /// Takes a seat for locks, unless it sits. Of what is left on it nothing needs to be cleaned; of
+  /// channels, who only uses a lock there knows nothing.
+  static func sit(_ handle: Handle) throws(Failure) -> SeatIdentity {
+    let isChannel = unsafe handle.pointee.file.kind == Header.channelKind
+    return unsafe try sit(handle, as: .locks) { _ in !isChannel }
+  }
+
   /// Takes a seat, unless it sits. EACCES for who may only read the region, EUSERS if all are
   /// taken, EINVAL for one in no file, whose users nobody could prove dead, or that is detached.
+  ///
+  /// `clean` takes away what a dead one has left on a seat, and may say that it can't yet.
   @inline(never)
-  static func sit(_ handle: Handle) throws(Failure) -> SeatIdentity {
+  static func sit(_ handle: Handle, as role: SeatTable.Role, _ clean: (Int) -> Bool)
+    throws(Failure) -> SeatIdentity
+  {
     try AttachedHandles.locked { () throws(Failure) -> SeatIdentity in
       let now = unsafe identity(handle)
       if now != .nobody {
@@ -18,20 +29,22 @@ extension Attachment {
       }
       guard unsafe handle.pointee.notification.canNotify else {
         throw Failure(
-          EACCES, "this user may only read the region, and a lock has to be written")
+          EACCES, "this user may only read the region, and who takes part has to write there")
       }
-      return unsafe try handle.pointee.takeSeat()
+      return unsafe try handle.pointee.takeSeat(role, clean)
     }
   }
 
-  private mutating func takeSeat() throws(Failure) -> SeatIdentity {
+  private mutating func takeSeat(_ role: SeatTable.Role, _ clean: (Int) -> Bool) throws(Failure)
+    -> SeatIdentity
+  {
     _ = try heldDescriptor()
     let own: Descriptor
     switch descriptor {
     case .some(let held): own = try description(insteadOf: held)
     case .none: throw Failure(EINVAL, "the region is closed, or has no descriptor")
     }
-    return try seat.sit(header.seats, own, .locks)
+    return try seat.sit(header.seats, own, role, clean)
   }
 
   /// EBADF if code that knows nothing of the seat has closed its descriptor: to others, whoever sits
@@ -45,10 +58,36 @@ extension Attachment {
 
   /// Takes the role from all who were killed on their seats; how many. For who sits.
   static func sweepSeats(_ handle: Handle) throws(Failure) -> Int {
+    let isChannel = unsafe handle.pointee.file.kind == Header.channelKind
+    return unsafe try sweepSeats(handle) { _ in !isChannel }
+  }
+
+  static func sweepSeats(_ handle: Handle, _ clean: (Int) -> Bool) throws(Failure) -> Int {
     try AttachedHandles.locked { () throws(Failure) in
       guard unsafe identity(handle) != .nobody else { return 0 }  // Closed meanwhile.
       try unsafe handle.pointee.checkSeat()
-      return try unsafe handle.pointee.seat.sweep(handle.pointee.header.seats)
+      return try unsafe handle.pointee.seat.sweep(handle.pointee.header.seats, clean)
+    }
+  }
+
+  /// Gets up before the handle is closed, unless `clean` says that something is left there.
+  static func leave(_ handle: Handle, _ clean: () -> Bool) {
+    AttachedHandles.locked {
+      let identity = unsafe identity(handle)
+      if identity != .nobody && clean() {
+        unsafe handle.pointee.header.seats.clear(identity.seat)
+      }
+    }
+  }
+
+  /// Does somebody who lives sit there, for all that is known? For who holds another's seat while
+  /// it cleans.
+  static func isTaken(_ seat: Int, _ handle: Handle) -> Bool {
+    guard (try? unsafe handle.pointee.heldDescriptor()) != nil else { return true }
+    return switch unsafe handle.pointee.descriptor {
+    case .some(let held):
+      (try? unsafe handle.pointee.header.seats.isTaken(seat, held)) ?? true
+    case .none: true
     }
   }
 

@@ -25,6 +25,8 @@ internal import Synchronization
   static let ticketsOffset = 80
   static let lockOffset = 96
   static let seatsOffset = 128
+  /// The kind of regions whose seats have more to them.
+  static let channelKind: UInt32 = 2
 
   struct Flags: OptionSet {
     let rawValue: UInt16

@@ -31,12 +31,13 @@ internal import Synchronization
   }
 
   /// Takes a free seat, with a description of its own, which stays open. Inside the gate, by one
-  /// thread at a time. EUSERS if there is none.
-  mutating func sit(_ table: SeatTable, _ file: consuming Descriptor, _ role: SeatTable.Role)
-    throws(Failure) -> SeatIdentity
-  {
+  /// thread at a time. EUSERS if there is none. `clean` as for `SeatTable.sweep`.
+  mutating func sit(
+    _ table: SeatTable, _ file: consuming Descriptor, _ role: SeatTable.Role,
+    _ clean: (Int) -> Bool
+  ) throws(Failure) -> SeatIdentity {
     let status = try file.status()
-    guard let seat = try Seat.free(table, file) else {
+    guard let seat = try Seat.free(table, file, clean) else {
       throw Failure(
         EUSERS, "all % seats are taken, the first by process %; close some of those who use it",
         UInt64(SeatTable.count), UInt64(max(table.pid(0), 0)))
@@ -56,12 +57,14 @@ internal import Synchronization
 
   /// One whose lock could be taken: of those on which nobody sits, and else of those whose last
   /// sitter did not get up.
-  private static func free(_ table: SeatTable, _ file: borrowing Descriptor) throws(Failure)
-    -> Int?
-  {
+  private static func free(
+    _ table: SeatTable, _ file: borrowing Descriptor, _ clean: (Int) -> Bool
+  ) throws(Failure) -> Int? {
     for wantsIdle in [true, false] {
       for seat in 0..<SeatTable.count where (table.role(seat) == 0) == wantsIdle {
-        if try file.tryLock(.seat(seat), exclusive: true) { return seat }  // s1
+        guard try file.tryLock(.seat(seat), exclusive: true) else { continue }  // s1
+        if table.role(seat) == 0 || clean(seat) { return seat }
+        file.unlock(.seat(seat))
       }
     }
     return nil
@@ -76,10 +79,10 @@ internal import Synchronization
   }
 
   /// Takes the role from all who were killed on their seats; how many. Inside the gate.
-  func sweep(_ table: SeatTable) throws(Failure) -> Int {
+  func sweep(_ table: SeatTable, _ clean: (Int) -> Bool) throws(Failure) -> Int {
     let own = Descriptor(remembered: descriptor)
     do throws(Failure) {
-      let count = try table.sweep(own, except: identity.seat)
+      let count = try table.sweep(own, except: identity.seat, clean)
       own.forget()
       return count
     } catch {

@@ -56,6 +56,8 @@ extension LockByte {
   enum Role: UInt32 {
     case nothing = 0
     case locks = 1
+    case writes = 2
+    case reads = 3
   }
 
   private let base: UnsafeMutableRawPointer
@@ -94,6 +96,8 @@ extension LockByte {
   /// Whoever this is gets up, and did not before.
   func end(_ identity: SeatIdentity) {
     let now = unsafe state(identity.seat).pointee.load(ordering: .relaxed)
+    // What others have to be cleaned of is left to who cleans.
+    guard now & 0xFF == Role.locks.rawValue else { return }
     if now >> 8 % SeatIdentity.generations == identity.generation { clear(identity.seat) }
   }
 
@@ -132,11 +136,14 @@ extension LockByte {
 
   /// Takes the role from all who were killed on their seats, each under the lock of its byte, so that
   /// of several who look one finds it; how many. Through the description of who sits on `own`.
-  func sweep(_ file: borrowing Descriptor, except own: Int) throws(Failure) -> Int {
+  /// `clean` takes away what one has left there: again, should it have been killed before.
+  func sweep(_ file: borrowing Descriptor, except own: Int, _ clean: (Int) -> Bool) throws(Failure)
+    -> Int
+  {
     var count = 0
     for seat in 0..<SeatTable.count where role(seat) != 0 && seat != own {
       guard try file.tryLock(.seat(seat), exclusive: true) else { continue }
-      if role(seat) != 0 {
+      if role(seat) != 0 && clean(seat) {
         clear(seat)
         count += 1
       }

@@ -1,0 +1,139 @@
+/*
+ * Channels: messages that are handed over in place, from any number of writers to any number of
+ * readers, and that nobody who is killed can tear, lose or block. A part of zinc.h, which includes
+ * it.
+ *
+ * A channel is a region of kind ZINC_CHANNEL. A writer takes a slot on loan, fills it, and publishes
+ * it; each reader receives each message, and reads it where it is until it gives it back. Messages
+ * are numbered from 1, without gaps. Who writes and reads sits on one of the region's 120 seats.
+ *
+ * Threads: those of a process may write through one ZincChannel at once. Of a ZincReader one at a
+ * time receives, and any gives back. A forked child goes on with both as its own: loans and messages
+ * of before stay its parent's.
+ */
+#ifndef ZINC_CHANNEL_H
+#define ZINC_CHANNEL_H
+
+#include "../zinc.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ZincOptions ZincOptions;         /* of region.h */
+typedef struct ZincWaitOptions ZincWaitOptions; /* of notification.h */
+
+/** The kind of a region that is a channel. */
+#define ZINC_CHANNEL 2
+
+enum {
+    ZINC_CHANNEL_WAIT = 1, /* a writer waits for the slowest reader; else it displaces the oldest
+                              message, whoever has not read it yet */
+};
+
+/** How large a channel is. */
+typedef struct ZincChannelOptions {
+    uintptr_t size;    /**< sizeof(ZincChannelOptions) */
+    uint64_t payload;  /**< bytes of a message, at most */
+    uint32_t messages; /**< that are kept: a power of two, or rounded up to one */
+    uint32_t flags;    /**< ZINC_CHANNEL_WAIT, or 0 */
+    uint32_t writers;  /**< for whom there are slots enough, whatever readers hold; 0 is 4 */
+    uint32_t loans;    /**< of each writer at once; 0 is 1 */
+    uint32_t readers;  /**< for whom there are; 0 is 8 */
+    uint32_t views;    /**< messages that a reader may hold at once, at most 16; 0 is 8 */
+} ZincChannelOptions;
+
+/** Who writes to a channel. Opaque. */
+typedef void *ZincChannel;
+
+/** Who reads a channel. Opaque. */
+typedef void *ZincReader;
+
+/** Creates a channel. `options` as for zinc_region_create(), without kind and contents. */
+int32_t zinc_channel_create(const char *name, const ZincChannelOptions *channel, const ZincOptions *options,
+                            ZincChannel *out);
+
+/** Opens a channel to write. -74 if the region of this name is none, or a damaged one. */
+int32_t zinc_channel_open(const char *name, const ZincOptions *options, ZincChannel *out);
+
+/** Gives its loans back. */
+void zinc_channel_close(ZincChannel channel);
+
+/** The region, for the functions of regions; the channel's. Null for null. */
+ZincHandle zinc_channel_region(ZincChannel channel);
+
+/** A slot to fill. */
+typedef struct ZincLoan {
+    void *data;         /**< at a multiple of 64 */
+    uintptr_t capacity; /**< bytes */
+    uint32_t slot;
+    uint32_t reserved;
+} ZincLoan;
+
+/**
+ * Takes a slot on loan: 0. It holds whatever it held before. -105 (ENOBUFS) if there is none: then
+ * more write, or hold loans and messages, than the channel was made for.
+ */
+int32_t zinc_channel_loan(ZincChannel channel, ZincLoan *loan);
+
+/** Gives a loan back as it is. -22 if it is none of this channel's. */
+int32_t zinc_channel_discard(ZincChannel channel, const ZincLoan *loan);
+
+/** What a message says beside its bytes. */
+typedef struct ZincMessageHead {
+    uint64_t number; /**< of the message, from 1; publishing sets it */
+    uint64_t length; /**< bytes */
+    uint64_t time;   /**< the writer's to say, as ns since 1970 */
+    uint64_t tag;    /**< the writer's to say */
+} ZincMessageHead;
+
+/**
+ * Publishes a loan: 0, `head->number` is set, and what was the loan can't be written any more. Of a
+ * ZINC_CHANNEL_WAIT channel it waits for readers as `wait` says: -110, -4 and -125 as of
+ * zinc_region_wait(), and the loan stays one.
+ */
+int32_t zinc_channel_publish(ZincChannel channel, const ZincLoan *loan, ZincMessageHead *head,
+                             const ZincWaitOptions *wait);
+
+/**
+ * Opens a channel to read, from now on, and so many messages back, as far as they are kept. The
+ * messages can't be written through it.
+ */
+int32_t zinc_reader_open(const char *name, const ZincOptions *options, uint64_t history, ZincReader *out);
+
+/** Gives all messages back that it holds. */
+void zinc_reader_close(ZincReader reader);
+
+ZincHandle zinc_reader_region(ZincReader reader);
+
+/** A message that a reader holds. */
+typedef struct ZincMessage {
+    const void *data;
+    ZincMessageHead head;
+    uint32_t view;
+    uint32_t reserved;
+} ZincMessage;
+
+/**
+ * Receives the next message: 0. It stays as it is until zinc_reader_release(). -110, -4 and -125 as
+ * of zinc_region_wait(); -105 if the reader holds as many as it may.
+ */
+int32_t zinc_reader_receive(ZincReader reader, ZincMessage *message, const ZincWaitOptions *wait);
+
+/** Gives a message back, once. */
+void zinc_reader_release(ZincReader reader, const ZincMessage *message);
+
+/** Goes on to the newest message, for zinc_reader_receive(): those before it count as lost. */
+int32_t zinc_reader_skip(ZincReader reader);
+
+/** How many messages were displaced before this reader came to them, or skipped. */
+uint64_t zinc_reader_lost(ZincReader reader);
+
+/** The number of the message that it wants next. */
+uint64_t zinc_reader_next(ZincReader reader);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

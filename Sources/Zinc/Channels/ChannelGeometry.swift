@@ -1,0 +1,106 @@
+internal import CZinc
+
+/// How large the parts of a channel are. Written once, before anybody can see the channel; who
+/// opens it proves it, keeps it, and does not look at those bytes again.
+///
+///     0     u32 messages, slots, views, flags; u64 payload
+///     64    u64 head
+///     128   u32 members, seats used; the notification words of who waits for room
+///     256   128 bytes for each seat
+///     15616 u64 owner for each slot
+///           u64 for each place of the ring
+///           the slots: 64 bytes, and the payload
+struct ChannelGeometry: Equatable {
+  /// Places of the ring, a power of two: so many messages are kept.
+  let messages: Int
+  let slots: Int
+  /// How many messages a reader may hold at once.
+  let views: Int
+  /// Bytes of a message, at most.
+  let payload: Int
+  /// Writers wait for readers.
+  let waits: Bool
+
+  static let mostSlots = 1 << 20 - 2
+  static let mostViews = 16
+  static let seatsOffset = 256
+  static let seatStride = 128
+  static let ownersOffset = seatsOffset + SeatTable.count * seatStride
+  static let slotHead = 64
+
+  var ringOffset: Int { ChannelGeometry.ownersOffset + slots * 8 }
+  /// At a page, since readers protect what follows.
+  var slotsOffset: Int { (ringOffset + messages * 8 + 4095) & ~4095 }
+  var stride: Int { (ChannelGeometry.slotHead + payload + 63) & ~63 }
+  var size: Int { slotsOffset + slots * stride }
+
+  /// With enough slots for so many writers and readers, whatever these hold: 8 for each writer
+  /// beside its loans, since it looks only now and then which of those it displaced are free.
+  init(messages: Int, payload: Int, writers: Int, loans: Int, readers: Int, views: Int, waits: Bool)
+    throws(Failure)
+  {
+    guard (1...(1 << 18)).contains(messages) else {
+      throw Failure(
+        EINVAL, "a channel keeps 1 to % messages, not %", 1 << 18, UInt64(max(messages, 0)))
+    }
+    guard (1...SeatTable.count).contains(writers), (0...SeatTable.count).contains(readers),
+      (1...1024).contains(loans)
+    else {
+      throw Failure(
+        EINVAL, "a channel has 1 to % writers and readers, and 1 to 1024 loans of each writer",
+        UInt64(SeatTable.count))
+    }
+    guard (1...ChannelGeometry.mostViews).contains(views) else {
+      throw Failure(
+        EINVAL, "a reader holds 1 to % messages at once, not %", UInt64(ChannelGeometry.mostViews),
+        UInt64(max(views, 0)))
+    }
+    var places = 2
+    while places < messages { places *= 2 }
+    self.messages = places
+    slots = places + writers * (loans + 8) + readers * views
+    guard slots <= ChannelGeometry.mostSlots else {
+      throw Failure(
+        EINVAL, "that takes % slots, and % is the most", UInt64(slots),
+        UInt64(ChannelGeometry.mostSlots))
+    }
+    guard (1...(Int.max / 4 / slots)).contains(payload) else {
+      throw Failure(EINVAL, "a message has 1 byte or more, and all slots fit in memory")
+    }
+    self.payload = payload
+    self.views = views
+    self.waits = waits
+  }
+
+  /// What a region of `capacity` bytes says of itself. EBADMSG if that can't be.
+  init(reading base: UnsafeMutableRawPointer, capacity: Int) throws(Failure) {
+    let damaged = Failure(
+      EBADMSG, "damaged: the sizes of the channel contradict its own of % bytes", UInt64(capacity))
+    guard capacity > ChannelGeometry.ownersOffset else { throw damaged }
+    let words = UnsafeRawPointer(base)
+    messages = unsafe Int(words.load(as: UInt32.self))
+    slots = unsafe Int(words.load(fromByteOffset: 4, as: UInt32.self))
+    views = unsafe Int(words.load(fromByteOffset: 8, as: UInt32.self))
+    let flags = unsafe words.load(fromByteOffset: 12, as: UInt32.self)
+    let bytes = unsafe words.load(fromByteOffset: 16, as: UInt64.self)
+    guard messages >= 2, messages & (messages - 1) == 0, messages < slots,
+      slots <= ChannelGeometry.mostSlots, (1...ChannelGeometry.mostViews).contains(views),
+      flags <= 1, bytes >= 1, bytes <= UInt64(capacity)
+    else { throw damaged }
+    payload = Int(bytes)
+    waits = flags == 1
+    guard payload <= Int.max / 4 / slots, size == capacity else { throw damaged }
+  }
+
+  /// The first bytes of a new channel.
+  func write(_ base: UnsafeMutableRawPointer) {
+    unsafe base.storeBytes(of: UInt32(messages), as: UInt32.self)
+    unsafe base.storeBytes(of: UInt32(slots), toByteOffset: 4, as: UInt32.self)
+    unsafe base.storeBytes(of: UInt32(views), toByteOffset: 8, as: UInt32.self)
+    unsafe base.storeBytes(of: waits ? 1 : 0, toByteOffset: 12, as: UInt32.self)
+    unsafe base.storeBytes(of: UInt64(payload), toByteOffset: 16, as: UInt64.self)
+  }
+
+  /// How many bytes that is.
+  static let described = 24
+}

@@ -1,0 +1,243 @@
+internal import CZinc
+internal import Synchronization
+
+// A channel: a ring of published messages, a pool of slots, and seats for who writes and reads.
+//
+//     owner of a slot   0 free; s + 1 held by seat s; `parked`: free once nobody reads it;
+//                       1 << 63 | n: published, or about to be, as message n
+//     place of the ring lap << 20 | slot + 1: message n stands at n mod R, with lap n div R
+//
+// Messages are numbered from 1, without gaps. Publication is one compare-and-exchange of a place,
+// which claims the number and shows the message. What somebody is at work on stands in that one's
+// own seat, so whoever proves it dead can undo or finish it.
+//
+//     write  w0  a slot: a spare one, one that I displaced and nobody reads, a free one
+//            w1  fill it
+//            w2  n = newest + 1, old = ring[n]; n or later already: again
+//            w3  where writers wait: for the least cursor of the readers
+//            w4  slot.n = n; giving = (slot, n); taking = (old's slot, n - R) or none; owner = n
+//            w5  ring[n]: old -> (n, slot). Failed: owner = me, taking and giving none, from w2
+//            w6  owner of old's slot = me, which is displaced
+//            w7  taking, giving none; head = n
+//            w8  notify
+//     read   r1  w = ring[next]: older: nothing there; newer: lost, and on from the oldest
+//            r2  pin = its slot, an exchange
+//            r3  ring[next] is not w: pin = 0, from r1
+//            r4  cursor = next + 1, and tell who waits for room
+//            r5  in the end, pin = 0
+//     clean  c1  pins = 0
+//            c2  for giving and taking: owner is "published n" and ring[n] is not it,
+//            c3  then no living seat is taking it, then owner -> this seat
+//            c4  giving, taking none
+//            c5  each slot of this seat: free, or parked where somebody reads it
+//
+// w5 before a writer looks at pins, and r2 before r3, all sequentially consistent: the writer sees
+// the pin, or the reader sees the new word.
+@safe struct ChannelMemory {
+  static let parked: UInt64 = 0xFFFE
+  static let published: UInt64 = 1 << 63
+  private static let slotBits: UInt64 = 20
+  private static let lapBits: UInt64 = 44
+
+  let geometry: ChannelGeometry
+  private let base: UnsafeMutableRawPointer
+  private let ringBits: UInt64
+
+  init(_ base: UnsafeMutableRawPointer, _ geometry: ChannelGeometry) {
+    unsafe self.base = unsafe base
+    self.geometry = geometry
+    ringBits = UInt64(geometry.messages.trailingZeroBitCount)
+  }
+
+  @inline(__always)
+  private func long(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    unsafe (base + offset).assumingMemoryBound(to: Atomic<UInt64>.self)
+  }
+
+  @inline(__always)
+  private func word(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
+    unsafe (base + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
+  }
+
+  /// The number of the newest message, or of one before: a hint.
+  @inline(__always)
+  var head: UnsafeMutablePointer<Atomic<UInt64>> { unsafe long(64) }
+
+  /// How often a reader has come.
+  var members: UnsafeMutablePointer<Atomic<UInt32>> { unsafe word(128) }
+
+  /// Nobody has ever sat on this seat, nor on one after it.
+  @inline(__always)
+  var seatsUsed: UnsafeMutablePointer<Atomic<UInt32>> { unsafe word(132) }
+
+  /// For who waits for room.
+  var roomWords: NotificationWords {
+    unsafe NotificationWords(sequence: word(136), parked: word(140), woken: word(144))
+  }
+
+  @inline(__always)
+  func owner(_ slot: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    unsafe long(ChannelGeometry.ownersOffset + slot * 8)
+  }
+
+  @inline(__always)
+  func ring(_ number: UInt64) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    let place = Int(truncatingIfNeeded: number) & (geometry.messages - 1)
+    return unsafe long(geometry.ringOffset + place * 8)
+  }
+
+  /// The head of a slot: u64 number, length, time, tag; the payload after 64 bytes.
+  @inline(__always)
+  func slot(_ slot: Int) -> UnsafeMutableRawPointer {
+    unsafe base + geometry.slotsOffset + slot * geometry.stride
+  }
+
+  // MARK: - Seats
+
+  @inline(__always)
+  private func seat(_ seat: Int, _ offset: Int) -> Int {
+    ChannelGeometry.seatsOffset + seat * ChannelGeometry.seatStride + offset
+  }
+
+  /// The number that a reader wants next.
+  @inline(__always)
+  func cursor(_ seat: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    unsafe long(self.seat(seat, 0))
+  }
+
+  /// The message that a writer is about to publish, and slot + 1; 0 for none.
+  @inline(__always)
+  func givingNumber(_ seat: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    unsafe long(self.seat(seat, 8))
+  }
+
+  @inline(__always)
+  func giving(_ seat: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
+    unsafe word(self.seat(seat, 16))
+  }
+
+  /// Slot + 1 of the message that it displaces, R before that one; 0 for none.
+  @inline(__always)
+  func taking(_ seat: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
+    unsafe word(self.seat(seat, 20))
+  }
+
+  func lost(_ seat: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    unsafe long(self.seat(seat, 24))
+  }
+
+  /// Slot + 1 of each message that a reader holds; 0 for none.
+  @inline(__always)
+  func pin(_ seat: Int, _ index: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
+    unsafe word(self.seat(seat, 64) + index * 4)
+  }
+
+  // MARK: - Numbers
+
+  /// What a place says of message `number` in `slot`.
+  @inline(__always)
+  func entry(_ number: UInt64, _ slot: Int) -> UInt64 {
+    (number >> ringBits) << ChannelMemory.slotBits | UInt64(slot + 1)
+  }
+
+  /// -1 for a place that was never used.
+  @inline(__always)
+  func slot(of entry: UInt64) -> Int { Int(entry & (1 << ChannelMemory.slotBits - 1)) - 1 }
+
+  /// The message that stands at the place of `number`, whose lap is known to 44 bits. 0 for none.
+  @inline(__always)
+  func number(of entry: UInt64, near number: UInt64) -> UInt64 {
+    if entry == 0 { return 0 }
+    let spare = 64 - ChannelMemory.lapBits
+    let laps = (entry >> ChannelMemory.slotBits) &- (number >> ringBits)
+    let signed = Int64(bitPattern: laps << spare) >> Int64(spare)
+    return number &+ UInt64(bitPattern: signed << Int64(ringBits))
+  }
+
+  /// The number of the newest message; 0 if there is none.
+  @inline(__always)
+  func newest() -> UInt64 {
+    var found = unsafe head.pointee.load(ordering: .acquiring)
+    while true {
+      let next = found &+ 1
+      let entry = unsafe ring(next).pointee.load(ordering: .sequentiallyConsistent)
+      let there = number(of: entry, near: next)
+      if there < next { return found }
+      found = there
+    }
+  }
+
+  /// The oldest that a reader may count on: the place after it is the next to be taken.
+  func oldest(_ newest: UInt64) -> UInt64 {
+    let messages = UInt64(geometry.messages)
+    return newest &+ 2 > messages ? newest &+ 2 &- messages : 1
+  }
+
+  // MARK: - Who reads
+
+  /// Does somebody who reads hold this slot?
+  @inline(__always)
+  func isPinned(_ slot: Int, _ seats: SeatTable) -> Bool {
+    let wanted = UInt32(slot + 1)
+    let count = min(unsafe Int(seatsUsed.pointee.load(ordering: .acquiring)), SeatTable.count)
+    for seat in 0..<count where seats.role(seat) == SeatTable.Role.reads.rawValue {
+      for index in 0..<geometry.views
+      where unsafe pin(seat, index).pointee.load(ordering: .sequentiallyConsistent) == wanted {
+        return true
+      }
+    }
+    return false
+  }
+
+  /// The least number that a reader wants next.
+  func leastCursor(_ seats: SeatTable) -> UInt64 {
+    var least = UInt64.max
+    let count = min(unsafe Int(seatsUsed.pointee.load(ordering: .acquiring)), SeatTable.count)
+    for seat in 0..<count where seats.role(seat) == SeatTable.Role.reads.rawValue {
+      least = min(least, unsafe cursor(seat).pointee.load(ordering: .sequentiallyConsistent))
+    }
+    return least
+  }
+
+  // MARK: - Who has died
+
+  /// Takes away what a dead one has left on its seat, by who holds its lock; false if it can't yet:
+  /// one that lives is just taking the same slot. Again, should it be killed meanwhile.
+  func clean(_ seat: Int, _ isAlive: (Int) -> Bool, _ seats: SeatTable) -> Bool {
+    for index in 0..<ChannelGeometry.mostViews {
+      unsafe pin(seat, index).pointee.store(0, ordering: .releasing)  // c1
+    }
+    let number = unsafe givingNumber(seat).pointee.load(ordering: .acquiring)
+    let given = unsafe Int(giving(seat).pointee.load(ordering: .acquiring)) - 1
+    let taken = unsafe Int(taking(seat).pointee.load(ordering: .acquiring)) - 1
+    if !resolve(given, number, seat, isAlive) { return false }
+    if !resolve(taken, number &- UInt64(geometry.messages), seat, isAlive) { return false }
+    unsafe giving(seat).pointee.store(0, ordering: .releasing)  // c4
+    unsafe taking(seat).pointee.store(0, ordering: .releasing)
+    for slot in 0..<geometry.slots
+    where unsafe owner(slot).pointee.load(ordering: .acquiring) == UInt64(seat + 1) {
+      let left = isPinned(slot, seats) ? ChannelMemory.parked : 0
+      unsafe owner(slot).pointee.store(left, ordering: .sequentiallyConsistent)  // c5
+    }
+    unsafe cursor(seat).pointee.store(.max, ordering: .sequentiallyConsistent)
+    return true
+  }
+
+  /// A slot that is marked as message `number`, and stands nowhere as such, is this seat's.
+  private func resolve(_ slot: Int, _ number: UInt64, _ seat: Int, _ isAlive: (Int) -> Bool) -> Bool
+  {
+    guard (0..<geometry.slots).contains(slot) else { return true }
+    let mark = ChannelMemory.published | number
+    guard unsafe owner(slot).pointee.load(ordering: .sequentiallyConsistent) == mark,  // c2
+      unsafe ring(number).pointee.load(ordering: .sequentiallyConsistent) != entry(number, slot)
+    else { return true }
+    let count = min(unsafe Int(seatsUsed.pointee.load(ordering: .acquiring)), SeatTable.count)
+    for other in 0..<count where other != seat {
+      let its = unsafe taking(other).pointee.load(ordering: .sequentiallyConsistent)  // c3
+      if its == UInt32(slot + 1) && isAlive(other) { return false }
+    }
+    _ = unsafe owner(slot).pointee.compareExchange(
+      expected: mark, desired: UInt64(seat + 1), ordering: .sequentiallyConsistent)
+    return true
+  }
+}

@@ -1,0 +1,162 @@
+internal import CZinc
+internal import Synchronization
+
+/// Who reads a channel, from a message on: one thread at a time receives, any gives back.
+@safe struct ChannelReader: ~Copyable {
+  typealias Pointer = UnsafeMutablePointer<ChannelReader>
+
+  let end: ChannelEnd
+  /// Of the views, a bit each: is it in use?
+  private let views = Atomic<UInt32>(0)
+  private var owner = SeatIdentity.nobody
+  private(set) var next: UInt64 = 0
+  private(set) var lost: UInt64 = 0
+
+  /// Begins after the newest message, or so many before.
+  init(_ end: consuming ChannelEnd, history: UInt64) throws(Failure) {
+    self.end = end
+    let newest = self.end.memory.newest()
+    try begin(newest >= history ? newest &- history &+ 1 : 1)
+  }
+
+  /// Of a handle that is this reader's then, and closed if it can't be.
+  static func make(_ handle: Attachment.Handle, history: UInt64) throws(Failure)
+    -> UnsafeMutableRawPointer
+  {
+    do throws(Failure) {
+      let memory = unsafe try allocate(UInt(MemoryLayout<ChannelReader>.stride))
+      let place = unsafe memory.assumingMemoryBound(to: ChannelReader.self)
+      do throws(Failure) {
+        unsafe place.initialize(
+          to: try ChannelReader(ChannelEnd(handle, .reads), history: history))
+        try unsafe place.pointee.end.protectSlots()
+      } catch {
+        unsafe czinc_free(memory)
+        throw error
+      }
+      return unsafe memory
+    } catch {
+      unsafe Attachment.close(handle)
+      throw error
+    }
+  }
+
+  static func free(_ reader: Pointer) {
+    unsafe reader.pointee.end.close()
+    unsafe czinc_free(reader)
+  }
+
+  /// Sits, and wants `first`, or the oldest there is. In a forked child, where its parent was.
+  private mutating func begin(_ first: UInt64) throws(Failure) {
+    let seat = try end.sit()
+    let memory = end.memory
+    unsafe memory.cursor(seat).pointee.store(first, ordering: .sequentiallyConsistent)
+    unsafe memory.members.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    next = max(first, memory.oldest(memory.newest()))
+    unsafe memory.cursor(seat).pointee.store(next, ordering: .sequentiallyConsistent)
+    owner = unsafe Attachment.identity(end.handle)
+    views.store(0, ordering: .relaxed)
+  }
+
+  /// A message that is received, and pinned until `release`.
+  struct Message {
+    let slot: Int
+    let view: Int
+    let number: UInt64
+  }
+
+  /// The next message; nil if there is none yet. ENOBUFS if it holds as many as it may.
+  mutating func receive() throws(Failure) -> Message? {
+    let memory = end.memory
+    if unsafe Attachment.identity(end.handle) != owner { try begin(next) }
+    let seat = owner.seat
+    let used = views.load(ordering: .acquiring)
+    let view = (~used).trailingZeroBitCount
+    while true {
+      let place = unsafe memory.ring(next)
+      let entry = unsafe place.pointee.load(ordering: .acquiring)  // r1
+      let there = memory.number(of: entry, near: next)
+      if there < next { return nil }
+      if there > next {
+        let oldest = memory.oldest(memory.newest())
+        // Overtaken once more since: it looks again.
+        let first = max(oldest, next &+ 1)
+        lost &+= first &- next
+        next = first
+        unsafe memory.lost(seat).pointee.store(lost, ordering: .relaxed)
+        advance(seat)
+        continue
+      }
+      guard view < memory.geometry.views else {
+        throw Failure(
+          ENOBUFS, "it holds % messages, and may hold % at once; release some",
+          UInt64(memory.geometry.views), UInt64(memory.geometry.views))
+      }
+      let slot = memory.slot(of: entry)
+      guard (0..<memory.geometry.slots).contains(slot) else {
+        throw Failure(EBADMSG, "damaged: a message stands in slot %", UInt64(clamping: slot))
+      }
+      _ = unsafe memory.pin(seat, view).pointee.exchange(
+        UInt32(slot + 1), ordering: .sequentiallyConsistent)  // r2
+      guard unsafe place.pointee.load(ordering: .sequentiallyConsistent) == entry else {
+        unsafe memory.pin(seat, view).pointee.store(0, ordering: .releasing)  // r3
+        continue
+      }
+      views.bitwiseOr(1 << UInt32(view), ordering: .relaxed)
+      let message = Message(slot: slot, view: view, number: next)
+      next &+= 1
+      advance(seat)
+      return message
+    }
+  }
+
+  private func advance(_ seat: Int) {
+    let cursor = unsafe end.memory.cursor(seat)
+    guard end.memory.geometry.waits else {
+      unsafe cursor.pointee.store(next, ordering: .relaxed)
+      return
+    }
+    unsafe cursor.pointee.store(next, ordering: .sequentiallyConsistent)  // r4
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    let words = end.room.words
+    if unsafe words.parked.pointee.load(ordering: .sequentiallyConsistent)
+      != words.woken.pointee.load(ordering: .relaxed)
+    {
+      _ = end.room.notify()
+    }
+  }
+
+  /// On to the newest message: what lies before it counts as lost.
+  mutating func skip() {
+    let newest = end.memory.newest()
+    guard newest > next else { return }
+    lost &+= newest &- next
+    next = newest
+    if owner.seat >= 0 { advance(owner.seat) }
+  }
+
+  /// Gives a message back, by any thread. No effect in a child whose parent received it.
+  func release(_ view: Int) {
+    guard (0..<end.memory.geometry.views).contains(view), owner != .nobody,
+      unsafe Attachment.identity(end.handle) == owner
+    else { return }
+    unsafe end.memory.pin(owner.seat, view).pointee.store(0, ordering: .releasing)  // r5
+    views.bitwiseAnd(~(1 << UInt32(view)), ordering: .releasing)
+  }
+
+  /// As `receive`, and waits for a message until `deadline`.
+  mutating func receive(
+    _ options: Notification.WaitOptions, deadline: UInt64, _ message: inout Message?
+  ) throws(Failure) -> Notification.WaitResult {
+    while true {
+      let seen = unsafe end.handle.pointee.notification.sequence
+      message = try receive()
+      if message != nil { return .notified }
+      if deadline == 0 { return .timedOut }
+      let result = unsafe end.handle.pointee.notification.wait(
+        past: seen, options, deadline: deadline)
+      if result != .notified { return result }
+    }
+  }
+}

@@ -1,0 +1,292 @@
+internal import CZinc
+internal import Synchronization
+
+/// Who writes to a channel: any number of threads, one after the other.
+@safe struct ChannelWriter: ~Copyable {
+  typealias Pointer = UnsafeMutablePointer<ChannelWriter>
+
+  private static let most = 64
+
+  let end: ChannelEnd
+  private let isBusy = Atomic<Bool>(false)
+  // Guarded by it: those of a seat, of which a forked child has none.
+  private var listsOwner = SeatIdentity.nobody
+  private let spares: UnsafeMutablePointer<Int32>
+  private var spareCount = 0
+  private let displaced: UnsafeMutablePointer<Int32>
+  private var displacedCount = 0
+  private var gate: UInt64 = 0
+  private var membersSeen: UInt32 = 0
+  private var next = 0
+
+  init(_ end: consuming ChannelEnd) throws(Failure) {
+    let memory = unsafe try allocate(UInt(2 * ChannelWriter.most * MemoryLayout<Int32>.stride))
+    unsafe spares = unsafe memory.assumingMemoryBound(to: Int32.self)
+    unsafe displaced = unsafe spares + ChannelWriter.most
+    self.end = end
+  }
+
+  /// Of a handle that is this writer's then, and closed if it can't be.
+  static func make(_ handle: Attachment.Handle) throws(Failure) -> UnsafeMutableRawPointer {
+    do throws(Failure) {
+      let memory = unsafe try allocate(UInt(MemoryLayout<ChannelWriter>.stride))
+      let place = unsafe memory.assumingMemoryBound(to: ChannelWriter.self)
+      do throws(Failure) {
+        unsafe place.initialize(to: try ChannelWriter(ChannelEnd(handle, .writes)))
+      } catch {
+        unsafe czinc_free(memory)
+        throw error
+      }
+      return unsafe memory
+    } catch {
+      unsafe Attachment.close(handle)
+      throw error
+    }
+  }
+
+  static func free(_ writer: Pointer) {
+    unsafe writer.pointee.end.close()
+    unsafe czinc_free(writer.pointee.spares)
+    unsafe czinc_free(writer)
+  }
+
+  /// One thread at a time.
+  @inline(__always)
+  private func enter() {
+    if isBusy.exchange(true, ordering: .acquiring) { wait() }
+  }
+
+  @inline(never)
+  private func wait() { poll { !isBusy.exchange(true, ordering: .acquiring) } }
+
+  @inline(__always)
+  private func leave() { isBusy.store(false, ordering: .releasing) }
+
+  // MARK: - Loans
+
+  /// A slot to fill; -1 if all are held: by readers, and by loans.
+  mutating func loan() throws(Failure) -> Int {
+    enter()
+    defer { leave() }
+    let seat = try seated()
+    if spareCount > 0 { return spare() }
+    collect()
+    if spareCount > 0 { return spare() }
+    for _ in 0..<2 {
+      if let slot = free(seat) { return slot }
+      if try end.sweep() == 0 { break }
+    }
+    return free(seat) ?? -1
+  }
+
+  private mutating func seated() throws(Failure) -> Int {
+    let identity = unsafe Attachment.identity(end.handle)
+    if identity == listsOwner && identity != .nobody { return identity.seat }
+    let seat = try end.sit()
+    listsOwner = unsafe Attachment.identity(end.handle)
+    spareCount = 0
+    displacedCount = 0
+    gate = 0
+    return seat
+  }
+
+  private mutating func spare() -> Int {
+    spareCount -= 1
+    return unsafe Int(spares[spareCount])
+  }
+
+  /// Those that were displaced, and that nobody reads any more, are spare.
+  private mutating func collect() {
+    let memory = end.memory
+    let seats = end.seats
+    var kept = 0
+    for i in 0..<displacedCount {
+      let slot = unsafe displaced[i]
+      if memory.isPinned(Int(slot), seats) {
+        unsafe displaced[kept] = slot
+        kept += 1
+      } else {
+        unsafe spares[spareCount] = slot
+        spareCount += 1
+      }
+    }
+    displacedCount = kept
+  }
+
+  /// One that is free, which is this seat's now.
+  private mutating func free(_ seat: Int) -> Int? {
+    let memory = end.memory
+    let count = memory.geometry.slots
+    for _ in 0..<count {
+      next = next + 1 == count ? 0 : next + 1
+      let owner = unsafe memory.owner(next)
+      let found = unsafe owner.pointee.load(ordering: .relaxed)
+      guard found == 0 || found == ChannelMemory.parked && !memory.isPinned(next, end.seats) else {
+        continue
+      }
+      let isMine = unsafe owner.pointee.compareExchange(
+        expected: found, desired: UInt64(seat + 1), ordering: .sequentiallyConsistent
+      ).exchanged
+      if isMine { return next }
+    }
+    return nil
+  }
+
+  /// Gives a loan back, unpublished. EINVAL if it is none of this writer's.
+  mutating func discard(_ slot: Int) throws(Failure) {
+    enter()
+    defer { leave() }
+    let seat = try check(slot)
+    keep(slot, seat)
+  }
+
+  private func check(_ slot: Int) throws(Failure) -> Int {
+    let seat = end.seat
+    guard seat >= 0, (0..<end.memory.geometry.slots).contains(slot),
+      unsafe end.memory.owner(slot).pointee.load(ordering: .relaxed) == UInt64(seat + 1)
+    else { throw Failure(EINVAL, "no loan of this writer's: slot %", UInt64(clamping: slot)) }
+    return seat
+  }
+
+  private mutating func keep(_ slot: Int, _ seat: Int) {
+    if spareCount < 8 {
+      unsafe spares[spareCount] = Int32(truncatingIfNeeded: slot)
+      spareCount += 1
+    } else {
+      unsafe end.memory.owner(slot).pointee.store(0, ordering: .sequentiallyConsistent)
+    }
+  }
+
+  /// It is nobody's, once nobody reads it; or it is spare later.
+  private mutating func keep(displaced slot: Int) {
+    if displacedCount < ChannelWriter.most - 8 {
+      unsafe displaced[displacedCount] = Int32(truncatingIfNeeded: slot)
+      displacedCount += 1
+    } else {
+      unsafe end.memory.owner(slot).pointee.store(
+        ChannelMemory.parked, ordering: .sequentiallyConsistent)
+    }
+  }
+
+  // MARK: - Publication
+
+  enum Outcome: Int32 {
+    case published = 0
+    case timedOut = -110
+    case closed = -125
+    case interrupted = -4
+  }
+
+  /// Publishes a loan, whose payload is written; `head` gets its number then. Where
+  /// writers wait for readers, until `deadline`: if that is over, it still is the writer's.
+  mutating func publish(
+    _ slot: Int, _ head: UnsafeMutablePointer<ZincMessageHead>, _ options: Notification.WaitOptions,
+    deadline: UInt64
+  ) throws(Failure) -> Outcome {
+    while true {
+      enter()
+      let seat: Int
+      do throws(Failure) {
+        seat = try check(slot)
+      } catch {
+        leave()
+        throw error
+      }
+      let found = end.memory.geometry.waits ? roomBefore() : 0
+      if let full = found as UInt64?, full == .max {
+        leave()
+        let outcome = try waitForRoom(options, deadline: deadline)
+        if outcome != .published { return outcome }
+        continue
+      }
+      let isPublished = unsafe publish(slot, seat, head)
+      leave()
+      if isPublished {
+        _ = unsafe end.handle.pointee.notification.notify()  // w8
+        return .published
+      }
+    }
+  }
+
+  /// UInt64.max if readers have not yet read what the next message would displace.
+  private mutating func roomBefore() -> UInt64 {
+    let memory = end.memory
+    let number = memory.newest() &+ 1
+    let messages = UInt64(memory.geometry.messages)
+    guard number > messages else { return 0 }
+    let members = unsafe memory.members.pointee.load(ordering: .sequentiallyConsistent)
+    if members == membersSeen && number &- messages < gate { return 0 }
+    membersSeen = members
+    gate = memory.leastCursor(end.seats)
+    return number &- messages < gate ? 0 : .max
+  }
+
+  /// False if another was faster, or there is no room for the number that is next by now.
+  private mutating func publish(
+    _ slot: Int, _ seat: Int, _ head: UnsafeMutablePointer<ZincMessageHead>
+  ) -> Bool {
+    let memory = end.memory
+    let messages = UInt64(memory.geometry.messages)
+    while true {
+      let next = memory.newest() &+ 1  // w2
+      let place = unsafe memory.ring(next)
+      let old = unsafe place.pointee.load(ordering: .sequentiallyConsistent)
+      if memory.number(of: old, near: next) >= next { continue }
+      if memory.geometry.waits && next > messages && next &- messages >= gate { return false }
+      let other = memory.slot(of: old)
+      unsafe head.pointee.number = next
+      unsafe memory.slot(slot).storeBytes(of: head.pointee, as: ZincMessageHead.self)
+      unsafe memory.givingNumber(seat).pointee.store(next, ordering: .relaxed)  // w4
+      unsafe memory.giving(seat).pointee.store(UInt32(slot + 1), ordering: .releasing)
+      unsafe memory.taking(seat).pointee.store(
+        UInt32(truncatingIfNeeded: other + 1), ordering: .releasing)
+      unsafe memory.owner(slot).pointee.store(ChannelMemory.published | next, ordering: .releasing)
+      let isPublished = unsafe place.pointee.compareExchange(
+        expected: old, desired: memory.entry(next, slot), ordering: .sequentiallyConsistent  // w5
+      ).exchanged
+      if isPublished {
+        if other >= 0 && other < memory.geometry.slots {
+          unsafe memory.owner(other).pointee.store(UInt64(seat + 1), ordering: .releasing)  // w6
+          keep(displaced: other)
+        }
+      } else {
+        unsafe memory.owner(slot).pointee.store(UInt64(seat + 1), ordering: .releasing)
+      }
+      unsafe memory.taking(seat).pointee.store(0, ordering: .releasing)  // w7
+      unsafe memory.giving(seat).pointee.store(0, ordering: .releasing)
+      if isPublished {
+        unsafe memory.head.pointee.store(next, ordering: .releasing)
+        return true
+      }
+    }
+  }
+
+  /// Until readers have gone on, or have gone: at the end of each nap it looks who has died.
+  private mutating func waitForRoom(_ options: Notification.WaitOptions, deadline: UInt64)
+    throws(Failure) -> Outcome
+  {
+    let memory = end.memory
+    let messages = UInt64(memory.geometry.messages)
+    func isRoom() -> Bool {
+      memory.newest() &+ 1 &- messages < memory.leastCursor(end.seats)
+    }
+    let seen = end.room.sequence
+    if isRoom() { return .published }
+    let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
+    // Costs less than the sleep that it may save.
+    if try end.sweep() > 0 { return .published }
+    if now >= deadline { return .timedOut }
+    end.room.takeTicket()
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    if isRoom() { return .published }
+    let wakeUp = min(deadline, now + 20_000_000)
+    switch end.room.wait(past: seen, options, deadline: wakeUp) {
+    case .notified: return .published
+    case .closed: return .closed
+    case .interrupted: return .interrupted
+    case .timedOut:
+      // A signal may have come just before the nap. Else it looks again, and sweeps.
+      return options.contains(.interruptible) && wakeUp != deadline ? .interrupted : .published
+    }
+  }
+}

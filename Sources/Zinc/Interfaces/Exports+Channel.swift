@@ -1,0 +1,200 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+public import CZinc
+
+// The part of zinc.h that is about channels.
+
+private func writer(_ channel: ZincChannel?) -> ChannelWriter.Pointer? {
+  unsafe channel?.assumingMemoryBound(to: ChannelWriter.self)
+}
+
+private func reader(_ reader: ZincReader?) -> ChannelReader.Pointer? {
+  unsafe reader?.assumingMemoryBound(to: ChannelReader.self)
+}
+
+@c @implementation
+public func zinc_channel_create(
+  _ name: UnsafePointer<CChar>?, _ channel: UnsafePointer<ZincChannelOptions>?,
+  _ options: UnsafePointer<ZincOptions>?, _ out: UnsafeMutablePointer<ZincChannel?>?
+) -> Int32 {
+  unsafe make("create the channel", name, out) { path throws(Failure) in
+    guard let channel = unsafe channel,
+      unsafe Int(channel.pointee.size) >= MemoryLayout<ZincChannelOptions>.size
+    else { throw Failure(EINVAL, "channel is null, or its size is not sizeof(ZincChannelOptions)") }
+    let wanted = unsafe channel.pointee
+    guard wanted.flags & ~UInt32(ZINC_CHANNEL_WAIT) == 0 else {
+      throw Failure(EINVAL, "a flag that channels do not know: %", UInt64(wanted.flags))
+    }
+    let geometry = try ChannelGeometry(
+      messages: Int(wanted.messages), payload: Int(clamping: wanted.payload),
+      writers: wanted.writers == 0 ? 4 : Int(wanted.writers),
+      loans: wanted.loans == 0 ? 1 : Int(wanted.loans),
+      readers: wanted.readers == 0 ? 8 : Int(wanted.readers),
+      views: wanted.views == 0 ? 8 : Int(wanted.views), waits: wanted.flags != 0)
+    let handle = unsafe try ChannelEnd.create(path, geometry, RegionOptions(options))
+    return unsafe try ChannelWriter.make(handle)
+  }
+}
+
+@c @implementation
+public func zinc_channel_open(
+  _ name: UnsafePointer<CChar>?, _ options: UnsafePointer<ZincOptions>?,
+  _ out: UnsafeMutablePointer<ZincChannel?>?
+) -> Int32 {
+  unsafe make("open the channel", name, out) { path throws(Failure) in
+    unsafe try ChannelWriter.make(Attachment.open(path, RegionOptions(options)))
+  }
+}
+
+/// As `attachByName`, for what is no handle.
+private func make(
+  _ operation: StaticString, _ name: UnsafePointer<CChar>?,
+  _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+  _ body: (borrowing RegionPath) throws(Failure) -> UnsafeMutableRawPointer
+) -> Int32 {
+  unsafe out?.pointee = nil
+  return unsafe report(operation, name) { () throws(Failure) in
+    guard let out = unsafe out else { throw Failure(EINVAL, "out is null") }
+    let path = unsafe try path(name)
+    unsafe out.pointee = unsafe try body(path)
+  }
+}
+
+@c @implementation
+public func zinc_channel_close(_ channel: ZincChannel?) {
+  if let writer = unsafe writer(channel) { unsafe ChannelWriter.free(writer) }
+}
+
+@c @implementation
+public func zinc_channel_region(_ channel: ZincChannel?) -> ZincHandle? {
+  guard let writer = unsafe writer(channel) else { return nil }
+  return unsafe ZincHandle(writer.pointee.end.handle)
+}
+
+@c @implementation
+public func zinc_channel_loan(_ channel: ZincChannel?, _ loan: UnsafeMutablePointer<ZincLoan>?)
+  -> Int32
+{
+  guard let writer = unsafe writer(channel), let loan = unsafe loan else { return -EINVAL }
+  return unsafe report("take a loan of", writer.pointee.end.handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    let slot = unsafe try writer.pointee.loan()
+    guard slot >= 0 else {
+      throw Failure(
+        ENOBUFS,
+        "no slot is free: more write, or hold loans and messages, than the channel was made for")
+    }
+    let memory = unsafe writer.pointee.end.memory
+    unsafe loan.pointee.data = unsafe memory.slot(slot) + ChannelGeometry.slotHead
+    unsafe loan.pointee.capacity = UInt(memory.geometry.payload)
+    unsafe loan.pointee.slot = UInt32(slot)
+  }
+}
+
+@c @implementation
+public func zinc_channel_discard(_ channel: ZincChannel?, _ loan: UnsafePointer<ZincLoan>?) -> Int32
+{
+  guard let writer = unsafe writer(channel), let loan = unsafe loan else { return -EINVAL }
+  return unsafe report("discard a loan of", writer.pointee.end.handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    unsafe try writer.pointee.discard(Int(loan.pointee.slot))
+  }
+}
+
+@c @implementation
+public func zinc_channel_publish(
+  _ channel: ZincChannel?, _ loan: UnsafePointer<ZincLoan>?,
+  _ head: UnsafeMutablePointer<ZincMessageHead>?, _ wait: UnsafePointer<ZincWaitOptions>?
+) -> Int32 {
+  guard let writer = unsafe writer(channel), let loan = unsafe loan, let head = unsafe head else {
+    return -EINVAL
+  }
+  var outcome = ChannelWriter.Outcome.published
+  let status = unsafe report(
+    "publish to", writer.pointee.end.handle.pointee.nameForMessages
+  ) { () throws(Failure) in
+    let memory = unsafe writer.pointee.end.memory
+    guard unsafe head.pointee.length <= UInt64(memory.geometry.payload) else {
+      throw unsafe Failure(
+        EMSGSIZE, "% bytes, and a message of this channel has at most %", head.pointee.length,
+        UInt64(memory.geometry.payload))
+    }
+    let (how, deadline) = unsafe try parse(wait)
+    outcome = unsafe try writer.pointee.publish(
+      Int(loan.pointee.slot), head, how, deadline: deadline)
+  }
+  return status < 0 ? status : outcome.rawValue
+}
+
+@c @implementation
+public func zinc_reader_open(
+  _ name: UnsafePointer<CChar>?, _ options: UnsafePointer<ZincOptions>?, _ history: UInt64,
+  _ out: UnsafeMutablePointer<ZincReader?>?
+) -> Int32 {
+  unsafe make("read the channel", name, out) { path throws(Failure) in
+    unsafe try ChannelReader.make(Attachment.open(path, RegionOptions(options)), history: history)
+  }
+}
+
+@c @implementation
+public func zinc_reader_close(_ handle: ZincReader?) {
+  if let reader = unsafe reader(handle) { unsafe ChannelReader.free(reader) }
+}
+
+@c @implementation
+public func zinc_reader_region(_ handle: ZincReader?) -> ZincHandle? {
+  guard let reader = unsafe reader(handle) else { return nil }
+  return unsafe ZincHandle(reader.pointee.end.handle)
+}
+
+@c @implementation
+public func zinc_reader_receive(
+  _ handle: ZincReader?, _ message: UnsafeMutablePointer<ZincMessage>?,
+  _ wait: UnsafePointer<ZincWaitOptions>?
+) -> Int32 {
+  guard let reader = unsafe reader(handle), let message = unsafe message else { return -EINVAL }
+  var result = Notification.WaitResult.notified
+  let status = unsafe report(
+    "receive from", reader.pointee.end.handle.pointee.nameForMessages
+  ) { () throws(Failure) in
+    let (how, deadline) = unsafe try parse(wait)
+    var found: ChannelReader.Message?
+    result = unsafe try reader.pointee.receive(how, deadline: deadline, &found)
+    guard let found else { return }
+    let memory = unsafe reader.pointee.end.memory
+    let slot = unsafe memory.slot(found.slot)
+    unsafe message.pointee.data = UnsafeRawPointer(slot + ChannelGeometry.slotHead)
+    unsafe message.pointee.head = slot.load(as: ZincMessageHead.self)
+    unsafe message.pointee.head.number = found.number
+    // Others may have scribbled.
+    unsafe message.pointee.head.length = min(
+      message.pointee.head.length, UInt64(memory.geometry.payload))
+    unsafe message.pointee.view = UInt32(found.view)
+  }
+  return status < 0 ? status : result.rawValue
+}
+
+@c @implementation
+public func zinc_reader_release(_ handle: ZincReader?, _ message: UnsafePointer<ZincMessage>?) {
+  guard let reader = unsafe reader(handle), let message = unsafe message else { return }
+  unsafe reader.pointee.release(Int(message.pointee.view))
+}
+
+@c @implementation
+public func zinc_reader_skip(_ handle: ZincReader?) -> Int32 {
+  guard let reader = unsafe reader(handle) else { return -EINVAL }
+  unsafe reader.pointee.skip()
+  return 0
+}
+
+@c @implementation
+public func zinc_reader_lost(_ handle: ZincReader?) -> UInt64 {
+  guard let reader = unsafe reader(handle) else { return 0 }
+  return unsafe reader.pointee.lost
+}
+
+@c @implementation
+public func zinc_reader_next(_ handle: ZincReader?) -> UInt64 {
+  guard let reader = unsafe reader(handle) else { return 0 }
+  return unsafe reader.pointee.next
+}

@@ -1,0 +1,166 @@
+/*
+ * Writers and readers of one channel, of which one is killed every few milliseconds:
+ * channel_storm NAME SECONDS MESSAGES PAYLOAD waits|overwrites WRITERS READERS. Prints what it saw,
+ * and exits with 1 if a message was torn, came twice, out of order or was miscounted, or if a slot
+ * was lost. Half the readers are slow, and all hold some messages for a while.
+ */
+#define _GNU_SOURCE
+#include <zinc.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { VIEWS = 8, MOST = 16 };
+
+static struct {
+    atomic_ulong published, received, lost, torn, miscounted, refused, kills;
+    atomic_int line;
+} *seen;
+
+static const char *name;
+static uint64_t payload;
+
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            fprintf(stderr, "line %d: not so: %s: %s\n", __LINE__, #condition, zinc_error_message());        \
+            atomic_store(&seen->line, __LINE__);                                                             \
+            _exit(1);                                                                                        \
+        }                                                                                                    \
+    } while (0)
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void write_on(void) {
+    ZincChannel channel;
+    CHECK(zinc_channel_open(name, NULL, &channel) == 0);
+    for (uint64_t turn = 1;; turn++) {
+        ZincLoan loan;
+        int32_t status = zinc_channel_loan(channel, &loan);
+        if (status == -ENOBUFS) {
+            atomic_fetch_add(&seen->refused, 1);
+            usleep(1000);
+            continue;
+        }
+        CHECK(status == 0);
+        uint64_t value = (uint64_t)getpid() << 40 | turn;
+        for (uint64_t i = 0; i < payload / 8; i++) ((volatile uint64_t *)loan.data)[i] = value;
+        ZincMessageHead head = {.length = payload, .tag = value};
+        if (turn % 64 == 0) sched_yield();
+        CHECK(zinc_channel_publish(channel, &loan, &head, NULL) == 0);
+        atomic_fetch_add(&seen->published, 1);
+    }
+}
+
+static int is_whole(const ZincMessage *message) {
+    for (uint64_t i = 0; i < payload / 8; i++)
+        if (((const volatile uint64_t *)message->data)[i] != message->head.tag) return 0;
+    return message->head.length == payload;
+}
+
+static void read_on(int is_slow) {
+    ZincReader reader;
+    CHECK(zinc_reader_open(name, NULL, is_slow ? 16 : 0, &reader) == 0);
+    ZincMessage held[VIEWS - 1];
+    int is_held[VIEWS - 1] = {0};
+    uint64_t first = zinc_reader_next(reader), received = 0, before = first - 1;
+    for (int k = 0;; k = (k + 1) % (VIEWS - 1)) {
+        if (is_held[k]) { /* one that was held for a while is still whole */
+            if (!is_whole(&held[k])) atomic_fetch_add(&seen->torn, 1);
+            zinc_reader_release(reader, &held[k]);
+            is_held[k] = 0;
+        }
+        CHECK(zinc_reader_receive(reader, &held[k], NULL) == 0);
+        is_held[k] = 1;
+        received++;
+        uint64_t number = held[k].head.number;
+        if (number <= before || received + zinc_reader_lost(reader) != number - first + 1)
+            atomic_fetch_add(&seen->miscounted, 1);
+        before = number;
+        if (!is_whole(&held[k])) atomic_fetch_add(&seen->torn, 1);
+        atomic_fetch_add(&seen->received, 1);
+        if (is_slow && received % 50 == 0) usleep(500);
+    }
+}
+
+static pid_t start(int number, int writers) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (number < writers) write_on();
+        read_on(number & 1);
+    }
+    return pid;
+}
+
+int main(int count, char **arguments) {
+    if (count != 8) return 2;
+    name = arguments[1];
+    double seconds = atof(arguments[2]);
+    payload = (uint64_t)atoll(arguments[4]);
+    int writers = atoi(arguments[6]), all = writers + atoi(arguments[7]);
+    seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ZincChannelOptions options = {.size = sizeof options,
+                                  .payload = payload,
+                                  .messages = (uint32_t)atoi(arguments[3]),
+                                  .flags = arguments[5][0] == 'w' ? ZINC_CHANNEL_WAIT : 0,
+                                  .writers = (uint32_t)writers + 2,
+                                  .readers = (uint32_t)(all - writers) + 2,
+                                  .views = VIEWS};
+    ZincChannel channel;
+    CHECK(zinc_channel_create(name, &options, NULL, &channel) == 0);
+    pid_t pids[MOST];
+    for (int i = 0; i < all; i++) pids[i] = start(i, writers);
+    srandom((unsigned)getpid());
+    double end = now() + seconds, since = now(), worst = 0;
+    unsigned long last = 0;
+    while (now() < end && atomic_load(&seen->line) == 0) {
+        usleep(500 + (useconds_t)(random() % 6000));
+        int one = (int)(random() % all);
+        kill(pids[one], SIGKILL);
+        waitpid(pids[one], NULL, 0);
+        atomic_fetch_add(&seen->kills, 1);
+        pids[one] = start(one, writers);
+        unsigned long published = atomic_load(&seen->published);
+        if (published != last) {
+            if (now() - since > worst) worst = now() - since;
+            since = now();
+            last = published;
+        }
+    }
+    for (int i = 0; i < all; i++) {
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+    }
+    /* Nobody holds anything: as many can be had as there are, but for what is published. */
+    unsigned loans = 0;
+    ZincLoan loan;
+    while (zinc_channel_loan(channel, &loan) == 0) loans++;
+    uint32_t messages = 2;
+    while (messages < options.messages) messages *= 2;
+    unsigned expected = options.writers * 9 + options.readers * VIEWS;
+    ZincReader reader;
+    CHECK(zinc_reader_open(name, NULL, 0, &reader) == 0);
+    uint64_t newest = zinc_reader_next(reader) - 1;
+    expected += newest < messages ? messages - (uint32_t)newest : 0;
+    unsigned leaked = expected - loans;
+    printf("%s: %lu kills, %lu published (newest %lu), %lu received, %lu refused, longest silence %.1f ms; "
+           "torn %lu, miscounted %lu, slots lost %u\n",
+           arguments[5], seen->kills, seen->published, (unsigned long)newest, seen->received, seen->refused,
+           worst * 1e3, seen->torn, seen->miscounted, leaked);
+    zinc_reader_close(reader);
+    zinc_channel_close(channel);
+    return seen->torn || seen->miscounted || leaked || atomic_load(&seen->line) || seen->received == 0;
+}

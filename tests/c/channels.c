@@ -1,0 +1,312 @@
+/*
+ * Channels from C, with forked processes that are killed: channels NAME. Prints what does not hold
+ * and exits with 1. The watchdog is the caller's.
+ */
+#define _GNU_SOURCE
+#include <zinc.h>
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int failures;
+static char name[200];
+
+#define EXPECT(condition)                                                                                    \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            failures++;                                                                                      \
+            fprintf(stderr, "line %d: not so: %s; the last error is: %s\n", __LINE__, #condition,            \
+                    zinc_error_message());                                                                   \
+        }                                                                                                    \
+    } while (0)
+
+static const ZincWaitOptions look = {.size = sizeof look};
+
+static ZincWaitOptions in(uint64_t milliseconds) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return (ZincWaitOptions){.size = sizeof look, .deadline_ns = ns + milliseconds * 1000000u};
+}
+
+static ZincChannel create(uint32_t messages, uint32_t flags, uint32_t views) {
+    ZincChannelOptions options = {.size = sizeof options,
+                                  .payload = 64,
+                                  .messages = messages,
+                                  .flags = flags,
+                                  .writers = 2,
+                                  .loans = 2,
+                                  .readers = 2,
+                                  .views = views};
+    ZincChannel channel;
+    EXPECT(zinc_channel_create(name, &options, NULL, &channel) == 0);
+    return channel;
+}
+
+static ZincReader read_from(uint64_t history) {
+    ZincReader reader;
+    EXPECT(zinc_reader_open(name, NULL, history, &reader) == 0);
+    return reader;
+}
+
+static int32_t send_for(ZincChannel channel, uint64_t value, const ZincWaitOptions *wait) {
+    ZincLoan loan;
+    ZincMessageHead head = {.length = 8, .tag = value + 1, .time = 7};
+    int32_t status = zinc_channel_loan(channel, &loan);
+    if (status < 0) return status;
+    EXPECT(loan.capacity == 64 && (uintptr_t)loan.data % 64 == 0);
+    memcpy(loan.data, &value, 8);
+    status = zinc_channel_publish(channel, &loan, &head, wait);
+    if (status < 0) EXPECT(zinc_channel_discard(channel, &loan) == 0);
+    return status;
+}
+
+static void send(ZincChannel channel, uint64_t value) { EXPECT(send_for(channel, value, NULL) == 0); }
+
+/* The value of the next message, which is given back at once; -1 if there is none. */
+static int64_t next_of(ZincReader reader) {
+    ZincMessage message;
+    if (zinc_reader_receive(reader, &message, &look) < 0) return -1;
+    uint64_t value;
+    memcpy(&value, message.data, 8);
+    EXPECT(message.head.length == 8 && message.head.tag == value + 1 && message.head.time == 7);
+    EXPECT(message.head.number == zinc_reader_next(reader) - 1);
+    zinc_reader_release(reader, &message);
+    return (int64_t)value;
+}
+
+static void overwriting(void) {
+    ZincChannel channel = create(5, 0, 3); /* keeps 8 */
+    EXPECT(zinc_region_kind(zinc_channel_region(channel)) == ZINC_CHANNEL);
+    ZincReader early = read_from(0);
+    EXPECT(next_of(early) == -1);
+    for (uint64_t i = 1; i <= 4; i++) send(channel, i);
+    ZincReader late = read_from(2), later = read_from(0);
+    EXPECT(next_of(late) == 3 && next_of(late) == 4 && next_of(late) == -1);
+    EXPECT(next_of(later) == -1 && zinc_reader_next(later) == 5);
+    for (int64_t i = 1; i <= 4; i++) EXPECT(next_of(early) == i);
+    for (uint64_t i = 5; i <= 30; i++) send(channel, i);
+    /* What is left is the newest 7; what is lost is counted. */
+    EXPECT(next_of(early) == 24 && zinc_reader_lost(early) == 19);
+    EXPECT(zinc_reader_skip(early) == 0 && next_of(early) == 30 && zinc_reader_lost(early) == 24);
+    EXPECT(next_of(early) == -1);
+
+    /* Held messages stay as they are, whatever comes. */
+    ZincMessage held[3], one;
+    for (int i = 0; i < 3; i++) EXPECT(zinc_reader_receive(later, &held[i], &look) == 0);
+    EXPECT(zinc_reader_receive(later, &one, &look) == -ENOBUFS);
+    for (uint64_t i = 31; i <= 1000; i++) send(channel, i);
+    for (int i = 0; i < 3; i++) {
+        uint64_t value;
+        memcpy(&value, held[i].data, 8);
+        EXPECT(value == 24 + (uint64_t)i && held[i].head.number == value);
+    }
+    zinc_reader_release(later, &held[1]);
+    EXPECT(next_of(later) == 994);
+    ZincMessage wrong = {.view = 77};
+    zinc_reader_release(later, &wrong);
+
+    /* Bad arguments. */
+    ZincLoan loan, foreign = {.slot = 1000000};
+    ZincMessageHead head = {.length = 65};
+    EXPECT(zinc_channel_loan(channel, &loan) == 0);
+    EXPECT(zinc_channel_publish(channel, &loan, &head, NULL) == -EMSGSIZE);
+    head.length = 64;
+    EXPECT(zinc_channel_publish(channel, &foreign, &head, NULL) == -EINVAL);
+    EXPECT(zinc_channel_discard(channel, &foreign) == -EINVAL);
+    EXPECT(zinc_channel_publish(channel, &loan, &head, NULL) == 0 && head.number == 1001);
+    EXPECT(zinc_channel_publish(channel, &loan, &head, NULL) == -EINVAL); /* it is none any more */
+    EXPECT(zinc_channel_loan(NULL, &loan) == -EINVAL && zinc_channel_loan(channel, NULL) == -EINVAL);
+    ZincChannel other;
+    EXPECT(zinc_channel_open("no-such-channel", NULL, &other) == -ENOENT && other == NULL);
+    ZincChannelOptions options = {.size = sizeof options, .payload = 8, .messages = 0};
+    EXPECT(zinc_channel_create("no-such-channel", &options, NULL, &other) == -EINVAL && other == NULL);
+    options.messages = 8;
+    options.payload = UINT64_MAX;
+    EXPECT(zinc_channel_create("no-such-channel", &options, NULL, &other) == -EINVAL);
+    options.payload = 8;
+    options.views = 17;
+    EXPECT(zinc_channel_create("no-such-channel", &options, NULL, &other) == -EINVAL);
+    options.views = 0;
+    options.flags = 2;
+    EXPECT(zinc_channel_create("no-such-channel", &options, NULL, &other) == -EINVAL);
+    EXPECT(zinc_lock_acquire(zinc_reader_region(late), ZINC_OWN_LOCK, &look) == 0);
+    EXPECT(zinc_lock_release(zinc_reader_region(late), ZINC_OWN_LOCK) == 0);
+
+    /* All slots held: an error, and no wait; each comes back. */
+    ZincLoan loans[64];
+    unsigned count = 0;
+    while (count < 64 && zinc_channel_loan(channel, &loans[count]) == 0) count++;
+    EXPECT(count >= 4 && count < 64);
+    EXPECT(zinc_channel_loan(channel, &loan) == -ENOBUFS);
+    EXPECT(zinc_channel_discard(channel, &loans[0]) == 0);
+    EXPECT(zinc_channel_loan(channel, &loan) == 0);
+    zinc_channel_close(channel);
+    EXPECT(zinc_channel_open(name, NULL, &channel) == 0);
+    send(channel, 1002);
+    EXPECT(zinc_reader_skip(late) == 0 && next_of(late) == 1002);
+    zinc_reader_close(early);
+    zinc_reader_close(late);
+    zinc_reader_close(later);
+    zinc_channel_close(channel);
+    EXPECT(zinc_channel_open(name, NULL, &channel) == -ENOENT);
+}
+
+static void waiting(void) {
+    ZincChannel channel = create(4, ZINC_CHANNEL_WAIT, 2);
+    for (uint64_t i = 1; i <= 9; i++) send(channel, i); /* nobody reads, so nobody waits */
+    ZincReader reader = read_from(100);
+    EXPECT(zinc_reader_next(reader) == 7); /* the place of number 6 is the next to be taken */
+    EXPECT(send_for(channel, 10, &look) == 0);
+    EXPECT(send_for(channel, 11, &look) == -ETIMEDOUT);
+    ZincWaitOptions soon = in(50);
+    EXPECT(send_for(channel, 11, &soon) == -ETIMEDOUT);
+    EXPECT(next_of(reader) == 7);
+    EXPECT(send_for(channel, 11, &look) == 0);
+    pid_t writer = fork();
+    if (writer == 0) { /* waits until there is room */
+        for (uint64_t i = 12; i <= 200; i++) send(channel, i);
+        _exit(failures);
+    }
+    for (int64_t i = 8; i <= 200; i++) {
+        ZincMessage message;
+        EXPECT(zinc_reader_receive(reader, &message, NULL) == 0);
+        uint64_t value;
+        memcpy(&value, message.data, 8);
+        EXPECT((int64_t)value == i);
+        zinc_reader_release(reader, &message);
+    }
+    int status;
+    waitpid(writer, &status, 0);
+    EXPECT(status == 0 && zinc_reader_lost(reader) == 0);
+
+    /* A reader that is killed holds nobody up. */
+    pid_t other = fork();
+    if (other == 0) {
+        ZincReader own = read_from(0);
+        ZincMessage message;
+        kill(getpid(), SIGSTOP);
+        zinc_reader_receive(own, &message, NULL);
+        _exit(0);
+    }
+    waitpid(other, &status, WUNTRACED);
+    zinc_reader_close(reader);
+    for (uint64_t i = 201; i <= 204; i++) EXPECT(send_for(channel, i, &look) == 0);
+    EXPECT(send_for(channel, 205, &look) == -ETIMEDOUT); /* a stopped one does */
+    kill(other, SIGKILL);
+    waitpid(other, &status, 0);
+    EXPECT(send_for(channel, 205, NULL) == 0);
+    zinc_channel_close(channel);
+}
+
+static sigjmp_buf back;
+static void jump(int signal) { siglongjmp(back, signal); }
+
+static void ends(void) {
+    ZincChannel channel = create(4, 0, 2);
+    ZincReader reader = read_from(0);
+    send(channel, 1);
+    ZincMessage message;
+    EXPECT(zinc_reader_receive(reader, &message, NULL) == 0);
+    /* A reader can't write. */
+    signal(SIGSEGV, jump);
+    int caught = sigsetjmp(back, 1);
+    if (caught == 0) *(volatile char *)message.data = 1;
+    EXPECT(caught == SIGSEGV);
+    signal(SIGSEGV, SIG_DFL);
+
+    /* A child goes on by itself: what its parent holds it can't give back. */
+    pid_t child = fork();
+    if (child == 0) {
+        zinc_reader_release(reader, &message);
+        ZincMessage own;
+        EXPECT(zinc_reader_receive(reader, &own, &look) == -ETIMEDOUT);
+        send(channel, 2);
+        EXPECT(next_of(reader) == 2);
+        _exit(failures);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    EXPECT(status == 0);
+    for (uint64_t i = 3; i < 100; i++) send(channel, i);
+    uint64_t value;
+    memcpy(&value, message.data, 8);
+    EXPECT(value == 1);
+    zinc_reader_release(reader, &message);
+
+    /* Who is killed with loans and messages leaves none of them lost. */
+    for (int round = 0; round < 40; round++) {
+        child = fork();
+        if (child == 0) {
+            ZincLoan loan;
+            ZincReader own = read_from(4);
+            zinc_reader_receive(own, &message, &look);
+            zinc_channel_loan(channel, &loan);
+            kill(getpid(), SIGKILL);
+        }
+        waitpid(child, &status, 0);
+        send(channel, 1000);
+    }
+    unsigned loans = 0;
+    ZincLoan loan;
+    while (zinc_channel_loan(channel, &loan) == 0) loans++;
+    EXPECT(loans == 2 * 10 + 2 * 2);
+    zinc_reader_close(reader);
+    zinc_channel_close(channel);
+}
+
+/* What a channel says of itself, changed at random: an error, or a channel. */
+static void lies(void) {
+    unsigned opened = 0, seed = 1;
+    for (int round = 0; round < 2000; round++) {
+        ZincChannel channel = create(4, 0, 2), other;
+        for (uint64_t i = 0; i < 6; i++) send(channel, i);
+        uint8_t *data = zinc_ptr(zinc_channel_region(channel));
+        uintptr_t capacity = zinc_capacity(zinc_channel_region(channel));
+        int is_of_geometry = round % 4 == 0;
+        for (int k = 0; k < 3; k++) {
+            uintptr_t at = (uintptr_t)rand_r(&seed) % (is_of_geometry ? 24 : capacity);
+            data[at] = (uint8_t)rand_r(&seed);
+        }
+        if (zinc_channel_open(name, NULL, &other) == 0) {
+            opened++;
+            for (uint64_t i = 0; i < 20; i++) send_for(other, i, &look);
+            ZincReader reader;
+            if (zinc_reader_open(name, NULL, 3, &reader) == 0) {
+                ZincMessage message;
+                for (int i = 0; i < 20; i++)
+                    if (zinc_reader_receive(reader, &message, &look) == 0) {
+                        volatile uint8_t byte = 0;
+                        for (uint64_t k = 0; k < message.head.length; k++)
+                            byte ^= ((const uint8_t *)message.data)[k];
+                        (void)byte;
+                        zinc_reader_release(reader, &message);
+                    }
+                zinc_reader_close(reader);
+            }
+            zinc_channel_close(other);
+        } else {
+            EXPECT(other == NULL);
+        }
+        zinc_channel_close(channel);
+        zinc_region_unlink(name, ZINC_FORCE); /* what could not be cleaned */
+    }
+    EXPECT(opened > 500 && opened < 2000);
+}
+
+int main(int count, char **arguments) {
+    if (count != 2) return 2;
+    snprintf(name, sizeof name, "%s", arguments[1]);
+    overwriting();
+    waiting();
+    ends();
+    lies();
+    return failures != 0;
+}
