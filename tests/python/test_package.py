@@ -76,6 +76,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_zinc.abi3.so",
         "zinc/_zinc.pyi",
         "zinc/include/zinc.h",
+        "zinc/include/zinc/channel.h",
         "zinc/include/zinc/lock.h",
         "zinc/include/zinc/notification.h",
         "zinc/include/zinc/primitives.h",
