@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -20,3 +22,17 @@ def test_storm_of_kills_tears_loses_and_miscounts_nothing(
 ) -> None:
     storm = [str(compile_c("channel_storm")), name, "2", *sizes.split(), policy, "2", "2"]
     subprocess.run(storm, check=True, timeout=60)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="single-steps as x86-64 does")
+@pytest.mark.parametrize("policy", ["overwrites", "waits"])
+def test_others_go_on_wherever_one_is_killed_or_stopped(
+    compile_c: Callable[..., Path], policy: str
+) -> None:
+    program = [str(compile_c("channel_steps")), policy]
+    environment = {**os.environ, "LD_BIND_NOW": "1"}
+    result = subprocess.run(program, env=environment, check=False, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+    places = [int(line.split()[1]) for line in result.stdout.splitlines()]
+    assert len(places) == (7 if policy == "overwrites" else 6)
+    assert min(places) > 100

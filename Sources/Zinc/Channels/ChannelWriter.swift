@@ -69,14 +69,12 @@ internal import Synchronization
     enter()
     defer { leave() }
     let seat = try seated()
-    if spareCount > 0 { return spare() }
-    collect()
-    if spareCount > 0 { return spare() }
-    for _ in 0..<2 {
+    while true {
+      if spareCount == 0 { collect() }
+      if spareCount > 0 { return spare() }
       if let slot = free(seat) { return slot }
-      if try end.sweep() == 0 { break }
+      if try end.sweep() == 0 { return -1 }
     }
-    return free(seat) ?? -1
   }
 
   private mutating func seated() throws(Failure) -> Int {

@@ -1,0 +1,195 @@
+/*
+ * Stops or kills who writes, reads, joins or cleans a channel after each of its instructions, and
+ * looks what the others get meanwhile: `channel_steps overwrites` or `channel_steps waits`. Prints
+ * how many instructions there were.
+ */
+#define _GNU_SOURCE
+#include <zinc.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "stepping.h"
+
+enum { MESSAGES = 4, WRITERS = 3, READERS = 3, VIEWS = 2 };
+
+static char name[64];
+static const ZincWaitOptions look = {.size = sizeof look};
+static ZincChannel channel, childs;
+static ZincReader reader, childs_reader;
+static uint64_t received;
+
+/* ---- what a process does */
+
+static void publish(ZincChannel to) {
+    ZincLoan loan;
+    ZincMessageHead head = {.length = 16};
+    if (zinc_channel_loan(to, &loan) != 0) _exit(1);
+    volatile uint64_t *words = loan.data;
+    words[0] = (uint64_t)rand();
+    words[1] = words[0];
+    if (zinc_channel_publish(to, &loan, &head, &look) != 0) _exit(2);
+}
+
+static void sit_to_write(void) {
+    ZincLoan loan;
+    if (zinc_channel_open(name, NULL, &childs) != 0) _exit(3);
+    if (zinc_channel_loan(childs, &loan) != 0 || zinc_channel_discard(childs, &loan) != 0) _exit(4);
+}
+
+static void sit_to_read(void) {
+    if (zinc_reader_open(name, NULL, 2, &childs_reader) != 0) _exit(5);
+}
+
+static void prepare_nothing(void) {}
+
+static void write_one(void) { publish(childs); }
+
+static int is_whole(const ZincMessage *message) {
+    const volatile uint64_t *words = message->data;
+    return words[0] == words[1] && message->head.length == 16;
+}
+
+static void read_one(void) {
+    ZincMessage message;
+    if (zinc_reader_receive(childs_reader, &message, &look) != 0 || !is_whole(&message)) _exit(6);
+    zinc_reader_release(childs_reader, &message);
+}
+
+/* It keeps what it takes, and so has to clean in the end. */
+static void take_all(void) {
+    ZincLoan loan;
+    while (zinc_channel_loan(childs, &loan) == 0) {
+    }
+}
+
+/* With a loan, and two messages. */
+static void hold_and_die(void) {
+    ZincLoan loan;
+    ZincMessage messages[VIEWS];
+    sit_to_write();
+    sit_to_read();
+    for (int i = 0; i < VIEWS; i++)
+        if (zinc_reader_receive(childs_reader, &messages[i], &look) != 0) _exit(8);
+    if (zinc_channel_loan(childs, &loan) != 0) _exit(9);
+    kill(getpid(), SIGKILL);
+}
+
+/* ---- what must hold */
+
+/* Reads all there is, each whole, without a gap. */
+static void read_all(void) {
+    ZincMessage message;
+    while (zinc_reader_receive(reader, &message, &look) == 0) {
+        check(message.head.number == ++received, "a gap");
+        check(is_whole(&message), "torn");
+        zinc_reader_release(reader, &message);
+    }
+    check(zinc_reader_lost(reader) == 0, "lost");
+}
+
+/* The others go on, in a channel of which nothing is missing. */
+static void expect_all_is_well(void) {
+    read_all();
+    for (int i = 0; i < 2 * MESSAGES; i++) {
+        publish(channel);
+        read_all();
+    }
+    ZincLoan loans[64];
+    int count = 0;
+    while (count < 64 && zinc_channel_loan(channel, &loans[count]) == 0) count++;
+    check(count == WRITERS * 9 + READERS * VIEWS, "a slot is lost, or is two's");
+    for (int i = 0; i < count; i++) check(zinc_channel_discard(channel, &loans[i]) == 0, "not mine");
+}
+
+/* ---- one trial each; false when there was nothing left to stop at */
+
+static int is_killed(void (*prepare)(void), void (*act)(void), int steps) {
+    pid_t pid;
+    int is_stopped = start_stopped(prepare, act, steps, &pid);
+    if (is_stopped) kill_and_reap(pid);
+    expect_all_is_well();
+    return is_stopped;
+}
+
+static int writer_is_killed(int steps) { return is_killed(sit_to_write, write_one, steps); }
+static int reader_is_killed(int steps) { return is_killed(sit_to_read, read_one, steps); }
+static int new_writer_is_killed(int steps) { return is_killed(prepare_nothing, sit_to_write, steps); }
+static int new_reader_is_killed(int steps) { return is_killed(prepare_nothing, sit_to_read, steps); }
+
+static int cleaner_is_killed(int steps) {
+    pid_t pid;
+    start_stopped(sit_to_write, take_all, 0, &pid);
+    waitpid(start(hold_and_die), NULL, 0);
+    int is_stopped = go_steps(pid, steps);
+    if (is_stopped) kill_and_reap(pid);
+    expect_all_is_well();
+    return is_stopped;
+}
+
+/* The others do not wait for one that is stopped, and it goes on. */
+static int writer_is_stopped(int steps) {
+    pid_t pid;
+    int is_stopped = start_stopped(sit_to_write, write_one, steps, &pid);
+    if (!is_stopped) return 0;
+    for (int i = 0; i < 2 * MESSAGES; i++) {
+        publish(channel);
+        read_all();
+    }
+    go_on(pid);
+    expect_all_is_well();
+    return 1;
+}
+
+static int reader_is_stopped(int steps) {
+    pid_t pid;
+    int is_stopped = start_stopped(sit_to_read, read_one, steps, &pid);
+    if (!is_stopped) return 0;
+    for (int i = 0; i < 2 * MESSAGES; i++) {
+        publish(channel);
+        read_all();
+    }
+    go_on(pid);
+    expect_all_is_well();
+    return 1;
+}
+
+static void try_all(const char *what, int (*trial)(int steps), int stride) {
+    int is_stopped = 1, steps = -stride;
+    alarm(100); /* the watchdog */
+    while (is_stopped) is_stopped = trial(steps += stride);
+    printf("%s %d\n", what, steps);
+}
+
+#define TRY(trial) try_all(#trial, trial, 1)
+#define TRY_SOME(trial) try_all(#trial, trial, 149) /* long ones, most of them in system calls */
+
+int main(int count, char **arguments) {
+    stay_on_one_processor();
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    int waits = count == 2 && strcmp(arguments[1], "waits") == 0;
+    snprintf(name, sizeof name, "channel-steps-%d", getpid());
+    ZincChannelOptions options = {.size = sizeof options,
+                                  .payload = 16,
+                                  .messages = MESSAGES,
+                                  .flags = waits ? ZINC_CHANNEL_WAIT : 0,
+                                  .writers = WRITERS,
+                                  .readers = READERS,
+                                  .views = VIEWS};
+    check(zinc_channel_create(name, &options, NULL, &channel) == 0, zinc_error_message());
+    check(zinc_reader_open(name, NULL, 0, &reader) == 0, zinc_error_message());
+    for (int i = 0; i < MESSAGES; i++) {
+        publish(channel);
+        read_all();
+    }
+    TRY(writer_is_killed);
+    TRY(reader_is_killed);
+    TRY_SOME(new_writer_is_killed);
+    TRY_SOME(new_reader_is_killed);
+    TRY_SOME(cleaner_is_killed);
+    TRY(writer_is_stopped);
+    if (!waits) TRY(reader_is_stopped); /* which others wait for */
+    zinc_reader_close(reader);
+    zinc_channel_close(channel);
+    return 0;
+}
