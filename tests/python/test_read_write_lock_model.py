@@ -45,7 +45,7 @@ def of_read_write(source: str) -> list[str]:
     expect("LOOK_BEFORE_COUNTING", see_each_other("q1", "q2"))
     expect("LOOK_BEFORE_LEAVING", see_each_other("q4", "q5"))
     is_fenced = "p0" in named and is_strongest(source, "p0")
-    write = part("acquireWrite")
+    write = part("acquireWrite") + part("waitForReaders")
     expect(
         "LOOK_BEFORE_TAKING",
         is_fenced and follow(write, "writer.acquire(", "// p0\n", "nobodyReads()"),
@@ -91,7 +91,7 @@ RELEASE = """    try writer.release()
 """
 COUNTED = "line >> 12 == reader.generation ? line & most : 0"
 TOLD = "if word & LockRecord.died != 0 { throw writer.ownerDied }"
-SWEPT = "unsafe Attachment.sweepSeats(handle) > 0"
+SWEPT = "unsafe try Attachment.sweepSeats(handle) > 0"
 LEFT = """      unsafe Attachment.changed(handle)
     }
     return true
