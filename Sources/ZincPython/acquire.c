@@ -26,14 +26,18 @@ static int parse(PyObject *const *args, Py_ssize_t count, PyObject *keywords, Py
     return 1;
 }
 
-/* threading's seconds, of which -1 is for ever, and so is None as multiprocessing has it. */
-static int convert_seconds(PyObject *timeout, uint64_t *deadline) {
+/*
+ * Seconds, of which a lock of threading's has -1 for ever, and no others below 0. All else has a time
+ * that is over already for them: programs give what is left of one.
+ */
+static int convert_seconds(PyObject *timeout, int is_lock, uint64_t *deadline) {
     double seconds = PyFloat_AsDouble(timeout);
     if (seconds == -1.0 && PyErr_Occurred()) return 0;
-    if (seconds == -1.0) return 1;
+    if (is_lock && seconds == -1.0) return 1;
+    if (!is_lock && seconds < 0) seconds = 0;
     if (!(seconds >= 0)) {
-        PyErr_Format(PyExc_ValueError, "timeout must be -1 or None, for ever, or at least 0, not %R",
-                     timeout);
+        PyErr_Format(PyExc_ValueError, "timeout must be %s, not %R",
+                     is_lock ? "-1 or None, for ever, or at least 0" : "seconds, or None for ever", timeout);
         return 0;
     }
     PyObject *milliseconds = PyFloat_FromDouble(seconds * 1000);
@@ -42,7 +46,7 @@ static int convert_seconds(PyObject *timeout, uint64_t *deadline) {
     return is_valid;
 }
 
-static int convert_all(PyObject *values[ARGUMENTS], uint64_t *deadline) {
+static int convert_all(PyObject *values[ARGUMENTS], int is_lock, uint64_t *deadline) {
     PyObject *blocking = values[BLOCKING];
     if (values[BLOCK]) {
         if (blocking) {
@@ -56,7 +60,7 @@ static int convert_all(PyObject *values[ARGUMENTS], uint64_t *deadline) {
     PyObject *timeout = values[TIMEOUT] == Py_None ? NULL : values[TIMEOUT];
     PyObject *timeout_ms = values[TIMEOUT_MS] == Py_None ? NULL : values[TIMEOUT_MS];
     *deadline = ZINC_FOREVER;
-    if (timeout && !convert_seconds(timeout, deadline)) return 0;
+    if (timeout && !convert_seconds(timeout, is_lock, deadline)) return 0;
     if (timeout_ms && *deadline != ZINC_FOREVER) {
         PyErr_SetString(PyExc_ValueError, "timeout, in seconds, or timeout_ms: give one of them");
         return 0;
@@ -71,14 +75,15 @@ static int convert_all(PyObject *values[ARGUMENTS], uint64_t *deadline) {
     return 1;
 }
 
-int acquire_deadline(PyObject *const *args, Py_ssize_t count, PyObject *keywords, uint64_t *deadline) {
+int acquire_deadline(PyObject *const *args, Py_ssize_t count, PyObject *keywords, int is_lock,
+                     uint64_t *deadline) {
     *deadline = ZINC_FOREVER;
     if (!count && !keywords) return 1;
     PyObject *values[ARGUMENTS] = {NULL, NULL, NULL, NULL};
-    return parse(args, count, keywords, values) && convert_all(values, deadline);
+    return parse(args, count, keywords, values) && convert_all(values, is_lock, deadline);
 }
 
 int wait_deadline(PyObject *timeout, PyObject *timeout_ms, uint64_t *deadline) {
     PyObject *values[ARGUMENTS] = {[TIMEOUT] = timeout, [TIMEOUT_MS] = timeout_ms};
-    return convert_all(values, deadline);
+    return convert_all(values, 0, deadline);
 }

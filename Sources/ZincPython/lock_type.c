@@ -22,7 +22,7 @@ PyDoc_STRVAR(acquire_doc,
 
 static PyObject *lock_acquire(Lock *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
     uint64_t deadline;
-    if (!acquire_deadline(args, count, keywords, &deadline)) return NULL;
+    if (!acquire_deadline(args, count, keywords, 1, &deadline)) return NULL;
     ZincHandle handle = lock_begin(self);
     if (!handle) return NULL;
     int is_taken = lock_take(self, handle, deadline, NULL);

@@ -4,8 +4,9 @@
 
 #include "region.h"
 
-/* The deadline that acquire()'s arguments mean; 0 with an exception for what can't be. */
-int acquire_deadline(PyObject *const *args, Py_ssize_t count, PyObject *keywords, uint64_t *deadline);
+/* The deadline that acquire()'s arguments mean, a lock's or others'; 0 with an exception if none. */
+int acquire_deadline(PyObject *const *args, Py_ssize_t count, PyObject *keywords, int is_lock,
+                     uint64_t *deadline);
 
 /* That of wait(timeout=None, *, timeout_ms=None), likewise. */
 int wait_deadline(PyObject *timeout, PyObject *timeout_ms, uint64_t *deadline);

@@ -23,7 +23,7 @@ static PyObject *acquire_until(Primitive *self, uint64_t deadline) {
 static PyObject *semaphore_acquire(Primitive *self, PyObject *const *args, Py_ssize_t count,
                                    PyObject *keywords) {
     uint64_t deadline;
-    return acquire_deadline(args, count, keywords, &deadline) ? acquire_until(self, deadline) : NULL;
+    return acquire_deadline(args, count, keywords, 0, &deadline) ? acquire_until(self, deadline) : NULL;
 }
 
 static PyObject *semaphore_enter(Primitive *self, PyObject *unused) {
@@ -82,10 +82,11 @@ static PyObject *semaphore_value(Primitive *self, PyObject *unused) {
 /* ---- the types ---- */
 
 PyDoc_STRVAR(acquire_doc,
-             "acquire($self, blocking=True, timeout=-1, *, timeout_ms=None, block=True)\n--\n\n"
+             "acquire($self, blocking=True, timeout=None, *, timeout_ms=None, block=True)\n--\n\n"
              "Take a permit, and say whether that worked: False if none was free by then.\n\n"
              "The arguments, and what other threads and signal handlers may do meanwhile, are as in\n"
-             "Lock.acquire(). The permits of a process that was killed come back within 20 ms.\n\n"
+             "Lock.acquire(), but that a time below 0 is over already. The permits of a process that was "
+             "killed come back within 20 ms.\n\n"
              "Raises ValueError for times that can't be, and if it is closed, meanwhile too;\n"
              "PermissionError where this user may only read; OSError (EUSERS) if it has 120 users.");
 
@@ -98,7 +99,7 @@ PyDoc_STRVAR(value_doc, "get_value($self)\n--\n\n"
                         "How many permits are free (int). Raises ValueError if it is closed.");
 
 PyDoc_STRVAR(read_doc,
-             "acquire($self, blocking=True, timeout=-1, *, timeout_ms=None, block=True)\n--\n\n"
+             "acquire($self, blocking=True, timeout=None, *, timeout_ms=None, block=True)\n--\n\n"
              "Begin to read, and say whether that worked: False if somebody still wrote by then.\n\n"
              "Any number read at once. Who wants to write goes first; but an object that reads already\n"
              "may read again. The arguments, and what other threads and signal handlers may do\n"

@@ -25,8 +25,9 @@ class Condition(_zinc.Condition, _named.Named):
 
     `Condition(name)` opens the condition of this name, or creates it, with a lock of its own, which
     is reentrant unless `reentrant` says otherwise, and for which `repair` is as in `Lock`.
-    `Condition(lock)` goes with a `Lock` of yours. Without a name it has a random one, and goes to
-    other processes as a `Lock` does, together with its lock. At most 128 wait at a time.
+    `Condition(lock)` goes with a `Lock` of yours. So it has a random name, as one without a name
+    has: it meets others only where it is sent, as a `Lock` is, together with its lock. At most 128
+    wait at a time.
 
     One that is killed when it was just notified leaves its notification to another. Raises what
     `Lock` raises.

@@ -229,7 +229,7 @@ class Semaphore(Primitive):
     def acquire(
         self,
         blocking: bool = True,
-        timeout: float | None = -1,
+        timeout: float | None = None,
         *,
         timeout_ms: float | None = None,
         block: bool = True,
@@ -249,7 +249,7 @@ class Reader(Primitive):
     def acquire(
         self,
         blocking: bool = True,
-        timeout: float | None = -1,
+        timeout: float | None = None,
         *,
         timeout_ms: float | None = None,
         block: bool = True,

@@ -351,6 +351,32 @@ def test_condition_closed_amid_a_wait(name: str) -> None:
         other.notify_all()
 
 
+@library
+def test_time_that_is_over_is_no_fault(library: Any) -> None:
+    """Programs give what is left of one."""
+    semaphore, event, condition = library.Semaphore(1), library.Event(), library.Condition()
+    for timeout in (-1, -0.001):
+        assert event.wait(timeout) is False
+        with semaphore:
+            assert semaphore.acquire(timeout=timeout) is False
+        with condition:
+            assert condition.wait(timeout) is False
+            assert condition.wait_for(lambda: 0, timeout) == 0
+
+
+def test_timeout_that_can_not_be_is_none() -> None:
+    for call in (zinc.Semaphore().acquire, zinc.RWLock().read.acquire):
+        with pytest.raises(ValueError, match="timeout must be seconds"):
+            call(timeout=float("nan"))
+        with pytest.raises(ValueError, match="timeout_ms"):
+            call(timeout_ms=-1)
+    for wait in (zinc.Event().wait, zinc.Barrier(2).wait):
+        with pytest.raises(ValueError, match="timeout must be seconds"):
+            wait(float("nan"))
+        with pytest.raises(TypeError):
+            wait("1")  # type: ignore[arg-type]
+
+
 # ---- barriers
 
 
