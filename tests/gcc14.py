@@ -36,7 +36,8 @@ CLANGS = ["-std=gnu11", "-D_Nullable=", "-D_Nonnull=", "-Wno-unknown-pragmas", I
 EXTENSION = ["-std=c11", '-DZINC_SWIFT_VERSION=""', INTERFACE]
 FILES = [
     ("Sources/ZincPython/*.c", [*EXTENSION, "-DPy_LIMITED_API=0x030B0000"]),
-    ("Sources/ZincPython/*.c", EXTENSION),  # for a Python without a GIL, see setup.py
+    # For a Python without a GIL, see setup.py.
+    ("Sources/ZincPython/*.c", [*EXTENSION, "-DPy_GIL_DISABLED=1"]),
     ("Sources/CZinc/include/zinc.h", ["-std=c11", "-Wpedantic"]),
     ("Sources/CZinc/include/zinc/*.h", ["-std=c11", "-Wpedantic"]),
     ("Sources/CZinc/*.c", CLANGS),

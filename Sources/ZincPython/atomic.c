@@ -87,28 +87,28 @@ static PyObject *change(Atomic *self, int how, PyObject *number) {
     return from_bits(self, before);
 }
 
-static PyObject *atomic_load(Atomic *self, PyObject *unused) {
+static PyObject *number_load(Atomic *self, PyObject *unused) {
     (void)unused;
     ZincHandle handle = region_begin(self->region);
     return handle ? region_ended(self->region, from_bits(self, load(self, handle))) : NULL;
 }
 
-static PyObject *atomic_store(Atomic *self, PyObject *number) {
+static PyObject *number_store(Atomic *self, PyObject *number) {
     PyObject *before = change(self, EXCHANGE_IT, number);
     if (!before) return NULL;
     Py_DECREF(before);
     Py_RETURN_NONE;
 }
 
-static PyObject *atomic_swap(Atomic *self, PyObject *number) { return change(self, EXCHANGE_IT, number); }
+static PyObject *number_swap(Atomic *self, PyObject *number) { return change(self, EXCHANGE_IT, number); }
 
-static PyObject *atomic_add(Atomic *self, PyObject *number) { return change(self, ADD, number); }
+static PyObject *number_add(Atomic *self, PyObject *number) { return change(self, ADD, number); }
 
-static PyObject *atomic_and(Atomic *self, PyObject *number) { return change(self, AND, number); }
+static PyObject *number_and(Atomic *self, PyObject *number) { return change(self, AND, number); }
 
-static PyObject *atomic_or(Atomic *self, PyObject *number) { return change(self, OR, number); }
+static PyObject *number_or(Atomic *self, PyObject *number) { return change(self, OR, number); }
 
-static PyObject *atomic_compare_exchange(Atomic *self, PyObject *args) {
+static PyObject *number_compare_exchange(Atomic *self, PyObject *args) {
     PyObject *expected, *desired;
     uint64_t old, new;
     if (!PyArg_ParseTuple(args, "OO:compare_exchange", &expected, &desired)) return NULL;
@@ -155,7 +155,7 @@ static int32_t wait_for_change(ZincHandle handle, const ZincWaitOptions *options
     }
 }
 
-static PyObject *atomic_wait(Atomic *self, PyObject *args, PyObject *keywords) {
+static PyObject *number_wait(Atomic *self, PyObject *args, PyObject *keywords) {
     static char *names[] = {"value", "timeout", "timeout_ms", NULL};
     PyObject *value, *timeout = NULL, *timeout_ms = NULL;
     Wanted wanted = {.atomic = self};
@@ -249,14 +249,14 @@ PyDoc_STRVAR(wait_doc,
              "times that can't be, and if the region is closed, meanwhile too.");
 
 static PyMethodDef atomic_methods[] = {
-    {"load", (PyCFunction)atomic_load, METH_NOARGS, load_doc},
-    {"store", (PyCFunction)atomic_store, METH_O, store_doc},
-    {"exchange", (PyCFunction)atomic_swap, METH_O, exchange_doc},
-    {"add", (PyCFunction)atomic_add, METH_O, add_doc},
-    {"and_", (PyCFunction)atomic_and, METH_O, and_doc},
-    {"or_", (PyCFunction)atomic_or, METH_O, or_doc},
-    {"compare_exchange", (PyCFunction)atomic_compare_exchange, METH_VARARGS, compare_exchange_doc},
-    {"wait", (PyCFunction)(void (*)(void))atomic_wait, METH_VARARGS | METH_KEYWORDS, wait_doc},
+    {"load", (PyCFunction)number_load, METH_NOARGS, load_doc},
+    {"store", (PyCFunction)number_store, METH_O, store_doc},
+    {"exchange", (PyCFunction)number_swap, METH_O, exchange_doc},
+    {"add", (PyCFunction)number_add, METH_O, add_doc},
+    {"and_", (PyCFunction)number_and, METH_O, and_doc},
+    {"or_", (PyCFunction)number_or, METH_O, or_doc},
+    {"compare_exchange", (PyCFunction)number_compare_exchange, METH_VARARGS, compare_exchange_doc},
+    {"wait", (PyCFunction)(void (*)(void))number_wait, METH_VARARGS | METH_KEYWORDS, wait_doc},
     {NULL, NULL, 0, NULL},
 };
 
