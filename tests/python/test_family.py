@@ -617,6 +617,32 @@ def test_all_go_to_children(name: str, context: Any) -> None:
     things["region"].close()
 
 
+def answer(condition: zinc.Condition, region: zinc.SharedRegion) -> None:
+    words = region.as_numpy("u8")
+    with condition:
+        words[0] = 1
+        condition.notify()
+        assert condition.wait_for(lambda: words[0] == 2, 60)
+        words[0] = 3
+        condition.notify()
+
+
+@pytest.mark.parametrize("context", CONTEXTS, ids=lambda c: c.get_start_method())
+def test_condition_goes_to_a_child_with_its_lock(name: str, context: Any) -> None:
+    with zinc.create(name, 64) as region:
+        words = region.as_numpy("u8")
+        for condition in (zinc.Condition(region.lock(32)), zinc.Condition(zinc.Lock())):
+            child = context.Process(target=answer, args=(condition, region))
+            with condition:
+                child.start()
+                assert condition.wait_for(lambda: words[0] == 1, 60)
+                words[0] = 2
+                condition.notify()
+                assert condition.wait_for(lambda: words[0] == 3, 60)
+            child.join(60)
+            assert child.exitcode == 0
+
+
 class Noted(zinc.Semaphore):
     """With something of its own."""
 

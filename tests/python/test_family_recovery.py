@@ -259,6 +259,26 @@ def test_lock_of_a_condition_is_told_of_a_death_amid_a_wait(name: str) -> None:
         assert is_broken
 
 
+def test_wait_repairs_what_it_gets_back_broken(name: str) -> None:
+    calls: list[int] = []
+    condition = zinc.Condition(name, lambda _: calls.append(1))
+    results: list[bool] = []
+
+    def wait() -> None:
+        with condition:
+            results.append(condition.wait(60))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    wait_until_asleep(os.getpid())
+    Child(f"c = zinc.Condition({name!r}); c.acquire(); c.notify()").kill()
+    thread.join(60)
+    assert results == [True]
+    assert calls == [1]
+    with condition:
+        pass
+
+
 # ---- barriers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import errno
 import multiprocessing
 import os
@@ -472,6 +473,32 @@ def test_goes_to_loky(tmp_path: Path) -> None:
     finally:
         get_reusable_executor().shutdown(wait=True)
     assert array[0] == 20
+
+
+pooled: list[zinc.Lock] = []
+
+
+def keep(lock: zinc.Lock) -> None:
+    pooled.append(lock)
+
+
+def count_pooled(array: Any) -> None:
+    count_in(pooled[0], array)
+
+
+@pytest.mark.parametrize("context", CONTEXTS, ids=lambda c: c.get_start_method())
+def test_goes_to_pools(context: Any) -> None:
+    """Once to each worker, and with each task."""
+    array = zinc.array(None, 1, "u8")
+    lock = zinc.Lock()
+    with context.Pool(2, keep, (lock,)) as pool:
+        pool.map(count_pooled, [array] * 30)
+        pool.close()
+        pool.join()
+    with concurrent.futures.ProcessPoolExecutor(2, context) as executor:
+        list(executor.map(count_in, [lock] * 30, [array] * 30))
+    assert array[0] == 60
+    assert not lock.locked()
 
 
 def test_region_and_lock_arrive_together(name: str) -> None:
