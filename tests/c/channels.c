@@ -6,6 +6,7 @@
 #include <zinc.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -262,6 +263,35 @@ static void ends(void) {
     zinc_channel_close(channel);
 }
 
+static ZincChannel threads_channel;
+static volatile int is_over;
+
+static void *send_on(void *unused) {
+    while (!is_over) send(threads_channel, 5);
+    return unused;
+}
+
+/* A child that is forked while a thread writes does not wait for that one. */
+static void forks_amid_writes(void) {
+    threads_channel = create(4, 0, 2);
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, send_on, NULL);
+    for (int round = 0; round < 200; round++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(30); /* the watchdog */
+            send(threads_channel, 6);
+            _exit(failures);
+        }
+        int status;
+        waitpid(child, &status, 0);
+        EXPECT(status == 0);
+    }
+    is_over = 1;
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    zinc_channel_close(threads_channel);
+}
+
 /* What a channel says of itself, changed at random: an error, or a channel. */
 static void lies(void) {
     unsigned opened = 0, seed = 1;
@@ -307,6 +337,7 @@ int main(int count, char **arguments) {
     overwriting();
     waiting();
     ends();
+    forks_amid_writes();
     lies();
     return failures != 0;
 }

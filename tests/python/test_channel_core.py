@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 
-def test_channels_with_kills(name: str, compile_c: Callable[[str], Path]) -> None:
-    subprocess.run([str(compile_c("channels")), name], check=True, timeout=60)
+def test_channels_with_kills(name: str, compile_c: Callable[..., Path]) -> None:
+    subprocess.run([str(compile_c("channels", "-pthread")), name], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("sizes", ["4 8", "16 4096"])

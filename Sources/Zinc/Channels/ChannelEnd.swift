@@ -73,8 +73,24 @@ internal import Synchronization
     return identity.seat
   }
 
-  /// Cleans all seats of the dead; how many could be.
-  func sweep() throws(Failure) -> Int { unsafe try Attachment.sweepSeats(handle) { clean($0) } }
+  /// What came of a look at all seats.
+  enum Sweep: UInt32 {
+    case nothing
+    /// One that lives is at work on what a dead one has left.
+    case notYet
+    case cleaned
+  }
+
+  /// Cleans the seats of all who have died.
+  func sweep() throws(Failure) -> Sweep {
+    var isLeft = false
+    let count = unsafe try Attachment.sweepSeats(handle) { seat in
+      let isCleaned = clean(seat)
+      if !isCleaned { isLeft = true }
+      return isCleaned
+    }
+    return count > 0 ? .cleaned : isLeft ? .notYet : .nothing
+  }
 
   private func clean(_ seat: Int) -> Bool {
     let isCleaned = memory.clean(seat, { unsafe Attachment.isTaken($0, handle) }, seats)

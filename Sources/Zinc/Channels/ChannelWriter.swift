@@ -8,7 +8,9 @@ internal import Synchronization
   private static let most = 64
 
   let end: ChannelEnd
-  private let isBusy = Atomic<Bool>(false)
+  /// The fork generation plus one of the thread that is at work; 0 for none. A child does not have
+  /// a thread of its parent's.
+  private let busy = Atomic<UInt32>(0)
   // Guarded by it: those of a seat, of which a forked child has none.
   private var listsOwner = SeatIdentity.nobody
   private let spares: UnsafeMutablePointer<Int32>
@@ -53,14 +55,27 @@ internal import Synchronization
   /// One thread at a time.
   @inline(__always)
   private func enter() {
-    if isBusy.exchange(true, ordering: .acquiring) { wait() }
+    if !tryEnter(0) { wait() }
+  }
+
+  @inline(__always)
+  private func tryEnter(_ found: UInt32) -> Bool {
+    busy.compareExchange(
+      expected: found, desired: ForkGate.generation &+ 1, successOrdering: .acquiring,
+      failureOrdering: .relaxed
+    ).exchanged
   }
 
   @inline(never)
-  private func wait() { poll { !isBusy.exchange(true, ordering: .acquiring) } }
+  private func wait() {
+    poll {
+      let found = busy.load(ordering: .relaxed)
+      return found != ForkGate.generation &+ 1 && tryEnter(found)
+    }
+  }
 
   @inline(__always)
-  private func leave() { isBusy.store(false, ordering: .releasing) }
+  private func leave() { busy.store(0, ordering: .releasing) }
 
   // MARK: - Loans
 
@@ -69,11 +84,20 @@ internal import Synchronization
     enter()
     defer { leave() }
     let seat = try seated()
+    var patience = 20
     while true {
       if spareCount == 0 { collect() }
       if spareCount > 0 { return spare() }
       if let slot = free(seat) { return slot }
-      if try end.sweep() == 0 { return -1 }
+      switch try end.sweep() {
+      case .cleaned: continue
+      case .nothing: return -1
+      case .notYet:
+        // That takes nanoseconds, unless it was stopped there.
+        if patience == 0 { return -1 }
+        patience -= 1
+        czinc_sleep(50_000)
+      }
     }
   }
 
@@ -272,7 +296,7 @@ internal import Synchronization
     if isRoom() { return .published }
     let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
     // Costs less than the sleep that it may save.
-    if try end.sweep() > 0 { return .published }
+    if try end.sweep() == .cleaned { return .published }
     if now >= deadline { return .timedOut }
     end.room.takeTicket()
     atomicMemoryFence(ordering: .sequentiallyConsistent)
