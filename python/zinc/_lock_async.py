@@ -57,7 +57,10 @@ class Queue:
         return bool(self._waiters)
 
     def join(self, lock: Lock, waiter: _Waiter) -> None:
-        """Stand in line. RuntimeError if the system has no thread left."""
+        """Stand in line. RuntimeError if the system has no thread left.
+
+        Whatever it raises, a signal handler's too, the caller leaves: it may have been given it.
+        """
         with self._mutex:
             self._waiters.append(waiter)
             lock._queue(1)
@@ -72,7 +75,6 @@ class Queue:
         except BaseException:
             with self._mutex:
                 self._is_served = False
-            self.leave(lock, waiter)
             raise
 
     def leave(self, lock: Lock, waiter: _Waiter) -> bool:
@@ -148,8 +150,8 @@ async def _wait_in_asyncio(lock: Lock, queue: Queue, seconds: float | None) -> b
     future: asyncio.Future[None] = loop.create_future()
     waiter = _Waiter(lambda: loop.call_soon_threadsafe(_answer, future))
     timer = None if seconds is None else loop.call_later(seconds, _answer, future)
-    queue.join(lock, waiter)
     try:
+        queue.join(lock, waiter)
         await future
     except BaseException:
         if queue.leave(lock, waiter):
@@ -169,8 +171,8 @@ async def _wait_in_trio(lock: Lock, queue: Queue, seconds: float | None) -> bool
     event = trio.Event()
     token = trio.lowlevel.current_trio_token()
     waiter = _Waiter(lambda: token.run_sync_soon(event.set))
-    queue.join(lock, waiter)
     try:
+        queue.join(lock, waiter)
         with trio.move_on_after(math.inf if seconds is None else seconds):
             await event.wait()
     except BaseException:

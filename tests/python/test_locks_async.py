@@ -13,6 +13,7 @@ import pytest
 import trio
 
 import zinc
+from zinc import _lock_async
 
 from .test_lifecycle import Child
 
@@ -397,3 +398,24 @@ def test_no_thread_left_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch) 
 
     asyncio.run(main())
     is_free_in_the_end(name)
+
+
+def test_what_a_handler_raises_as_it_begins_to_wait_holds_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, other = zinc.Lock(name), zinc.Lock(name)
+    start = threading.Thread.start
+
+    def start_and_be_interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        other.release()
+        while _lock_async._queues[lock]:  # until it is given the lock
+            time.sleep(0.001)
+        raise KeyboardInterrupt
+
+    other.acquire()
+    monkeypatch.setattr(threading.Thread, "start", start_and_be_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(lock.acquire_async())
+    assert other.acquire(timeout_ms=60_000)
+    other.release()
