@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 async def run(call: Callable[[], _Result], end: Callable[[], object]) -> _Result:
-    """Return or raise what `call` does; `end` lets it end soon, when nobody waits any more."""
+    """Return or raise what `call` does; `end` lets it end soon, when nobody waits any more.
+
+    Not one that has ended already, as others know: it would be another's that it ends.
+    """
     results: list[_Result] = []
     errors: list[BaseException] = []
     wake, wait = _in_trio() if _async.is_in_trio() else _in_asyncio()
@@ -38,8 +41,9 @@ async def run(call: Callable[[], _Result], end: Callable[[], object]) -> _Result
     try:
         await wait()
     except BaseException:
-        with contextlib.suppress(ValueError):  # closed
-            end()
+        if not results and not errors:
+            with contextlib.suppress(ValueError):  # closed
+                end()
         raise
     if errors:
         raise errors[0]
