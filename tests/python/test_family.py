@@ -121,8 +121,8 @@ def test_semaphore_of_one_name(name: str) -> None:
     with pytest.raises(ValueError, match="no permit"):
         other.release()
     semaphore.close()  # its permit comes back
-    assert other.acquire(timeout=60)
-    assert other.acquire(timeout=60)
+    assert other.acquire()
+    assert other.acquire()
     with pytest.raises(FileExistsError):
         zinc.Semaphore(name, 3)
     with pytest.raises(FileExistsError):
@@ -161,7 +161,7 @@ def test_event_wakes_all(library: Any) -> None:
     event = library.Event()
     timer = threading.Timer(0.02, event.set)
     timer.start()
-    assert together(5, lambda _: event.wait(60)) == [True] * 5
+    assert together(5, lambda _: event.wait()) == [True] * 5
     timer.join()
 
 
@@ -183,7 +183,7 @@ def test_event_of_one_name(name: str) -> None:
 def test_event_that_is_cleared_at_once_wakes_who_waits(name: str) -> None:
     event = zinc.Event(name)
     results: list[bool] = []
-    thread = threading.Thread(target=lambda: results.append(event.wait(60)))
+    thread = threading.Thread(target=lambda: results.append(event.wait()))
     thread.start()
     while not is_asleep(os.getpid()):
         time.sleep(0.001)
@@ -206,7 +206,7 @@ def test_condition_hands_over(library: Any) -> None:
         for _ in range(20):
             with condition:
                 while not items:
-                    assert condition.wait(60)
+                    assert condition.wait()
                 got.append(items.pop())
 
     def produce(number: int) -> None:
@@ -267,7 +267,7 @@ def test_condition_is_reentrant_and_gives_up_all(library: Any) -> None:
     with condition, condition:
         thread = threading.Thread(target=enter)
         thread.start()
-        assert condition.wait(60)
+        assert condition.wait()
         assert entered.is_set()
         condition.release()
         assert in_thread(lambda: condition.acquire(False)) is False
@@ -284,7 +284,7 @@ def test_condition_notifies_as_many_as_are_asked_for(library: Any) -> None:
     def wait(number: int) -> None:
         with condition:
             waiting.append(number)
-            if condition.wait(60):
+            if condition.wait():
                 woken.append(number)
 
     threads = [threading.Thread(target=wait, args=(i,)) for i in range(6)]
@@ -389,7 +389,7 @@ def test_barrier_lets_all_go_together(library: Any) -> None:
         places = []
         for phase in range(50):
             phases[number] = phase
-            places.append(barrier.wait(60))
+            places.append(barrier.wait())
             assert min(phases) == phase
             barrier.wait()
         return places
@@ -428,7 +428,7 @@ def test_barrier_breaks_when_one_gives_up(library: Any) -> None:
         barrier.wait()
     barrier.reset()
     assert not barrier.broken
-    assert sorted(together(3, lambda _: barrier.wait(60))) == [0, 1, 2]
+    assert sorted(together(3, lambda _: barrier.wait())) == [0, 1, 2]
 
 
 @without_memory
@@ -456,7 +456,7 @@ def test_barrier_breaks_by_its_action(library: Any) -> None:
         raise KeyError
 
     barrier = library.Barrier(2, act)
-    results = together(2, lambda _: barrier.wait(60))
+    results = together(2, lambda _: barrier.wait())
     assert {type(result) for result in results} == {KeyError, threading.BrokenBarrierError}
     assert barrier.broken
 
@@ -509,7 +509,7 @@ def test_rwlock_lets_readers_in_together_and_writers_alone(name: str) -> None:
             one.write.release()
     other.read.acquire()
     other.close()  # reads no more
-    assert lock.write.acquire(timeout=60)
+    assert lock.write.acquire()
     lock.write.release()
     assert other.closed
     assert "closed" in repr(other)
@@ -582,13 +582,13 @@ def work(things: dict[str, Any], number: int) -> None:
     """Use all of them, in a child."""
     with things["semaphore"]:
         pass
-    assert things["event"].wait(60)
+    assert things["event"].wait()
     with things["rwlock"].write:
         things["region"].as_numpy("u8")[0] += 1
     with things["condition"]:
         things["region"].as_numpy("u8")[1] += 1
         things["condition"].notify_all()
-    things["barrier"].wait(60)
+    things["barrier"].wait()
 
 
 @pytest.mark.parametrize("context", CONTEXTS, ids=lambda c: c.get_start_method())
@@ -607,8 +607,8 @@ def test_all_go_to_children(name: str, context: Any) -> None:
     words = things["region"].as_numpy("u8")
     things["event"].set()
     with things["condition"]:
-        assert things["condition"].wait_for(lambda: words[1] == 3, 60)
-    things["barrier"].wait(60)
+        assert things["condition"].wait_for(lambda: words[1] == 3)
+    things["barrier"].wait()
     for child in children:
         child.join(60)
     assert [child.exitcode for child in children] == [0, 0, 0]
@@ -622,7 +622,7 @@ def answer(condition: zinc.Condition, region: zinc.SharedRegion) -> None:
     with condition:
         words[0] = 1
         condition.notify()
-        assert condition.wait_for(lambda: words[0] == 2, 60)
+        assert condition.wait_for(lambda: words[0] == 2)
         words[0] = 3
         condition.notify()
 
@@ -635,10 +635,10 @@ def test_condition_goes_to_a_child_with_its_lock(name: str, context: Any) -> Non
             child = context.Process(target=answer, args=(condition, region))
             with condition:
                 child.start()
-                assert condition.wait_for(lambda: words[0] == 1, 60)
+                assert condition.wait_for(lambda: words[0] == 1)
                 words[0] = 2
                 condition.notify()
-                assert condition.wait_for(lambda: words[0] == 3, 60)
+                assert condition.wait_for(lambda: words[0] == 3)
             child.join(60)
             assert child.exitcode == 0
 

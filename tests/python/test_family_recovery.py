@@ -34,8 +34,8 @@ def test_permits_of_the_dead_come_back(name: str) -> None:
         assert semaphore.acquire(False)
         assert not semaphore.acquire(timeout_ms=50)
         child.kill()
-        assert semaphore.acquire(timeout=60)
-        assert semaphore.acquire(timeout=60)
+        assert semaphore.acquire()
+        assert semaphore.acquire()
         assert not semaphore.acquire(False)
         semaphore.release(3)
         assert semaphore.get_value() == 3
@@ -75,8 +75,8 @@ def test_storm_of_kills_leaves_all_permits(name: str) -> None:
             for one in processes:
                 one.kill()
                 one.communicate()
-        assert semaphore.acquire(timeout=60)
-        assert semaphore.acquire(timeout=60)
+        assert semaphore.acquire()
+        assert semaphore.acquire()
         assert not semaphore.acquire(False)
         semaphore.release(2)
 
@@ -92,7 +92,7 @@ def test_childs_permits_are_not_its_parents(name: str) -> None:
 
     with semaphore:
         assert status_of(forked(child)) == 0
-        assert semaphore.acquire(timeout=60)  # the child's
+        assert semaphore.acquire()  # the child's
         semaphore.release()
     assert semaphore.get_value() == 2
 
@@ -105,7 +105,7 @@ def test_stopped_one_keeps_its_permit(name: str) -> None:
     assert not semaphore.acquire(timeout_ms=200)
     os.kill(child.process.pid, signal.SIGCONT)
     child.do("s.release()")
-    assert semaphore.acquire(timeout=60)
+    assert semaphore.acquire()
     semaphore.release()
     child.end()
 
@@ -119,7 +119,7 @@ def test_dead_reader_reads_no_more(name: str) -> None:
     assert lock.readers == 2
     assert not lock.write.acquire(timeout_ms=50)
     child.kill()
-    assert lock.write.acquire(timeout=60)
+    assert lock.write.acquire()
     lock.write.release()
     assert lock.readers == 0
 
@@ -200,7 +200,7 @@ def test_notification_of_a_dead_one_goes_to_another(name: str) -> None:
 
     def wait() -> None:
         with waiter:
-            results.append(waiter.wait(60))
+            results.append(waiter.wait())
 
     thread = threading.Thread(target=wait)
     thread.start()
@@ -226,7 +226,7 @@ def test_waiter_that_is_killed_takes_no_notification(name: str) -> None:
 
     def wait() -> None:
         with waiter:
-            results.append(waiter.wait(60))
+            results.append(waiter.wait())
 
     thread = threading.Thread(target=wait)
     thread.start()
@@ -244,7 +244,7 @@ def test_lock_of_a_condition_is_told_of_a_death_amid_a_wait(name: str) -> None:
     def wait() -> None:
         try:
             with condition:
-                condition.wait(60)
+                condition.wait()
         except zinc.OwnerDiedError as error:
             results.append(error.pid)
 
@@ -266,7 +266,7 @@ def test_wait_repairs_what_it_gets_back_broken(name: str) -> None:
 
     def wait() -> None:
         with condition:
-            results.append(condition.wait(60))
+            results.append(condition.wait())
 
     thread = threading.Thread(target=wait)
     thread.start()
@@ -297,7 +297,7 @@ def test_barrier_breaks_when_one_dies(name: str, waits: bool) -> None:
     def wait(one: zinc.Barrier, times: int) -> None:
         try:
             for _ in range(times):
-                one.wait(60)
+                one.wait()
         except threading.BrokenBarrierError:
             results.append("broken")
 
@@ -327,4 +327,4 @@ def test_barrier_breaks_when_one_dies(name: str, waits: bool) -> None:
 def test_event_that_a_dead_one_has_set_is_set(name: str) -> None:
     event = zinc.Event(name)
     Child(f"e = zinc.Event({name!r}); e.set()").kill()
-    assert event.wait(60)
+    assert event.wait()

@@ -206,7 +206,7 @@ def test_is_a_conditions_lock(kind: str) -> None:
     with condition:
         thread = threading.Thread(target=tell)
         thread.start()
-        assert condition.wait_for(lambda: told, 60)
+        assert condition.wait_for(lambda: told)
     thread.join()
 
 
@@ -673,7 +673,7 @@ def test_region_is_closed_while_its_locks_are_in_use(name: str) -> None:
         with pytest.raises(ValueError, match="closed"):
             held.release()
         with pytest.raises(zinc.OwnerDiedError):
-            region.lock(8).acquire(timeout=60)
+            region.lock(8).acquire()
         with region.lock(24):
             pass
 
