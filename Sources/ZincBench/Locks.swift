@@ -76,8 +76,11 @@ extension Exclusion {
           unsafe guarded.pointee.began = zincbench_now()
         }
       }
+      // What it does by itself; and before both have begun, as long as it takes to wake the other,
+      // or one that does not wait for a turn would keep it out for ever.
+      let pause = unsafe guarded.pointee.began == 0 ? 5_000 : 10
       release()
-      for _ in 0..<10 { zincbench_pause() }  // what it does by itself
+      for _ in 0..<pause { zincbench_pause() }
     }
     return wrong
   }
