@@ -81,9 +81,11 @@ demo-program:
 soak: build
 	$(BIN)/python tests/storm.py $$(($(MINUTES) * 60))
 	mkdir -p .build-storm
-	cc -O2 tests/c/lock_storm.c -Ipython/zinc/include python/zinc/libzinc.so \
-		-Wl,-rpath,$(CURDIR)/python/zinc -o .build-storm/lock
-	.build-storm/lock $$(($(MINUTES) * 60))
+	for storm in lock_storm channel_storm; do cc -O2 tests/c/$$storm.c -Ipython/zinc/include \
+		python/zinc/libzinc.so -Wl,-rpath,$(CURDIR)/python/zinc -o .build-storm/$$storm || exit 1; done
+	.build-storm/lock_storm $$(($(MINUTES) * 60))
+	for channel in '16 8 overwrites' '4 8 waits' '64 4096 overwrites' '4 1048576 waits'; do \
+		.build-storm/channel_storm soak-$$$$ $$(($(MINUTES) * 15)) $$channel 3 3 || exit 1; done
 
 fuzz: build
 	tests/fuzz/header $(SECONDS)

@@ -17,8 +17,9 @@ internal import Synchronization
   private var spareCount = 0
   private let displaced: UnsafeMutablePointer<Int32>
   private var displacedCount = 0
-  private var gate: UInt64 = 0
-  private var membersSeen: UInt32 = 0
+  // What the least cursor was, and of how many readers that have come, where writers wait.
+  var gate: UInt64 = 0
+  var membersSeen: UInt32 = 0
   private var next = 0
 
   init(_ end: consuming ChannelEnd) throws(Failure) {
@@ -54,7 +55,7 @@ internal import Synchronization
 
   /// One thread at a time.
   @inline(__always)
-  private func enter() {
+  func enter() {
     if !tryEnter(0) { wait() }
   }
 
@@ -75,7 +76,7 @@ internal import Synchronization
   }
 
   @inline(__always)
-  private func leave() { busy.store(0, ordering: .releasing) }
+  func leave() { busy.store(0, ordering: .releasing) }
 
   // MARK: - Loans
 
@@ -162,7 +163,7 @@ internal import Synchronization
     keep(slot, seat)
   }
 
-  private func check(_ slot: Int) throws(Failure) -> Int {
+  func check(_ slot: Int) throws(Failure) -> Int {
     let seat = end.seat
     guard seat >= 0, (0..<end.memory.geometry.slots).contains(slot),
       unsafe end.memory.owner(slot).pointee.load(ordering: .relaxed) == UInt64(seat + 1)
@@ -180,135 +181,13 @@ internal import Synchronization
   }
 
   /// It is nobody's, once nobody reads it; or it is spare later.
-  private mutating func keep(displaced slot: Int) {
+  mutating func keep(displaced slot: Int) {
     if displacedCount < ChannelWriter.most - 8 {
       unsafe displaced[displacedCount] = Int32(truncatingIfNeeded: slot)
       displacedCount += 1
     } else {
       unsafe end.memory.owner(slot).pointee.store(
         ChannelMemory.parked, ordering: .sequentiallyConsistent)
-    }
-  }
-
-  // MARK: - Publication
-
-  enum Outcome: Int32 {
-    case published = 0
-    case timedOut = -110
-    case closed = -125
-    case interrupted = -4
-  }
-
-  /// Publishes a loan, whose payload is written; `head` gets its number then. Where
-  /// writers wait for readers, until `deadline`: if that is over, it still is the writer's.
-  mutating func publish(
-    _ slot: Int, _ head: UnsafeMutablePointer<ZincMessageHead>, _ options: Notification.WaitOptions,
-    deadline: UInt64
-  ) throws(Failure) -> Outcome {
-    while true {
-      enter()
-      let seat: Int
-      do throws(Failure) {
-        seat = try check(slot)
-      } catch {
-        leave()
-        throw error
-      }
-      let found = end.memory.geometry.waits ? roomBefore() : 0
-      if let full = found as UInt64?, full == .max {
-        leave()
-        let outcome = try waitForRoom(options, deadline: deadline)
-        if outcome != .published { return outcome }
-        continue
-      }
-      let isPublished = unsafe publish(slot, seat, head)
-      leave()
-      if isPublished {
-        _ = unsafe end.handle.pointee.notification.notify()  // w8
-        return .published
-      }
-    }
-  }
-
-  /// UInt64.max if readers have not yet read what the next message would displace.
-  private mutating func roomBefore() -> UInt64 {
-    let memory = end.memory
-    let number = memory.newest() &+ 1
-    let messages = UInt64(memory.geometry.messages)
-    guard number > messages else { return 0 }
-    let members = unsafe memory.members.pointee.load(ordering: .sequentiallyConsistent)
-    if members == membersSeen && number &- messages < gate { return 0 }
-    membersSeen = members
-    gate = memory.leastCursor(end.seats)
-    return number &- messages < gate ? 0 : .max
-  }
-
-  /// False if another was faster, or there is no room for the number that is next by now.
-  private mutating func publish(
-    _ slot: Int, _ seat: Int, _ head: UnsafeMutablePointer<ZincMessageHead>
-  ) -> Bool {
-    let memory = end.memory
-    let messages = UInt64(memory.geometry.messages)
-    while true {
-      let next = memory.newest() &+ 1  // w2
-      let place = unsafe memory.ring(next)
-      let old = unsafe place.pointee.load(ordering: .sequentiallyConsistent)
-      if memory.number(of: old, near: next) >= next { continue }
-      if memory.geometry.waits && next > messages && next &- messages >= gate { return false }
-      let other = memory.slot(of: old)
-      unsafe head.pointee.number = next
-      unsafe memory.slot(slot).storeBytes(of: head.pointee, as: ZincMessageHead.self)
-      unsafe memory.givingNumber(seat).pointee.store(next, ordering: .relaxed)  // w4
-      unsafe memory.giving(seat).pointee.store(UInt32(slot + 1), ordering: .releasing)
-      unsafe memory.taking(seat).pointee.store(
-        UInt32(truncatingIfNeeded: other + 1), ordering: .releasing)
-      unsafe memory.owner(slot).pointee.store(ChannelMemory.published | next, ordering: .releasing)
-      let isPublished = unsafe place.pointee.compareExchange(
-        expected: old, desired: memory.entry(next, slot), ordering: .sequentiallyConsistent  // w5
-      ).exchanged
-      if isPublished {
-        if other >= 0 && other < memory.geometry.slots {
-          unsafe memory.owner(other).pointee.store(UInt64(seat + 1), ordering: .releasing)  // w6
-          keep(displaced: other)
-        }
-      } else {
-        unsafe memory.owner(slot).pointee.store(UInt64(seat + 1), ordering: .releasing)
-      }
-      unsafe memory.taking(seat).pointee.store(0, ordering: .releasing)  // w7
-      unsafe memory.giving(seat).pointee.store(0, ordering: .releasing)
-      if isPublished {
-        unsafe memory.head.pointee.store(next, ordering: .releasing)
-        return true
-      }
-    }
-  }
-
-  /// Until readers have gone on, or have gone: at the end of each nap it looks who has died.
-  private mutating func waitForRoom(_ options: Notification.WaitOptions, deadline: UInt64)
-    throws(Failure) -> Outcome
-  {
-    let memory = end.memory
-    let messages = UInt64(memory.geometry.messages)
-    func isRoom() -> Bool {
-      memory.newest() &+ 1 &- messages < memory.leastCursor(end.seats)
-    }
-    let seen = end.room.sequence
-    if isRoom() { return .published }
-    let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
-    // Costs less than the sleep that it may save.
-    if try end.sweep() == .cleaned { return .published }
-    if now >= deadline { return .timedOut }
-    end.room.takeTicket()
-    atomicMemoryFence(ordering: .sequentiallyConsistent)
-    if isRoom() { return .published }
-    let wakeUp = min(deadline, now + 20_000_000)
-    switch end.room.wait(past: seen, options, deadline: wakeUp) {
-    case .notified: return .published
-    case .closed: return .closed
-    case .interrupted: return .interrupted
-    case .timedOut:
-      // A signal may have come just before the nap. Else it looks again, and sweeps.
-      return options.contains(.interruptible) && wakeUp != deadline ? .interrupted : .published
     }
   }
 }
