@@ -9,36 +9,37 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ends.h"
 #include "stepping.h"
 
 enum { MESSAGES = 4, WRITERS = 3, READERS = 3, VIEWS = 2 };
 
 static char name[64];
 static const ZincWaitOptions look = {.size = sizeof look};
-static ZincChannel channel, childs;
-static ZincReader reader, childs_reader;
+static Writer channel, childs;
+static Reader reader, childs_reader;
 static uint64_t received;
 
 /* ---- what a process does */
 
-static void publish(ZincChannel to) {
+static void publish(Writer to) {
     ZincLoan loan;
     ZincMessageHead head = {.length = 16};
-    if (zinc_channel_loan(to, &loan) != 0) _exit(1);
+    if (zinc_writer_loan(to.it, &loan) != 0) _exit(1);
     volatile uint64_t *words = loan.data;
     words[0] = (uint64_t)rand();
     words[1] = words[0];
-    if (zinc_channel_publish(to, &loan, &head, &look) != 0) _exit(2);
+    if (zinc_writer_publish(to.it, &loan, &head, &look) != 0) _exit(2);
 }
 
 static void sit_to_write(void) {
     ZincLoan loan;
-    if (zinc_channel_open(name, NULL, &childs) != 0) _exit(3);
-    if (zinc_channel_loan(childs, &loan) != 0 || zinc_channel_discard(childs, &loan) != 0) _exit(4);
+    if (open_writer(name, &childs) != 0) _exit(3);
+    if (zinc_writer_loan(childs.it, &loan) != 0 || zinc_writer_discard(childs.it, &loan) != 0) _exit(4);
 }
 
 static void sit_to_read(void) {
-    if (zinc_reader_open(name, NULL, 2, &childs_reader) != 0) _exit(5);
+    if (open_reader(name, 2, &childs_reader) != 0) _exit(5);
 }
 
 static void prepare_nothing(void) {}
@@ -52,14 +53,14 @@ static int is_whole(const ZincMessage *message) {
 
 static void read_one(void) {
     ZincMessage message;
-    if (zinc_reader_receive(childs_reader, &message, &look) != 0 || !is_whole(&message)) _exit(6);
-    zinc_reader_release(childs_reader, &message);
+    if (zinc_reader_receive(childs_reader.it, &message, &look) != 0 || !is_whole(&message)) _exit(6);
+    zinc_reader_release(childs_reader.it, &message);
 }
 
 /* It keeps what it takes, and so has to clean in the end. */
 static void take_all(void) {
     ZincLoan loan;
-    while (zinc_channel_loan(childs, &loan) == 0) {
+    while (zinc_writer_loan(childs.it, &loan) == 0) {
     }
 }
 
@@ -70,8 +71,8 @@ static void hold_and_die(void) {
     sit_to_write();
     sit_to_read();
     for (int i = 0; i < VIEWS; i++)
-        if (zinc_reader_receive(childs_reader, &messages[i], &look) != 0) _exit(8);
-    if (zinc_channel_loan(childs, &loan) != 0) _exit(9);
+        if (zinc_reader_receive(childs_reader.it, &messages[i], &look) != 0) _exit(8);
+    if (zinc_writer_loan(childs.it, &loan) != 0) _exit(9);
     kill(getpid(), SIGKILL);
 }
 
@@ -80,12 +81,12 @@ static void hold_and_die(void) {
 /* Reads all there is, each whole, without a gap. */
 static void read_all(void) {
     ZincMessage message;
-    while (zinc_reader_receive(reader, &message, &look) == 0) {
+    while (zinc_reader_receive(reader.it, &message, &look) == 0) {
         check(message.head.number == ++received, "a gap");
         check(is_whole(&message), "torn");
-        zinc_reader_release(reader, &message);
+        zinc_reader_release(reader.it, &message);
     }
-    check(zinc_reader_lost(reader) == 0, "lost");
+    check(zinc_reader_lost(reader.it) == 0, "lost");
 }
 
 /* The others go on, in a channel of which nothing is missing. */
@@ -97,9 +98,9 @@ static void expect_all_is_well(void) {
     }
     ZincLoan loans[64];
     int count = 0;
-    while (count < 64 && zinc_channel_loan(channel, &loans[count]) == 0) count++;
+    while (count < 64 && zinc_writer_loan(channel.it, &loans[count]) == 0) count++;
     check(count == WRITERS * 9 + READERS * VIEWS, "a slot is lost, or is two's");
-    for (int i = 0; i < count; i++) check(zinc_channel_discard(channel, &loans[i]) == 0, "not mine");
+    for (int i = 0; i < count; i++) check(zinc_writer_discard(channel.it, &loans[i]) == 0, "not mine");
 }
 
 /* ---- one trial each; false when there was nothing left to stop at */
@@ -176,8 +177,8 @@ int main(int count, char **arguments) {
                                   .writers = WRITERS,
                                   .readers = READERS,
                                   .views = VIEWS};
-    check(zinc_channel_create(name, &options, NULL, &channel) == 0, zinc_error_message());
-    check(zinc_reader_open(name, NULL, 0, &reader) == 0, zinc_error_message());
+    check(create_channel(name, &options, &channel) == 0, zinc_error_message());
+    check(open_reader(name, 0, &reader) == 0, zinc_error_message());
     for (int i = 0; i < MESSAGES; i++) {
         publish(channel);
         read_all();
@@ -189,7 +190,7 @@ int main(int count, char **arguments) {
     TRY_SOME(cleaner_is_killed);
     TRY(writer_is_stopped);
     if (!waits) TRY(reader_is_stopped); /* which others wait for */
-    zinc_reader_close(reader);
-    zinc_channel_close(channel);
+    close_reader(reader);
+    close_writer(channel);
     return 0;
 }

@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ends.h"
+
 enum { VIEWS = 8, MOST = 16 };
 
 static struct {
@@ -45,11 +47,11 @@ static double now(void) {
 }
 
 static void write_on(void) {
-    ZincChannel channel;
-    CHECK(zinc_channel_open(name, NULL, &channel) == 0);
+    Writer channel;
+    CHECK(open_writer(name, &channel) == 0);
     for (uint64_t turn = 1;; turn++) {
         ZincLoan loan;
-        int32_t status = zinc_channel_loan(channel, &loan);
+        int32_t status = zinc_writer_loan(channel.it, &loan);
         if (status == -ENOBUFS) {
             atomic_fetch_add(&seen->refused, 1);
             usleep(1000);
@@ -60,7 +62,7 @@ static void write_on(void) {
         for (uint64_t i = 0; i < payload / 8; i++) ((volatile uint64_t *)loan.data)[i] = value;
         ZincMessageHead head = {.length = payload, .tag = value};
         if (turn % 64 == 0) sched_yield();
-        CHECK(zinc_channel_publish(channel, &loan, &head, NULL) == 0);
+        CHECK(zinc_writer_publish(channel.it, &loan, &head, NULL) == 0);
         atomic_fetch_add(&seen->published, 1);
     }
 }
@@ -72,22 +74,22 @@ static int is_whole(const ZincMessage *message) {
 }
 
 static void read_on(int is_slow) {
-    ZincReader reader;
-    CHECK(zinc_reader_open(name, NULL, is_slow ? 16 : 0, &reader) == 0);
+    Reader reader;
+    CHECK(open_reader(name, is_slow ? 16 : 0, &reader) == 0);
     ZincMessage held[VIEWS - 1];
     int is_held[VIEWS - 1] = {0};
-    uint64_t first = zinc_reader_next(reader), received = 0, before = first - 1;
+    uint64_t first = zinc_reader_next(reader.it), received = 0, before = first - 1;
     for (int k = 0;; k = (k + 1) % (VIEWS - 1)) {
         if (is_held[k]) { /* one that was held for a while is still whole */
             if (!is_whole(&held[k])) atomic_fetch_add(&seen->torn, 1);
-            zinc_reader_release(reader, &held[k]);
+            zinc_reader_release(reader.it, &held[k]);
             is_held[k] = 0;
         }
-        CHECK(zinc_reader_receive(reader, &held[k], NULL) == 0);
+        CHECK(zinc_reader_receive(reader.it, &held[k], NULL) == 0);
         is_held[k] = 1;
         received++;
         uint64_t number = held[k].head.number;
-        if (number <= before || received + zinc_reader_lost(reader) != number - first + 1)
+        if (number <= before || received + zinc_reader_lost(reader.it) != number - first + 1)
             atomic_fetch_add(&seen->miscounted, 1);
         before = number;
         if (!is_whole(&held[k])) atomic_fetch_add(&seen->torn, 1);
@@ -119,8 +121,8 @@ int main(int count, char **arguments) {
                                   .writers = (uint32_t)writers + 2,
                                   .readers = (uint32_t)(all - writers) + 2,
                                   .views = VIEWS};
-    ZincChannel channel;
-    CHECK(zinc_channel_create(name, &options, NULL, &channel) == 0);
+    Writer channel;
+    CHECK(create_channel(name, &options, &channel) == 0);
     pid_t pids[MOST];
     for (int i = 0; i < all; i++) pids[i] = start(i, writers);
     srandom((unsigned)getpid());
@@ -147,20 +149,20 @@ int main(int count, char **arguments) {
     /* Nobody holds anything: as many can be had as there are, but for what is published. */
     unsigned loans = 0;
     ZincLoan loan;
-    while (zinc_channel_loan(channel, &loan) == 0) loans++;
+    while (zinc_writer_loan(channel.it, &loan) == 0) loans++;
     uint32_t messages = 2;
     while (messages < options.messages) messages *= 2;
     unsigned expected = options.writers * 9 + options.readers * VIEWS;
-    ZincReader reader;
-    CHECK(zinc_reader_open(name, NULL, 0, &reader) == 0);
-    uint64_t newest = zinc_reader_next(reader) - 1;
+    Reader reader;
+    CHECK(open_reader(name, 0, &reader) == 0);
+    uint64_t newest = zinc_reader_next(reader.it) - 1;
     expected += newest < messages ? messages - (uint32_t)newest : 0;
     unsigned leaked = expected - loans;
     printf("%s: %lu kills, %lu published (newest %lu), %lu received, %lu refused, longest silence %.1f ms; "
            "torn %lu, miscounted %lu, slots lost %u\n",
            arguments[5], seen->kills, seen->published, (unsigned long)newest, seen->received, seen->refused,
            worst * 1e3, seen->torn, seen->miscounted, leaked);
-    zinc_reader_close(reader);
-    zinc_channel_close(channel);
+    close_reader(reader);
+    close_writer(channel);
     return seen->torn || seen->miscounted || leaked || atomic_load(&seen->line) || seen->received == 0;
 }

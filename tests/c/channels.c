@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ends.h"
+
 static int failures;
 static char name[200];
 
@@ -37,7 +39,7 @@ static ZincWaitOptions in(uint64_t milliseconds) {
     return (ZincWaitOptions){.size = sizeof look, .deadline_ns = ns + milliseconds * 1000000u};
 }
 
-static ZincChannel create(uint32_t messages, uint32_t flags, uint32_t views) {
+static Writer create(uint32_t messages, uint32_t flags, uint32_t views) {
     ZincChannelOptions options = {.size = sizeof options,
                                   .payload = 64,
                                   .messages = messages,
@@ -46,125 +48,160 @@ static ZincChannel create(uint32_t messages, uint32_t flags, uint32_t views) {
                                   .loans = 2,
                                   .readers = 2,
                                   .views = views};
-    ZincChannel channel;
-    EXPECT(zinc_channel_create(name, &options, NULL, &channel) == 0);
+    Writer channel;
+    EXPECT(create_channel(name, &options, &channel) == 0);
     return channel;
 }
 
-static ZincReader read_from(uint64_t history) {
-    ZincReader reader;
-    EXPECT(zinc_reader_open(name, NULL, history, &reader) == 0);
+static Reader read_from(uint64_t history) {
+    Reader reader;
+    EXPECT(open_reader(name, history, &reader) == 0);
     return reader;
 }
 
-static int32_t send_for(ZincChannel channel, uint64_t value, const ZincWaitOptions *wait) {
+static int32_t send_for(Writer channel, uint64_t value, const ZincWaitOptions *wait) {
     ZincLoan loan;
     ZincMessageHead head = {.length = 8, .tag = value + 1, .time = 7};
-    int32_t status = zinc_channel_loan(channel, &loan);
+    int32_t status = zinc_writer_loan(channel.it, &loan);
     if (status < 0) return status;
-    EXPECT(loan.capacity == 64 && (uintptr_t)loan.data % 64 == 0);
+    EXPECT(loan.capacity % 8 == 0 && (uintptr_t)loan.data % 64 == 0);
     memcpy(loan.data, &value, 8);
-    status = zinc_channel_publish(channel, &loan, &head, wait);
-    if (status < 0) EXPECT(zinc_channel_discard(channel, &loan) == 0);
+    status = zinc_writer_publish(channel.it, &loan, &head, wait);
+    if (status < 0) EXPECT(zinc_writer_discard(channel.it, &loan) == 0);
     return status;
 }
 
-static void send(ZincChannel channel, uint64_t value) { EXPECT(send_for(channel, value, NULL) == 0); }
+static void send(Writer channel, uint64_t value) { EXPECT(send_for(channel, value, NULL) == 0); }
 
 /* The value of the next message, which is given back at once; -1 if there is none. */
-static int64_t next_of(ZincReader reader) {
+static int64_t next_of(Reader reader) {
     ZincMessage message;
-    if (zinc_reader_receive(reader, &message, &look) < 0) return -1;
+    if (zinc_reader_receive(reader.it, &message, &look) < 0) return -1;
     uint64_t value;
     memcpy(&value, message.data, 8);
     EXPECT(message.head.length == 8 && message.head.tag == value + 1 && message.head.time == 7);
-    EXPECT(message.head.number == zinc_reader_next(reader) - 1);
-    zinc_reader_release(reader, &message);
+    EXPECT(message.head.number == zinc_reader_next(reader.it) - 1);
+    zinc_reader_release(reader.it, &message);
     return (int64_t)value;
 }
 
 static void overwriting(void) {
-    ZincChannel channel = create(5, 0, 3); /* keeps 8 */
-    EXPECT(zinc_region_kind(zinc_channel_region(channel)) == ZINC_CHANNEL);
-    ZincReader early = read_from(0);
+    Writer channel = create(5, 0, 3); /* keeps 8 */
+    EXPECT(zinc_region_kind(channel.region) == ZINC_CHANNEL);
+    Reader early = read_from(0);
     EXPECT(next_of(early) == -1);
     for (uint64_t i = 1; i <= 4; i++) send(channel, i);
-    ZincReader late = read_from(2), later = read_from(0);
+    Reader late = read_from(2), later = read_from(0);
     EXPECT(next_of(late) == 3 && next_of(late) == 4 && next_of(late) == -1);
-    EXPECT(next_of(later) == -1 && zinc_reader_next(later) == 5);
+    EXPECT(next_of(later) == -1 && zinc_reader_next(later.it) == 5);
     for (int64_t i = 1; i <= 4; i++) EXPECT(next_of(early) == i);
     for (uint64_t i = 5; i <= 30; i++) send(channel, i);
     /* What is left is the newest 7; what is lost is counted. */
-    EXPECT(next_of(early) == 24 && zinc_reader_lost(early) == 19);
-    EXPECT(zinc_reader_skip(early) == 0 && next_of(early) == 30 && zinc_reader_lost(early) == 24);
+    EXPECT(next_of(early) == 24 && zinc_reader_lost(early.it) == 19);
+    EXPECT(zinc_reader_skip(early.it) == 0 && next_of(early) == 30 && zinc_reader_lost(early.it) == 24);
     EXPECT(next_of(early) == -1);
 
     /* Held messages stay as they are, whatever comes. */
     ZincMessage held[3], one;
-    for (int i = 0; i < 3; i++) EXPECT(zinc_reader_receive(later, &held[i], &look) == 0);
-    EXPECT(zinc_reader_receive(later, &one, &look) == -ENOBUFS);
+    for (int i = 0; i < 3; i++) EXPECT(zinc_reader_receive(later.it, &held[i], &look) == 0);
+    EXPECT(zinc_reader_receive(later.it, &one, &look) == -ENOBUFS);
     for (uint64_t i = 31; i <= 1000; i++) send(channel, i);
     for (int i = 0; i < 3; i++) {
         uint64_t value;
         memcpy(&value, held[i].data, 8);
         EXPECT(value == 24 + (uint64_t)i && held[i].head.number == value);
     }
-    zinc_reader_release(later, &held[1]);
+    zinc_reader_release(later.it, &held[1]);
     EXPECT(next_of(later) == 994);
     ZincMessage wrong = {.view = 77};
-    zinc_reader_release(later, &wrong);
+    zinc_reader_release(later.it, &wrong);
+
+    /* One end a handle, and of channels alone. */
+    ZincWriter second = &failures;
+    EXPECT(zinc_writer_begin(channel.region, &second) == -EBUSY && second == NULL);
+    EXPECT(zinc_reader_begin(channel.region, 0, &second) == -EBUSY);
+    EXPECT(zinc_writer_begin(late.region, &second) == -EBUSY);
+    EXPECT(zinc_writer_begin(NULL, &second) == -EINVAL && zinc_writer_begin(late.region, NULL) == -EINVAL);
+    ZincHandle region;
+    EXPECT(zinc_region_create_anonymous(1 << 20, NULL, &region) == 0);
+    EXPECT(zinc_writer_begin(region, &second) == -EBADMSG);
+    zinc_close(region);
+    ZincChannelInfo info = {.size = sizeof info};
+    EXPECT(zinc_channel_examine(late.region, &info) == 0);
+    EXPECT(info.messages == 8 && info.payload == 64 && info.views == 3 && info.newest == 1000 && !info.flags);
 
     /* Bad arguments. */
     ZincLoan loan, foreign = {.slot = 1000000};
     ZincMessageHead head = {.length = 65};
-    EXPECT(zinc_channel_loan(channel, &loan) == 0);
-    EXPECT(zinc_channel_publish(channel, &loan, &head, NULL) == -EMSGSIZE);
+    EXPECT(zinc_writer_loan(channel.it, &loan) == 0);
+    EXPECT(zinc_writer_publish(channel.it, &loan, &head, NULL) == -EMSGSIZE);
     head.length = 64;
-    EXPECT(zinc_channel_publish(channel, &foreign, &head, NULL) == -EINVAL);
-    EXPECT(zinc_channel_discard(channel, &foreign) == -EINVAL);
-    EXPECT(zinc_channel_publish(channel, &loan, &head, NULL) == 0 && head.number == 1001);
-    EXPECT(zinc_channel_publish(channel, &loan, &head, NULL) == -EINVAL); /* it is none any more */
-    EXPECT(zinc_channel_loan(NULL, &loan) == -EINVAL && zinc_channel_loan(channel, NULL) == -EINVAL);
-    ZincChannel other;
-    EXPECT(zinc_channel_open("no-such-channel", NULL, &other) == -ENOENT && other == NULL);
+    EXPECT(zinc_writer_publish(channel.it, &foreign, &head, NULL) == -EINVAL);
+    EXPECT(zinc_writer_discard(channel.it, &foreign) == -EINVAL);
+    EXPECT(zinc_writer_publish(channel.it, &loan, &head, NULL) == 0 && head.number == 1001);
+    EXPECT(zinc_writer_publish(channel.it, &loan, &head, NULL) == -EINVAL); /* it is none any more */
+    EXPECT(zinc_writer_loan(NULL, &loan) == -EINVAL && zinc_writer_loan(channel.it, NULL) == -EINVAL);
+    Writer other;
+    EXPECT(open_writer("no-such-channel", &other) == -ENOENT && other.it == NULL);
     ZincChannelOptions options = {.size = sizeof options, .payload = 8, .messages = 0};
-    EXPECT(zinc_channel_create("no-such-channel", &options, NULL, &other) == -EINVAL && other == NULL);
+    EXPECT(create_channel("no-such-channel", &options, &other) == -EINVAL && other.it == NULL);
     options.messages = 8;
     options.payload = UINT64_MAX;
-    EXPECT(zinc_channel_create("no-such-channel", &options, NULL, &other) == -EINVAL);
+    EXPECT(create_channel("no-such-channel", &options, &other) == -EINVAL);
     options.payload = 8;
     options.views = 17;
-    EXPECT(zinc_channel_create("no-such-channel", &options, NULL, &other) == -EINVAL);
+    EXPECT(create_channel("no-such-channel", &options, &other) == -EINVAL);
     options.views = 0;
     options.flags = 2;
-    EXPECT(zinc_channel_create("no-such-channel", &options, NULL, &other) == -EINVAL);
-    EXPECT(zinc_lock_acquire(zinc_reader_region(late), ZINC_OWN_LOCK, &look) == 0);
-    EXPECT(zinc_lock_release(zinc_reader_region(late), ZINC_OWN_LOCK) == 0);
+    EXPECT(create_channel("no-such-channel", &options, &other) == -EINVAL);
+    EXPECT(zinc_lock_acquire(late.region, ZINC_OWN_LOCK, &look) == 0);
+    EXPECT(zinc_lock_release(late.region, ZINC_OWN_LOCK) == 0);
 
     /* All slots held: an error, and no wait; each comes back. */
     ZincLoan loans[64];
     unsigned count = 0;
-    while (count < 64 && zinc_channel_loan(channel, &loans[count]) == 0) count++;
+    while (count < 64 && zinc_writer_loan(channel.it, &loans[count]) == 0) count++;
     EXPECT(count >= 4 && count < 64);
-    EXPECT(zinc_channel_loan(channel, &loan) == -ENOBUFS);
-    EXPECT(zinc_channel_discard(channel, &loans[0]) == 0);
-    EXPECT(zinc_channel_loan(channel, &loan) == 0);
-    zinc_channel_close(channel);
-    EXPECT(zinc_channel_open(name, NULL, &channel) == 0);
+    EXPECT(zinc_writer_loan(channel.it, &loan) == -ENOBUFS);
+    EXPECT(zinc_writer_discard(channel.it, &loans[0]) == 0);
+    EXPECT(zinc_writer_loan(channel.it, &loan) == 0);
+    close_writer(channel);
+    EXPECT(open_writer(name, &channel) == 0);
     send(channel, 1002);
-    EXPECT(zinc_reader_skip(late) == 0 && next_of(late) == 1002);
-    zinc_reader_close(early);
-    zinc_reader_close(late);
-    zinc_reader_close(later);
-    zinc_channel_close(channel);
-    EXPECT(zinc_channel_open(name, NULL, &channel) == -ENOENT);
+    EXPECT(zinc_reader_skip(late.it) == 0 && next_of(late) == 1002);
+    /* The handle goes on, as what it likes. */
+    zinc_reader_end(early.it);
+    EXPECT(zinc_writer_begin(early.region, &second) == 0);
+    EXPECT(zinc_writer_loan(second, &loan) == 0 && zinc_writer_discard(second, &loan) == 0);
+    zinc_writer_end(second);
+    EXPECT(zinc_reader_begin(early.region, 1, &early.it) == 0);
+    EXPECT(next_of(early) == 1002);
+    close_reader(early);
+    close_reader(late);
+    close_reader(later);
+    close_writer(channel);
+    EXPECT(open_writer(name, &channel) == -ENOENT);
+}
+
+static void anonymous(void) {
+    ZincChannelOptions options = {.size = sizeof options, .payload = 8, .messages = 4};
+    Writer writer;
+    Reader reader;
+    EXPECT(zinc_channel_create_anonymous(&options, NULL, &writer.region) == 0);
+    EXPECT(zinc_writer_begin(writer.region, &writer.it) == 0);
+    EXPECT(zinc_region_open_descriptor(zinc_region_descriptor(writer.region), NULL, &reader.region) == 0);
+    EXPECT(zinc_reader_begin(reader.region, 0, &reader.it) == 0);
+    send(writer, 1);
+    EXPECT(next_of(reader) == 1);
+    close_reader(reader);
+    close_writer(writer);
 }
 
 static void waiting(void) {
-    ZincChannel channel = create(4, ZINC_CHANNEL_WAIT, 2);
+    Writer channel = create(4, ZINC_CHANNEL_WAIT, 2);
     for (uint64_t i = 1; i <= 9; i++) send(channel, i); /* nobody reads, so nobody waits */
-    ZincReader reader = read_from(100);
-    EXPECT(zinc_reader_next(reader) == 7); /* the place of number 6 is the next to be taken */
+    Reader reader = read_from(100);
+    EXPECT(zinc_reader_next(reader.it) == 7); /* the place of number 6 is the next to be taken */
     EXPECT(send_for(channel, 10, &look) == 0);
     EXPECT(send_for(channel, 11, &look) == -ETIMEDOUT);
     ZincWaitOptions soon = in(50);
@@ -178,44 +215,44 @@ static void waiting(void) {
     }
     for (int64_t i = 8; i <= 200; i++) {
         ZincMessage message;
-        EXPECT(zinc_reader_receive(reader, &message, NULL) == 0);
+        EXPECT(zinc_reader_receive(reader.it, &message, NULL) == 0);
         uint64_t value;
         memcpy(&value, message.data, 8);
         EXPECT((int64_t)value == i);
-        zinc_reader_release(reader, &message);
+        zinc_reader_release(reader.it, &message);
     }
     int status;
     waitpid(writer, &status, 0);
-    EXPECT(status == 0 && zinc_reader_lost(reader) == 0);
+    EXPECT(status == 0 && zinc_reader_lost(reader.it) == 0);
 
     /* A reader that is killed holds nobody up. */
     pid_t other = fork();
     if (other == 0) {
-        ZincReader own = read_from(0);
+        Reader own = read_from(0);
         ZincMessage message;
         kill(getpid(), SIGSTOP);
-        zinc_reader_receive(own, &message, NULL);
+        zinc_reader_receive(own.it, &message, NULL);
         _exit(0);
     }
     waitpid(other, &status, WUNTRACED);
-    zinc_reader_close(reader);
+    close_reader(reader);
     for (uint64_t i = 201; i <= 204; i++) EXPECT(send_for(channel, i, &look) == 0);
     EXPECT(send_for(channel, 205, &look) == -ETIMEDOUT); /* a stopped one does */
     kill(other, SIGKILL);
     waitpid(other, &status, 0);
     EXPECT(send_for(channel, 205, NULL) == 0);
-    zinc_channel_close(channel);
+    close_writer(channel);
 }
 
 static sigjmp_buf back;
 static void jump(int signal) { siglongjmp(back, signal); }
 
 static void ends(void) {
-    ZincChannel channel = create(4, 0, 2);
-    ZincReader reader = read_from(0);
+    Writer channel = create(4, 0, 2);
+    Reader reader = read_from(0);
     send(channel, 1);
     ZincMessage message;
-    EXPECT(zinc_reader_receive(reader, &message, NULL) == 0);
+    EXPECT(zinc_reader_receive(reader.it, &message, NULL) == 0);
     /* A reader can't write. */
     signal(SIGSEGV, jump);
     int caught = sigsetjmp(back, 1);
@@ -226,9 +263,9 @@ static void ends(void) {
     /* A child goes on by itself: what its parent holds it can't give back. */
     pid_t child = fork();
     if (child == 0) {
-        zinc_reader_release(reader, &message);
+        zinc_reader_release(reader.it, &message);
         ZincMessage own;
-        EXPECT(zinc_reader_receive(reader, &own, &look) == -ETIMEDOUT);
+        EXPECT(zinc_reader_receive(reader.it, &own, &look) == -ETIMEDOUT);
         send(channel, 2);
         EXPECT(next_of(reader) == 2);
         _exit(failures);
@@ -240,16 +277,16 @@ static void ends(void) {
     uint64_t value;
     memcpy(&value, message.data, 8);
     EXPECT(value == 1);
-    zinc_reader_release(reader, &message);
+    zinc_reader_release(reader.it, &message);
 
     /* Who is killed with loans and messages leaves none of them lost. */
     for (int round = 0; round < 40; round++) {
         child = fork();
         if (child == 0) {
             ZincLoan loan;
-            ZincReader own = read_from(4);
-            zinc_reader_receive(own, &message, &look);
-            zinc_channel_loan(channel, &loan);
+            Reader own = read_from(4);
+            zinc_reader_receive(own.it, &message, &look);
+            zinc_writer_loan(channel.it, &loan);
             kill(getpid(), SIGKILL);
         }
         waitpid(child, &status, 0);
@@ -257,13 +294,13 @@ static void ends(void) {
     }
     unsigned loans = 0;
     ZincLoan loan;
-    while (zinc_channel_loan(channel, &loan) == 0) loans++;
+    while (zinc_writer_loan(channel.it, &loan) == 0) loans++;
     EXPECT(loans == 2 * 10 + 2 * 2);
-    zinc_reader_close(reader);
-    zinc_channel_close(channel);
+    close_reader(reader);
+    close_writer(channel);
 }
 
-static ZincChannel threads_channel;
+static Writer threads_channel;
 static volatile int is_over;
 
 static void *send_on(void *unused) {
@@ -289,43 +326,43 @@ static void forks_amid_writes(void) {
     }
     is_over = 1;
     for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
-    zinc_channel_close(threads_channel);
+    close_writer(threads_channel);
 }
 
 /* What a channel says of itself, changed at random: an error, or a channel. */
 static void lies(void) {
     unsigned opened = 0, seed = 1;
     for (int round = 0; round < 2000; round++) {
-        ZincChannel channel = create(4, 0, 2), other;
+        Writer channel = create(4, 0, 2), other;
         for (uint64_t i = 0; i < 6; i++) send(channel, i);
-        uint8_t *data = zinc_ptr(zinc_channel_region(channel));
-        uintptr_t capacity = zinc_capacity(zinc_channel_region(channel));
+        uint8_t *data = zinc_ptr(channel.region);
+        uintptr_t capacity = zinc_capacity(channel.region);
         int is_of_geometry = round % 4 == 0;
         for (int k = 0; k < 3; k++) {
             uintptr_t at = (uintptr_t)rand_r(&seed) % (is_of_geometry ? 24 : capacity);
             data[at] = (uint8_t)rand_r(&seed);
         }
-        if (zinc_channel_open(name, NULL, &other) == 0) {
+        if (open_writer(name, &other) == 0) {
             opened++;
             for (uint64_t i = 0; i < 20; i++) send_for(other, i, &look);
-            ZincReader reader;
-            if (zinc_reader_open(name, NULL, 3, &reader) == 0) {
+            Reader reader;
+            if (open_reader(name, 3, &reader) == 0) {
                 ZincMessage message;
                 for (int i = 0; i < 20; i++)
-                    if (zinc_reader_receive(reader, &message, &look) == 0) {
+                    if (zinc_reader_receive(reader.it, &message, &look) == 0) {
                         volatile uint8_t byte = 0;
                         for (uint64_t k = 0; k < message.head.length; k++)
                             byte ^= ((const uint8_t *)message.data)[k];
                         (void)byte;
-                        zinc_reader_release(reader, &message);
+                        zinc_reader_release(reader.it, &message);
                     }
-                zinc_reader_close(reader);
+                close_reader(reader);
             }
-            zinc_channel_close(other);
+            close_writer(other);
         } else {
-            EXPECT(other == NULL);
+            EXPECT(other.it == NULL);
         }
-        zinc_channel_close(channel);
+        close_writer(channel);
         zinc_region_unlink(name, ZINC_FORCE); /* what could not be cleaned */
     }
     EXPECT(opened > 500 && opened < 2000);
@@ -335,6 +372,7 @@ int main(int count, char **arguments) {
     if (count != 2) return 2;
     snprintf(name, sizeof name, "%s", arguments[1]);
     overwriting();
+    anonymous();
     waiting();
     ends();
     forks_amid_writes();

@@ -1,7 +1,7 @@
 internal import CZinc
 internal import Synchronization
 
-/// What a writer and a reader have in common: a handle of its own, which sits for it.
+/// What a writer and a reader have in common: a handle, which sits for it and for nothing else.
 @safe struct ChannelEnd: ~Copyable {
   let handle: Attachment.Handle
   let memory: ChannelMemory
@@ -9,34 +9,18 @@ internal import Synchronization
   let room: Notification
   let role: SeatTable.Role
 
-  /// EBADMSG, or EINVAL, if the handle's region is no channel.
+  /// EBADMSG if the handle's region is no channel, or a damaged one; EBUSY if it sits already.
   init(_ handle: Attachment.Handle, _ role: SeatTable.Role) throws(Failure) {
-    let kind = unsafe handle.pointee.file.kind
-    guard kind == Header.channelKind else {
-      throw Failure(EBADMSG, "not a channel: a region of kind %", UInt64(kind))
+    let memory = unsafe try ChannelMemory(of: handle)
+    guard unsafe Attachment.identity(handle) == .nobody else {
+      throw Failure(
+        EBUSY,
+        "this handle writes or reads already, or has used a lock: open the channel once more")
     }
-    let data = unsafe handle.pointee.data
-    let geometry = unsafe try ChannelGeometry(
-      reading: data, capacity: handle.pointee.capacity)
     unsafe self.handle = unsafe handle
-    memory = unsafe ChannelMemory(data, geometry)
+    self.memory = memory
     room = Notification(memory.roomWords, canNotify: true, wakesAlways: false)
     self.role = role
-  }
-
-  /// Creates a channel, and is attached to it.
-  static func create(
-    _ path: borrowing RegionPath, _ geometry: ChannelGeometry, _ options: RegionOptions
-  ) throws(Failure) -> Attachment.Handle {
-    var options = options
-    options.kind = Header.channelKind
-    // Complete before anybody can open it.
-    let memory = unsafe try allocate(UInt(ChannelGeometry.described))
-    defer { unsafe czinc_free(memory) }
-    unsafe geometry.write(memory)
-    let described = unsafe UnsafeRawBufferPointer(start: memory, count: ChannelGeometry.described)
-    return unsafe try Attachment.create(
-      path, capacity: geometry.size, options.beginning(with: described))
   }
 
   /// A write to a message through this handle is a segmentation fault then.
@@ -99,15 +83,13 @@ internal import Synchronization
     return isCleaned
   }
 
-  /// Leaves the seat as it was found, and closes the handle.
-  func close() {
+  /// Leaves the seat as it was found. The handle stays.
+  func leave() {
     let seat = seat
-    if seat >= 0 {
-      unsafe Attachment.leave(handle) {
-        memory.clean(seat, { unsafe Attachment.isTaken($0, handle) }, seats)
-      }
-      _ = room.notify()
+    guard seat >= 0 else { return }
+    unsafe Attachment.leave(handle) {
+      memory.clean(seat, { unsafe Attachment.isTaken($0, handle) }, seats)
     }
-    unsafe Attachment.close(handle)
+    _ = room.notify()
   }
 }

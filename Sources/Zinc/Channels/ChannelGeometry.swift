@@ -92,15 +92,19 @@ struct ChannelGeometry: Equatable {
     guard payload <= Int.max / 4 / slots, size == capacity else { throw damaged }
   }
 
-  /// The first bytes of a new channel.
-  func write(_ base: UnsafeMutableRawPointer) {
-    unsafe base.storeBytes(of: UInt32(messages), as: UInt32.self)
-    unsafe base.storeBytes(of: UInt32(slots), toByteOffset: 4, as: UInt32.self)
-    unsafe base.storeBytes(of: UInt32(views), toByteOffset: 8, as: UInt32.self)
-    unsafe base.storeBytes(of: waits ? 1 : 0, toByteOffset: 12, as: UInt32.self)
-    unsafe base.storeBytes(of: UInt64(payload), toByteOffset: 16, as: UInt64.self)
+  /// Calls `body` with how large a channel's region is, and what it is created with.
+  func describe(
+    _ options: RegionOptions,
+    _ body: (_ size: Int, RegionOptions) throws(Failure) -> Attachment.Handle
+  ) throws(Failure) -> Attachment.Handle {
+    var words = (
+      UInt32(messages), UInt32(slots), UInt32(views), waits ? 1 as UInt32 : 0, UInt64(payload)
+    )
+    var options = options
+    options.kind = Header.channelKind
+    // Complete before anybody can open it.
+    return unsafe try withUnsafeBytes(of: &words) { (bytes) throws(Failure) in
+      unsafe try body(size, options.beginning(with: bytes))
+    }
   }
-
-  /// How many bytes that is.
-  static let described = 24
 }

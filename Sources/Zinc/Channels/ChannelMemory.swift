@@ -49,6 +49,17 @@ internal import Synchronization
     ringBits = UInt64(geometry.messages.trailingZeroBitCount)
   }
 
+  /// EBADMSG if the handle's region is no channel, or a damaged one.
+  init(of handle: Attachment.Handle) throws(Failure) {
+    let kind = unsafe handle.pointee.file.kind
+    guard kind == Header.channelKind else {
+      throw Failure(EBADMSG, "not a channel: a region of kind %", UInt64(kind))
+    }
+    let data = unsafe handle.pointee.data
+    unsafe self.init(
+      data, try ChannelGeometry(reading: data, capacity: handle.pointee.capacity))
+  }
+
   @inline(__always)
   private func long(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
     unsafe (base + offset).assumingMemoryBound(to: Atomic<UInt64>.self)

@@ -13,36 +13,30 @@ internal import Synchronization
   private(set) var lost: UInt64 = 0
 
   /// Begins after the newest message, or so many before.
-  init(_ end: consuming ChannelEnd, history: UInt64) throws(Failure) {
+  private init(_ end: consuming ChannelEnd, history: UInt64) throws(Failure) {
     self.end = end
+    try self.end.protectSlots()
     let newest = self.end.memory.newest()
     try begin(newest >= history ? newest &- history &+ 1 : 1)
   }
 
-  /// Of a handle that is this reader's then, and closed if it can't be.
+  /// Sits. The handle stays the caller's, and lasts longer.
   static func make(_ handle: Attachment.Handle, history: UInt64) throws(Failure)
     -> UnsafeMutableRawPointer
   {
+    let memory = unsafe try allocate(UInt(MemoryLayout<ChannelReader>.stride))
+    let place = unsafe memory.assumingMemoryBound(to: ChannelReader.self)
     do throws(Failure) {
-      let memory = unsafe try allocate(UInt(MemoryLayout<ChannelReader>.stride))
-      let place = unsafe memory.assumingMemoryBound(to: ChannelReader.self)
-      do throws(Failure) {
-        unsafe place.initialize(
-          to: try ChannelReader(ChannelEnd(handle, .reads), history: history))
-        try unsafe place.pointee.end.protectSlots()
-      } catch {
-        unsafe czinc_free(memory)
-        throw error
-      }
-      return unsafe memory
+      unsafe place.initialize(to: try ChannelReader(ChannelEnd(handle, .reads), history: history))
     } catch {
-      unsafe Attachment.close(handle)
+      unsafe czinc_free(memory)
       throw error
     }
+    return unsafe memory
   }
 
   static func free(_ reader: Pointer) {
-    unsafe reader.pointee.end.close()
+    unsafe reader.pointee.end.leave()
     unsafe czinc_free(reader)
   }
 

@@ -22,33 +22,29 @@ internal import Synchronization
   var membersSeen: UInt32 = 0
   private var next = 0
 
-  init(_ end: consuming ChannelEnd) throws(Failure) {
+  private init(_ end: consuming ChannelEnd) throws(Failure) {
+    _ = try end.sit()
     let memory = unsafe try allocate(UInt(2 * ChannelWriter.most * MemoryLayout<Int32>.stride))
     unsafe spares = unsafe memory.assumingMemoryBound(to: Int32.self)
     unsafe displaced = unsafe spares + ChannelWriter.most
     self.end = end
   }
 
-  /// Of a handle that is this writer's then, and closed if it can't be.
+  /// Sits. The handle stays the caller's, and lasts longer.
   static func make(_ handle: Attachment.Handle) throws(Failure) -> UnsafeMutableRawPointer {
+    let memory = unsafe try allocate(UInt(MemoryLayout<ChannelWriter>.stride))
+    let place = unsafe memory.assumingMemoryBound(to: ChannelWriter.self)
     do throws(Failure) {
-      let memory = unsafe try allocate(UInt(MemoryLayout<ChannelWriter>.stride))
-      let place = unsafe memory.assumingMemoryBound(to: ChannelWriter.self)
-      do throws(Failure) {
-        unsafe place.initialize(to: try ChannelWriter(ChannelEnd(handle, .writes)))
-      } catch {
-        unsafe czinc_free(memory)
-        throw error
-      }
-      return unsafe memory
+      unsafe place.initialize(to: try ChannelWriter(ChannelEnd(handle, .writes)))
     } catch {
-      unsafe Attachment.close(handle)
+      unsafe czinc_free(memory)
       throw error
     }
+    return unsafe memory
   }
 
   static func free(_ writer: Pointer) {
-    unsafe writer.pointee.end.close()
+    unsafe writer.pointee.end.leave()
     unsafe czinc_free(writer.pointee.spares)
     unsafe czinc_free(writer)
   }

@@ -4,7 +4,7 @@ public import CZinc
 
 // The part of zinc.h that is about channels.
 
-private func writer(_ channel: ZincChannel?) -> ChannelWriter.Pointer? {
+private func writer(_ channel: ZincWriter?) -> ChannelWriter.Pointer? {
   unsafe channel?.assumingMemoryBound(to: ChannelWriter.self)
 }
 
@@ -12,67 +12,98 @@ private func reader(_ reader: ZincReader?) -> ChannelReader.Pointer? {
   unsafe reader?.assumingMemoryBound(to: ChannelReader.self)
 }
 
+/// EINVAL for what no channel can be.
+private func geometry(_ channel: UnsafePointer<ZincChannelOptions>?) throws(Failure)
+  -> ChannelGeometry
+{
+  guard let channel = unsafe channel,
+    unsafe Int(channel.pointee.size) >= MemoryLayout<ZincChannelOptions>.size
+  else { throw Failure(EINVAL, "channel is null, or its size is not sizeof(ZincChannelOptions)") }
+  let wanted = unsafe channel.pointee
+  guard wanted.flags & ~UInt32(ZINC_CHANNEL_WAIT) == 0 else {
+    throw Failure(EINVAL, "a flag that channels do not know: %", UInt64(wanted.flags))
+  }
+  return try ChannelGeometry(
+    messages: Int(wanted.messages), payload: Int(clamping: wanted.payload),
+    writers: wanted.writers == 0 ? 4 : Int(wanted.writers),
+    loans: wanted.loans == 0 ? 1 : Int(wanted.loans),
+    readers: wanted.readers == 0 ? 8 : Int(wanted.readers),
+    views: wanted.views == 0 ? 8 : Int(wanted.views), waits: wanted.flags != 0)
+}
+
 @c @implementation
 public func zinc_channel_create(
   _ name: UnsafePointer<CChar>?, _ channel: UnsafePointer<ZincChannelOptions>?,
-  _ options: UnsafePointer<ZincOptions>?, _ out: UnsafeMutablePointer<ZincChannel?>?
+  _ options: UnsafePointer<ZincOptions>?, _ out: UnsafeMutablePointer<ZincHandle?>?
 ) -> Int32 {
-  unsafe make("create the channel", name, out) { path throws(Failure) in
-    guard let channel = unsafe channel,
-      unsafe Int(channel.pointee.size) >= MemoryLayout<ZincChannelOptions>.size
-    else { throw Failure(EINVAL, "channel is null, or its size is not sizeof(ZincChannelOptions)") }
-    let wanted = unsafe channel.pointee
-    guard wanted.flags & ~UInt32(ZINC_CHANNEL_WAIT) == 0 else {
-      throw Failure(EINVAL, "a flag that channels do not know: %", UInt64(wanted.flags))
+  unsafe attachByName("create the channel", name, out) { path throws(Failure) in
+    unsafe try geometry(channel).describe(RegionOptions(options)) {
+      (size, options) throws(Failure) in
+      unsafe try Attachment.create(path, capacity: size, options)
     }
-    let geometry = try ChannelGeometry(
-      messages: Int(wanted.messages), payload: Int(clamping: wanted.payload),
-      writers: wanted.writers == 0 ? 4 : Int(wanted.writers),
-      loans: wanted.loans == 0 ? 1 : Int(wanted.loans),
-      readers: wanted.readers == 0 ? 8 : Int(wanted.readers),
-      views: wanted.views == 0 ? 8 : Int(wanted.views), waits: wanted.flags != 0)
-    let handle = unsafe try ChannelEnd.create(path, geometry, RegionOptions(options))
-    return unsafe try ChannelWriter.make(handle)
   }
 }
 
 @c @implementation
-public func zinc_channel_open(
-  _ name: UnsafePointer<CChar>?, _ options: UnsafePointer<ZincOptions>?,
-  _ out: UnsafeMutablePointer<ZincChannel?>?
+public func zinc_channel_create_anonymous(
+  _ channel: UnsafePointer<ZincChannelOptions>?, _ options: UnsafePointer<ZincOptions>?,
+  _ out: UnsafeMutablePointer<ZincHandle?>?
 ) -> Int32 {
-  unsafe make("open the channel", name, out) { path throws(Failure) in
-    unsafe try ChannelWriter.make(Attachment.open(path, RegionOptions(options)))
+  unsafe attach("create an anonymous channel", out) { () throws(Failure) in
+    unsafe try geometry(channel).describe(RegionOptions(options)) {
+      (size, options) throws(Failure) in
+      unsafe try Attachment.createAnonymous(capacity: size, options)
+    }
   }
 }
 
-/// As `attachByName`, for what is no handle.
-private func make(
-  _ operation: StaticString, _ name: UnsafePointer<CChar>?,
+@c @implementation
+public func zinc_channel_examine(
+  _ handle: ZincHandle?, _ info: UnsafeMutablePointer<ZincChannelInfo>?
+) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe report("look at the channel", handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    guard let info = unsafe info, unsafe info.pointee.size >= MemoryLayout<ZincChannelInfo>.size
+    else { throw Failure(EINVAL, "info is null, or info.size is not sizeof(ZincChannelInfo)") }
+    let memory = unsafe try ChannelMemory(of: handle)
+    unsafe info.pointee.payload = UInt64(memory.geometry.payload)
+    unsafe info.pointee.newest = memory.newest()
+    unsafe info.pointee.messages = UInt32(memory.geometry.messages)
+    unsafe info.pointee.slots = UInt32(memory.geometry.slots)
+    unsafe info.pointee.views = UInt32(memory.geometry.views)
+    unsafe info.pointee.flags = memory.geometry.waits ? UInt32(ZINC_CHANNEL_WAIT) : 0
+  }
+}
+
+@c @implementation
+public func zinc_writer_begin(_ handle: ZincHandle?, _ out: UnsafeMutablePointer<ZincWriter?>?)
+  -> Int32
+{
+  unsafe begin("write to", handle, out) { handle throws(Failure) in
+    unsafe try ChannelWriter.make(handle)
+  }
+}
+
+private func begin(
+  _ operation: StaticString, _ handle: ZincHandle?,
   _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-  _ body: (borrowing RegionPath) throws(Failure) -> UnsafeMutableRawPointer
+  _ body: (Attachment.Handle) throws(Failure) -> UnsafeMutableRawPointer
 ) -> Int32 {
   unsafe out?.pointee = nil
-  return unsafe report(operation, name) { () throws(Failure) in
-    guard let out = unsafe out else { throw Failure(EINVAL, "out is null") }
-    let path = unsafe try path(name)
-    unsafe out.pointee = unsafe try body(path)
+  guard let handle = unsafe attachment(handle), let out = unsafe out else { return -EINVAL }
+  return unsafe report(operation, handle.pointee.nameForMessages) { () throws(Failure) in
+    unsafe out.pointee = unsafe try body(handle)
   }
 }
 
 @c @implementation
-public func zinc_channel_close(_ channel: ZincChannel?) {
+public func zinc_writer_end(_ channel: ZincWriter?) {
   if let writer = unsafe writer(channel) { unsafe ChannelWriter.free(writer) }
 }
 
 @c @implementation
-public func zinc_channel_region(_ channel: ZincChannel?) -> ZincHandle? {
-  guard let writer = unsafe writer(channel) else { return nil }
-  return unsafe ZincHandle(writer.pointee.end.handle)
-}
-
-@c @implementation
-public func zinc_channel_loan(_ channel: ZincChannel?, _ loan: UnsafeMutablePointer<ZincLoan>?)
+public func zinc_writer_loan(_ channel: ZincWriter?, _ loan: UnsafeMutablePointer<ZincLoan>?)
   -> Int32
 {
   guard let writer = unsafe writer(channel), let loan = unsafe loan else { return -EINVAL }
@@ -92,8 +123,7 @@ public func zinc_channel_loan(_ channel: ZincChannel?, _ loan: UnsafeMutablePoin
 }
 
 @c @implementation
-public func zinc_channel_discard(_ channel: ZincChannel?, _ loan: UnsafePointer<ZincLoan>?) -> Int32
-{
+public func zinc_writer_discard(_ channel: ZincWriter?, _ loan: UnsafePointer<ZincLoan>?) -> Int32 {
   guard let writer = unsafe writer(channel), let loan = unsafe loan else { return -EINVAL }
   return unsafe report("discard a loan of", writer.pointee.end.handle.pointee.nameForMessages) {
     () throws(Failure) in
@@ -102,8 +132,8 @@ public func zinc_channel_discard(_ channel: ZincChannel?, _ loan: UnsafePointer<
 }
 
 @c @implementation
-public func zinc_channel_publish(
-  _ channel: ZincChannel?, _ loan: UnsafePointer<ZincLoan>?,
+public func zinc_writer_publish(
+  _ channel: ZincWriter?, _ loan: UnsafePointer<ZincLoan>?,
   _ head: UnsafeMutablePointer<ZincMessageHead>?, _ wait: UnsafePointer<ZincWaitOptions>?
 ) -> Int32 {
   guard let writer = unsafe writer(channel), let loan = unsafe loan, let head = unsafe head else {
@@ -127,24 +157,17 @@ public func zinc_channel_publish(
 }
 
 @c @implementation
-public func zinc_reader_open(
-  _ name: UnsafePointer<CChar>?, _ options: UnsafePointer<ZincOptions>?, _ history: UInt64,
-  _ out: UnsafeMutablePointer<ZincReader?>?
+public func zinc_reader_begin(
+  _ handle: ZincHandle?, _ history: UInt64, _ out: UnsafeMutablePointer<ZincReader?>?
 ) -> Int32 {
-  unsafe make("read the channel", name, out) { path throws(Failure) in
-    unsafe try ChannelReader.make(Attachment.open(path, RegionOptions(options)), history: history)
+  unsafe begin("read", handle, out) { handle throws(Failure) in
+    unsafe try ChannelReader.make(handle, history: history)
   }
 }
 
 @c @implementation
-public func zinc_reader_close(_ handle: ZincReader?) {
+public func zinc_reader_end(_ handle: ZincReader?) {
   if let reader = unsafe reader(handle) { unsafe ChannelReader.free(reader) }
-}
-
-@c @implementation
-public func zinc_reader_region(_ handle: ZincReader?) -> ZincHandle? {
-  guard let reader = unsafe reader(handle) else { return nil }
-  return unsafe ZincHandle(reader.pointee.end.handle)
 }
 
 @c @implementation

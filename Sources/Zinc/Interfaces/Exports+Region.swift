@@ -303,7 +303,7 @@ public func zinc_region_is_alone(_ handle: ZincHandle?) -> Int32 {
 }
 
 /// Hands out the handle that `body` makes; a failure leaves null there.
-private func attach(
+func attach(
   _ operation: StaticString, _ out: UnsafeMutablePointer<ZincHandle?>?,
   name: UnsafePointer<CChar>? = nil, _ body: () throws(Failure) -> Attachment.Handle
 ) -> Int32 {

@@ -70,13 +70,13 @@ extension Attachment {
     }
   }
 
-  /// Gets up before the handle is closed, unless `clean` says that something is left there.
+  /// Gets up. If `clean` says that something is left on the seat, that is a dead one's then.
   static func leave(_ handle: Handle, _ clean: () -> Bool) {
     AttachedHandles.locked {
       let identity = unsafe identity(handle)
-      if identity != .nobody && clean() {
-        unsafe handle.pointee.header.seats.clear(identity.seat)
-      }
+      guard identity != .nobody, (try? unsafe handle.pointee.checkSeat()) != nil else { return }
+      if clean() { unsafe handle.pointee.header.seats.clear(identity.seat) }
+      unsafe handle.pointee.leaveSeat()
     }
   }
 

@@ -116,10 +116,15 @@ internal import CZinc
   /// Closes the descriptors, unless they were closed already: the numbers may be a stranger's by
   /// now. Inside the gate.
   mutating func closeDescriptors() {
-    let file = file
-    seat.leave(header.seats) { held in (try? held.status()).map(file.isIn) ?? false }
+    leaveSeat()
     guard let held = descriptor.take() else { return }
     if !owns(held) { held.forget() }
+  }
+
+  /// Gets up, if it sits. Inside the gate.
+  mutating func leaveSeat() {
+    let file = file
+    seat.leave(header.seats) { held in (try? held.status()).map(file.isIn) ?? false }
   }
 
   private func owns(_ descriptor: borrowing Descriptor) -> Bool {

@@ -3,11 +3,12 @@
  * readers, and that nobody who is killed can tear, lose or block. A part of zinc.h, which includes
  * it.
  *
- * A channel is a region of kind ZINC_CHANNEL. A writer takes a slot on loan, fills it, and publishes
- * it; each reader receives each message, and reads it where it is until it gives it back. Messages
- * are numbered from 1, without gaps. Who writes and reads sits on one of the region's 120 seats.
+ * A channel is a region of kind ZINC_CHANNEL, which is opened, closed and waited for as any. A writer
+ * takes a slot on loan, fills it, and publishes it; each reader receives each message, and reads it
+ * where it is until it gives it back. Messages are numbered from 1, without gaps. Who writes or reads
+ * does so through a handle of its own, which sits on one of the region's 120 seats.
  *
- * Threads: those of a process may write through one ZincChannel at once. Of a ZincReader one at a
+ * Threads: those of a process may write through one ZincWriter at once. Of a ZincReader one at a
  * time receives, and any gives back. A forked child goes on with both as its own: loans and messages
  * of before stay its parent's.
  */
@@ -43,24 +44,43 @@ typedef struct ZincChannelOptions {
     uint32_t views;    /**< messages that a reader may hold at once, at most 16; 0 is 8 */
 } ZincChannelOptions;
 
-/** Who writes to a channel. Opaque. */
-typedef void *ZincChannel;
-
-/** Who reads a channel. Opaque. */
-typedef void *ZincReader;
-
-/** Creates a channel. `options` as for zinc_region_create(), without kind and contents. */
+/** Creates a channel, and attaches to it. `options` as for zinc_region_create(), without kind and contents.
+ */
 int32_t zinc_channel_create(const char *name, const ZincChannelOptions *channel, const ZincOptions *options,
-                            ZincChannel *out);
+                            ZincHandle *out);
 
-/** Opens a channel to write. -74 if the region of this name is none, or a damaged one. */
-int32_t zinc_channel_open(const char *name, const ZincOptions *options, ZincChannel *out);
+/** The same as zinc_region_create_anonymous(). */
+int32_t zinc_channel_create_anonymous(const ZincChannelOptions *channel, const ZincOptions *options,
+                                      ZincHandle *out);
+
+/** What can be told of a channel. */
+typedef struct ZincChannelInfo {
+    uintptr_t size;    /**< sizeof(ZincChannelInfo) */
+    uint64_t payload;  /**< bytes of a message, at most */
+    uint64_t newest;   /**< the number of the newest message; 0 if there is none */
+    uint32_t messages; /**< that are kept */
+    uint32_t slots;    /**< of them, of loans, and of what readers hold */
+    uint32_t views;    /**< that a reader may hold at once */
+    uint32_t flags;    /**< ZINC_CHANNEL_WAIT, or 0 */
+} ZincChannelInfo;
+
+/** Tells of the channel of a handle. -74 if the region is none, or a damaged one. */
+int32_t zinc_channel_examine(ZincHandle handle, ZincChannelInfo *info);
+
+/* ---- writing ---- */
+
+/** Who writes to a channel. Opaque. */
+typedef void *ZincWriter;
+
+/**
+ * Writes to the channel of a handle from now on, until zinc_writer_end(), which comes before
+ * zinc_close(). The handle writes, and does nothing else that takes a seat before: -16 (EBUSY) if it
+ * reads, or has used a lock. -74 if the region is no channel, or a damaged one.
+ */
+int32_t zinc_writer_begin(ZincHandle handle, ZincWriter *out);
 
 /** Gives its loans back. */
-void zinc_channel_close(ZincChannel channel);
-
-/** The region, for the functions of regions; the channel's. Null for null. */
-ZincHandle zinc_channel_region(ZincChannel channel);
+void zinc_writer_end(ZincWriter writer);
 
 /** A slot to fill. */
 typedef struct ZincLoan {
@@ -74,10 +94,10 @@ typedef struct ZincLoan {
  * Takes a slot on loan: 0. It holds whatever it held before. -105 (ENOBUFS) if there is none: then
  * more write, or hold loans and messages, than the channel was made for.
  */
-int32_t zinc_channel_loan(ZincChannel channel, ZincLoan *loan);
+int32_t zinc_writer_loan(ZincWriter writer, ZincLoan *loan);
 
-/** Gives a loan back as it is. -22 if it is none of this channel's. */
-int32_t zinc_channel_discard(ZincChannel channel, const ZincLoan *loan);
+/** Gives a loan back as it is. -22 if it is none of this writer's. */
+int32_t zinc_writer_discard(ZincWriter writer, const ZincLoan *loan);
 
 /** What a message says beside its bytes. */
 typedef struct ZincMessageHead {
@@ -92,19 +112,23 @@ typedef struct ZincMessageHead {
  * ZINC_CHANNEL_WAIT channel it waits for readers as `wait` says: -110, -4 and -125 as of
  * zinc_region_wait(), and the loan stays one.
  */
-int32_t zinc_channel_publish(ZincChannel channel, const ZincLoan *loan, ZincMessageHead *head,
-                             const ZincWaitOptions *wait);
+int32_t zinc_writer_publish(ZincWriter writer, const ZincLoan *loan, ZincMessageHead *head,
+                            const ZincWaitOptions *wait);
+
+/* ---- reading ---- */
+
+/** Who reads a channel. Opaque. */
+typedef void *ZincReader;
 
 /**
- * Opens a channel to read, from now on, and so many messages back, as far as they are kept. The
- * messages can't be written through it.
+ * Reads the channel of a handle from now on, and so many messages back, as far as they are kept, until
+ * zinc_reader_end(), which comes before zinc_close(). The messages can't be written through the
+ * handle then. Otherwise as zinc_writer_begin().
  */
-int32_t zinc_reader_open(const char *name, const ZincOptions *options, uint64_t history, ZincReader *out);
+int32_t zinc_reader_begin(ZincHandle handle, uint64_t history, ZincReader *out);
 
 /** Gives all messages back that it holds. */
-void zinc_reader_close(ZincReader reader);
-
-ZincHandle zinc_reader_region(ZincReader reader);
+void zinc_reader_end(ZincReader reader);
 
 /** A message that a reader holds. */
 typedef struct ZincMessage {
