@@ -23,10 +23,7 @@ extension Attachment {
   {
     try AttachedHandles.locked { () throws(Failure) -> SeatIdentity in
       let now = unsafe identity(handle)
-      if now != .nobody {
-        try unsafe handle.pointee.checkSeat()
-        return now
-      }
+      if now != .nobody { return now }
       guard unsafe handle.pointee.notification.canNotify else {
         throw Failure(
           EACCES, "this user may only read the region, and who takes part has to write there")
@@ -105,7 +102,8 @@ extension Attachment {
   /// Is whoever this is still there?
   static func fate(of identity: SeatIdentity, _ handle: Handle) throws(Failure) -> SeatTable.Fate {
     try AttachedHandles.locked { () throws(Failure) -> SeatTable.Fate in
-      try unsafe handle.pointee.askFate(of: identity)
+      if unsafe self.identity(handle) != .nobody { try unsafe handle.pointee.checkSeat() }
+      return try unsafe handle.pointee.askFate(of: identity)
     }
   }
 
