@@ -111,9 +111,11 @@ int lock_take(Lock *self, ZincHandle handle, uint64_t deadline, int *died) {
     }
     ZincWaitOptions wait = {.size = sizeof wait};
     if (died || self->repair != Py_None) wait.flags = ZINC_WAIT_RECOVER;
-    /* One that is free costs no GIL, which might take long to come back. */
-    int32_t status = self->calls->acquire(handle, self->offset, &wait);
-    if (status == -ETIMEDOUT && deadline != 0) {
+    /* One that is free costs no GIL, which might take long to come back. Who waits looks for a dead
+     * holder after the first nap. */
+    int32_t status = deadline != 0 && !self->calls->wait ? zinc_lock_try(handle, self->offset)
+                                                         : self->calls->acquire(handle, self->offset, &wait);
+    if ((status == -ETIMEDOUT || status == -EAGAIN) && deadline != 0) {
         wait.deadline_ns = deadline;
         wait.flags |= ZINC_WAIT_INTERRUPTIBLE;
         do {

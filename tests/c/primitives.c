@@ -130,8 +130,12 @@ static void lock(void) {
     EXPECT(info.since / 1000000000u + 2 >= (uint64_t)time(NULL));
     EXPECT(zinc_lock_examine_name(name, &info) == 0);
     EXPECT(info.state == ZINC_LOCK_HELD && info.pid == getpid() && info.is_mine == 0);
+    EXPECT(zinc_lock_try(one, ZINC_OWN_LOCK) == -EAGAIN);
     EXPECT(zinc_lock_release(one, ZINC_OWN_LOCK) == 0);
     EXPECT(zinc_lock_release(one, ZINC_OWN_LOCK) == -EPERM);
+    EXPECT(zinc_lock_try(one, ZINC_OWN_LOCK) == 0);
+    EXPECT(zinc_lock_release(one, ZINC_OWN_LOCK) == 0);
+    EXPECT(zinc_lock_try(one, 1) == -EAGAIN && zinc_lock_try(NULL, 0) == -EINVAL);
 
     /* A living holder delays, a stopped one too. */
     Child child = start(hold, one);

@@ -103,6 +103,14 @@ func parse(_ wait: UnsafePointer<ZincWaitOptions>?, flags known: UInt32 = waitFl
 }
 
 @c @implementation
+public func zinc_lock_try(_ handle: ZincHandle?, _ offset: UInt) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  if offset == .max { return unsafe Lock(handle).tryAcquire() ? 0 : -EAGAIN }
+  guard let lock = try? unsafe lock(handle, offset) else { return -EAGAIN }
+  return lock.tryAcquire() ? 0 : -EAGAIN
+}
+
+@c @implementation
 public func zinc_lock_release(_ handle: ZincHandle?, _ offset: UInt) -> Int32 {
   if let handle = unsafe attachment(handle), offset == .max, unsafe Lock(handle).tryRelease() {
     return 0

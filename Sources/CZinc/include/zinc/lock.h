@@ -96,6 +96,13 @@ int32_t zinc_lock_open(const char *name, const ZincOptions *options, ZincHandle 
 int32_t zinc_lock_acquire(ZincHandle handle, uintptr_t offset, const ZincWaitOptions *wait);
 
 /**
+ * Acquires a lock if it is free: 0, else -11, and nobody asks why. Not the first of a handle, which
+ * has to sit, nor an abandoned one. For who would wait by zinc_lock_acquire() otherwise: that one,
+ * with a deadline of 0, looks whether the holder has died, which takes a system call.
+ */
+int32_t zinc_lock_try(ZincHandle handle, uintptr_t offset);
+
+/**
  * Releases a lock that the handle holds; if its last holder had died, it is repaired now. -1 if the
  * handle does not hold it.
  */
