@@ -14,7 +14,8 @@ internal import Synchronization
 //     write  w0  a slot: a spare one, one that I displaced and nobody reads, a free one
 //            w1  fill it
 //            w2  n = newest + 1, old = ring[n]; n or later already: again
-//            w3  where writers wait: for the least cursor of the readers
+//            w3  where writers wait: for the least cursor of the readers, known from before or, if
+//                members is another number, looked at again; members after old
 //            w4  slot.n = n; giving = (slot, n); taking = (old's slot, n - R) or none; owner = n
 //            w5  ring[n]: old -> (n, slot). Failed: owner = me, taking and giving none, from w2
 //            w6  owner of old's slot = me, which is displaced
@@ -25,6 +26,10 @@ internal import Synchronization
 //            r3  ring[next] is not w: pin = 0, from r1
 //            r4  cursor = next + 1, and tell who waits for room
 //            r5  in the end, pin = 0
+//     join   j1  cursor = first, the one it wants
+//            j2  members + 1
+//            j3  first = max(first, newest + 2 - R): who saw members before may publish one more
+//            j4  cursor = first
 //     clean  c1  pins = 0
 //            c2  for giving and taking: owner is "published n" and ring[n] is not it,
 //            c3  then no living seat is taking it, then owner -> this seat
@@ -240,7 +245,8 @@ internal import Synchronization
     guard (0..<geometry.slots).contains(slot) else { return true }
     let mark = ChannelMemory.published | number
     guard unsafe owner(slot).pointee.load(ordering: .sequentiallyConsistent) == mark,  // c2
-      unsafe ring(number).pointee.load(ordering: .sequentiallyConsistent) != entry(number, slot)
+      unsafe ring(number).pointee.load(ordering: .sequentiallyConsistent)  // c2
+        != entry(number, slot)
     else { return true }
     let count = min(unsafe Int(seatsUsed.pointee.load(ordering: .acquiring)), SeatTable.count)
     for other in 0..<count where other != seat {

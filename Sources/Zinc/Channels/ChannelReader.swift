@@ -44,11 +44,11 @@ internal import Synchronization
   private mutating func begin(_ first: UInt64) throws(Failure) {
     let seat = try end.sit()
     let memory = end.memory
-    unsafe memory.cursor(seat).pointee.store(first, ordering: .sequentiallyConsistent)
-    unsafe memory.members.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    unsafe memory.cursor(seat).pointee.store(first, ordering: .sequentiallyConsistent)  // j1
+    unsafe memory.members.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // j2
     atomicMemoryFence(ordering: .sequentiallyConsistent)
-    next = max(first, memory.oldest(memory.newest()))
-    unsafe memory.cursor(seat).pointee.store(next, ordering: .sequentiallyConsistent)
+    next = max(first, memory.oldest(memory.newest()))  // j3
+    unsafe memory.cursor(seat).pointee.store(next, ordering: .sequentiallyConsistent)  // j4
     owner = unsafe Attachment.identity(end.handle)
     views.store(0, ordering: .relaxed)
   }
@@ -93,8 +93,8 @@ internal import Synchronization
       }
       _ = unsafe memory.pin(seat, view).pointee.exchange(
         UInt32(slot + 1), ordering: .sequentiallyConsistent)  // r2
-      guard unsafe place.pointee.load(ordering: .sequentiallyConsistent) == entry else {
-        unsafe memory.pin(seat, view).pointee.store(0, ordering: .releasing)  // r3
+      guard unsafe place.pointee.load(ordering: .sequentiallyConsistent) == entry else {  // r3
+        unsafe memory.pin(seat, view).pointee.store(0, ordering: .releasing)
         continue
       }
       views.bitwiseOr(1 << UInt32(view), ordering: .relaxed)

@@ -46,7 +46,7 @@ extension ChannelWriter {
     let number = memory.newest() &+ 1
     let messages = UInt64(memory.geometry.messages)
     guard number > messages else { return 0 }
-    let members = unsafe memory.members.pointee.load(ordering: .sequentiallyConsistent)
+    let members = unsafe memory.members.pointee.load(ordering: .sequentiallyConsistent)  // w3
     if members == membersSeen && number &- messages < gate { return 0 }
     membersSeen = members
     gate = memory.leastCursor(end.seats)
@@ -64,7 +64,11 @@ extension ChannelWriter {
       let place = unsafe memory.ring(next)
       let old = unsafe place.pointee.load(ordering: .sequentiallyConsistent)
       if memory.number(of: old, near: next) >= next { continue }
-      if memory.geometry.waits && next > messages && next &- messages >= gate { return false }
+      if memory.geometry.waits && next > messages {
+        // Once more, now that `old` is known: whoever joined before it stood there is counted.
+        let members = unsafe memory.members.pointee.load(ordering: .sequentiallyConsistent)  // w3
+        if members != membersSeen || next &- messages >= gate { return false }
+      }
       let other = memory.slot(of: old)
       unsafe head.pointee.number = next
       unsafe memory.slot(slot).storeBytes(of: head.pointee, as: ZincMessageHead.self)

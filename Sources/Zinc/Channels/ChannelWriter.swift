@@ -139,7 +139,8 @@ internal import Synchronization
     for _ in 0..<count {
       next = next + 1 == count ? 0 : next + 1
       let owner = unsafe memory.owner(next)
-      let found = unsafe owner.pointee.load(ordering: .relaxed)
+      // Acquires, so that no pin is looked at before: it may be parked because it is read since.
+      let found = unsafe owner.pointee.load(ordering: .acquiring)  // w0
       guard found == 0 || found == ChannelMemory.parked && !memory.isPinned(next, end.seats) else {
         continue
       }
