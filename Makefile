@@ -52,7 +52,7 @@ test: build
 	$(BIN)/python -m pytest
 	[ "$$(id -u)" != 0 ] || tests/unprivileged \
 		$(BIN)/python -m pytest -p no:cacheprovider --ignore tests/python/test_package.py \
-		--ignore-glob '*/test_*model.py' --ignore tests/python/test_bench.py
+		--ignore-glob '*_model.py' --ignore tests/python/test_bench.py
 
 check: docs
 	tests/check
