@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 #include <structmember.h>
-#include <time.h>
 
 typedef struct {
     PyObject_HEAD Region *region;
@@ -127,9 +126,6 @@ static PyObject *number_compare_exchange(Atomic *self, PyObject *args) {
 
 /* ---- waiting ---- */
 
-/* Nanoseconds. So long a change goes unnoticed that nobody tells of. */
-enum { LONGEST_NAP = 20000000 };
-
 typedef struct {
     Atomic *atomic;
     uint64_t value;
@@ -137,22 +133,8 @@ typedef struct {
 
 static int32_t wait_for_change(ZincHandle handle, const ZincWaitOptions *options, void *context) {
     Wanted *wanted = context;
-    for (;;) {
-        ZincWaitOptions nap = {.size = sizeof nap, .flags = options->flags | ZINC_WAIT_AFTER};
-        nap.after = zinc_region_sequence(handle);
-        if (load(wanted->atomic, handle) != wanted->value) return 0;
-        if (options->deadline_ns == 0) return -ETIMEDOUT;
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        uint64_t time = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-        if (time >= options->deadline_ns) return -ETIMEDOUT;
-        uint64_t left = options->deadline_ns - time;
-        nap.deadline_ns = time + (left < LONGEST_NAP ? left : LONGEST_NAP);
-        int32_t status = zinc_region_wait(handle, &nap);
-        if (status != 0 && status != -ETIMEDOUT) return status;
-        /* A signal may have come just before the nap. */
-        if (status == -ETIMEDOUT && nap.deadline_ns != options->deadline_ns) return -EINTR;
-    }
+    return zinc_number_wait(handle, wanted->atomic->offset, wanted->atomic->is_wide ? 8 : 4, wanted->value,
+                            options);
 }
 
 static PyObject *number_wait(Atomic *self, PyObject *args, PyObject *keywords) {

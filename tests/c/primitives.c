@@ -450,6 +450,36 @@ static void event(void) {
     zinc_close(handle);
 }
 
+static void change_number(ZincHandle handle) {
+    say_ready();
+    __atomic_store_n((uint64_t *)(void *)(zinc_ptr(handle) + 8), 1, __ATOMIC_SEQ_CST);
+    zinc_notify(handle);
+    await_go();
+    __atomic_store_n((uint64_t *)(void *)(zinc_ptr(handle) + 8), 2, __ATOMIC_SEQ_CST); /* and tells nobody */
+}
+
+static void number(void) {
+    ZincHandle handle, reader;
+    EXPECT(zinc_region_create(name, 20, NULL, &handle) == 0);
+    EXPECT(zinc_number_wait(handle, 8, 8, 0, &look) == -ETIMEDOUT);
+    EXPECT(zinc_number_wait(handle, 8, 8, 1, &look) == 0);
+    EXPECT(zinc_number_wait(handle, 16, 4, 0, &look) == -ETIMEDOUT);
+    EXPECT(zinc_number_wait(handle, 16, 4, 1ull << 32, &look) == 0);
+    EXPECT(zinc_number_wait(handle, 16, 8, 0, &look) == -EINVAL);
+    EXPECT(zinc_number_wait(handle, 2, 4, 0, &look) == -EINVAL);
+    EXPECT(zinc_number_wait(handle, 0, 2, 0, &look) == -EINVAL);
+    EXPECT(zinc_number_wait(handle, UINTPTR_MAX, 4, 0, &look) == -EINVAL);
+    Child child = start(change_number, handle);
+    await_ready(child);
+    EXPECT(zinc_number_wait(handle, 8, 8, 0, NULL) == 0);
+    ZincOptions options = {.size = sizeof options, .flags = ZINC_READONLY};
+    EXPECT(zinc_region_open(name, &options, &reader) == 0);
+    EXPECT(end(child, 0) == 0);
+    EXPECT(zinc_number_wait(reader, 8, 8, 1, NULL) == 0);
+    zinc_close(reader);
+    zinc_close(handle);
+}
+
 static void come(ZincHandle handle) {
     uint32_t phase;
     say_ready();
@@ -562,6 +592,7 @@ int main(int count, char **arguments) {
     readers_and_writers();
     condition();
     event();
+    number();
     barrier();
     turns();
     scribbles();

@@ -19,6 +19,7 @@ import pytest
 import zinc
 
 from .conftest import may_unshare
+from .test_group import GROUP, MEMBER, as_user
 from .test_lifecycle import Child
 from .test_locks import is_asleep
 
@@ -527,3 +528,47 @@ def test_users_of_one_without_a_name_are_told_all_the_same() -> None:
     zinc.reclaim()
     with lock.recover() as is_broken:
         assert is_broken
+
+
+# ---- users
+
+
+@may_unshare
+@pytest.mark.parametrize(("mode", "group"), [(0o666, None), (0o660, GROUP)])
+def test_users_share_a_lock_and_its_recovery(name: str, mode: int, group: int | None) -> None:
+    lock = zinc.Lock(name, mode=mode, group=group)
+    lock.acquire()
+    as_user(MEMBER, (GROUP,), f"assert not zinc.Lock({name!r}, any_user=True).acquire(False)")
+    lock.release()
+    dies = f"""
+import os, signal
+lock = zinc.Lock({name!r}, any_user=True)
+with lock:
+    assert len(lock.region.seats) == 2
+if os.fork() == 0:
+    lock.acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
+os.wait()
+"""
+    as_user(MEMBER, (GROUP,), dies)
+    with pytest.raises(zinc.OwnerDiedError):
+        lock.acquire()
+    as_user(MEMBER, (GROUP,), f"with zinc.Lock({name!r}, any_user=True).recover() as is_broken: assert is_broken")  # fmt: skip
+    with lock:
+        pass
+    lock.close()
+
+
+@may_unshare
+def test_who_may_only_read_has_no_lock(name: str) -> None:
+    lock = zinc.Lock(name, mode=0o640, group=GROUP)
+    refused = f"""
+try:
+    zinc.Lock({name!r}, any_user=True)
+except PermissionError:
+    pass
+else:
+    raise AssertionError
+"""
+    as_user(MEMBER, (GROUP,), refused)
+    lock.close()

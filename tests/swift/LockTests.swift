@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 import Zinc
 
@@ -184,5 +185,33 @@ import Zinc
     #expect(calls == 2)
     #expect(throws: Mishap.self) { try one.wait { throw Mishap() } }
     #expect(code { _ = try one.wait() } == .broken)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func numbersAreChangedAndWaitedFor() throws {
+    let name = uniqueName()
+    let region = try SharedRegion.create(name, capacity: 24)
+    let others = (0..<4).map { _ in
+      Other {
+        let own = try SharedRegion.open(name)
+        for _ in 0..<1000 {
+          _ = try own.withAtomic(at: 8, as: UInt64.self) { $0.add(1, ordering: .relaxed) }
+          own.notify()
+        }
+      }
+    }
+    var seen: UInt64 = 0
+    while seen < 4000 {
+      #expect(try region.waitWhile(seen, at: 8))
+      seen = try region.withAtomic(at: 8, as: UInt64.self) { $0.load(ordering: .relaxed) }
+    }
+    for other in others { try other.value() }
+    #expect(try !region.waitWhile(Int32(0), at: 20, timeout: .zero))
+    try region.withAtomic(at: 20, as: Int32.self) { $0.store(-1, ordering: .relaxed) }
+    #expect(try !region.waitWhile(Int32(-1), at: 20, timeout: .zero))
+    #expect(code { _ = try region.waitWhile(0, at: 4) } == .invalidArgument)
+    #expect(code { _ = try region.waitWhile(UInt8(0), at: 4) } == .invalidArgument)
+    let reader = try SharedRegion.open(name, isReadonly: true)
+    #expect(try reader.waitWhile(Int32(0), at: 20, timeout: .zero))
+    #expect(code { try reader.withAtomic(at: 8, as: Int.self) { _ in } } == .notPermitted)
   }
 }

@@ -218,6 +218,21 @@ public func zinc_event_wait(
   }
 }
 
+// MARK: - Numbers
+
+@c @implementation
+public func zinc_number_wait(
+  _ handle: ZincHandle?, _ offset: UInt, _ bytes: UInt32, _ value: UInt64,
+  _ wait: UnsafePointer<ZincWaitOptions>?
+) -> Int32 {
+  unsafe with(handle, "wait for the number") { handle throws(Failure) in
+    let (how, deadline) = unsafe try parse(wait)
+    return unsafe try Attachment.wait(
+      handle, whileNumberAt: Int(clamping: offset), bytes: Int(bytes), is: value, how,
+      until: deadline)
+  }
+}
+
 // MARK: - Barriers
 
 @c @implementation

@@ -127,6 +127,16 @@ int32_t zinc_event_is_set(ZincHandle handle, uintptr_t offset);
 /** Waits until it is set, or was meanwhile: 0. */
 int32_t zinc_event_wait(ZincHandle handle, uintptr_t offset, const ZincWaitOptions *wait);
 
+/* ---- a number ---- */
+
+/**
+ * Waits until the number of `bytes`, 4 or 8, at byte `offset` of the data is not `value`: 0. Whoever
+ * changes it, by <stdatomic.h> on zinc_ptr() + offset, tells by zinc_notify() after that; without, it
+ * is seen within 20 ms. `offset` is a multiple of `bytes`. For who may only read, too.
+ */
+int32_t zinc_number_wait(ZincHandle handle, uintptr_t offset, uint32_t bytes, uint64_t value,
+                         const ZincWaitOptions *wait);
+
 /* ---- a barrier ---- */
 
 /**
