@@ -14,6 +14,7 @@
     /// - Parameters:
     ///   - offset: of the number, a multiple of its size, 4 or 8 bytes.
     ///   - type: of the number.
+    ///   - body: is given the number, which must not outlive the call.
     /// - Throws: `ZincError`: `invalidArgument` for an offset or a type that can't be,
     ///   `notPermitted` if the region is read-only; what `body` throws.
     public func withAtomic<Number: AtomicRepresentable, Result>(
