@@ -85,6 +85,12 @@ static int64_t next_of(Reader reader) {
     return (int64_t)value;
 }
 
+static void count_seat(const ZincSeat *seat, void *context) {
+    int *counts = context;
+    EXPECT(seat->is_alive && seat->pid == getpid() && seat->role < 4);
+    counts[seat->role]++;
+}
+
 static void overwriting(void) {
     Writer channel = create(5, 0, 3); /* keeps 8 */
     EXPECT(zinc_region_kind(channel.region) == ZINC_CHANNEL);
@@ -115,6 +121,10 @@ static void overwriting(void) {
     EXPECT(next_of(later) == 994);
     ZincMessage wrong = {.view = 77};
     zinc_reader_release(later.it, &wrong);
+
+    int counts[4] = {0};
+    EXPECT(zinc_seats(channel.region, count_seat, counts) == 0);
+    EXPECT(counts[2] == 1 && counts[3] == 3 && counts[1] == 0);
 
     /* One end a handle, and of channels alone. */
     ZincWriter second = &failures;

@@ -17,7 +17,15 @@ from .._seats import LockInfo, Seat
 FOLDER = "/dev/shm"
 LAYOUT = _zinc.VERSION >> 16
 # Those of zinc.h, and which of them are held by who has their own lock.
-FAMILY = {3: "lock", 4: "rwlock", 5: "condition", 6: "semaphore", 7: "event", 8: "barrier"}
+KINDS = {
+    2: "channel",
+    3: "lock",
+    4: "rwlock",
+    5: "condition",
+    6: "semaphore",
+    7: "event",
+    8: "barrier",
+}
 LOCKS = range(3, 6)
 State = Literal["attached", "unattached", "dead", "unreadable"]
 
@@ -87,7 +95,7 @@ class Region:
             return f"array {descr} {found.shape}{order}"
         if self.kind == ARRAY:
             return "array, damaged description"
-        return FAMILY.get(self.kind, f"kind {self.kind}") if self.kind else "bytes"
+        return KINDS.get(self.kind, f"kind {self.kind}") if self.kind else "bytes"
 
     @property
     def needs_recovery(self) -> bool:
