@@ -1,5 +1,5 @@
 /* The ways to attach: create, open, a region without a name, and by a descriptor. */
-#include "region.h"
+#include "channel.h"
 
 #include <errno.h>
 
@@ -127,6 +127,51 @@ PyObject *zinc_module_open_kind(PyObject *module, PyObject *args) {
     int32_t status;
     Py_BEGIN_ALLOW_THREADS status = zinc_primitive_open(text, kind, parts, &options, &handle);
     Py_END_ALLOW_THREADS return attached(module, type, name, handle, status);
+}
+
+PyObject *zinc_module_create_channel(PyObject *module, PyObject *args) {
+    PyObject *type, *name;
+    uintptr_t payload;
+    ZincOptions options = {.size = sizeof options};
+    ZincChannelOptions channel = {.size = sizeof channel};
+    Py_buffer metadata;
+    if (!PyArg_ParseTuple(args, "OOIO&O&y*O&O&IO&O&O&:create_channel", &type, &name, &options.flags,
+                          zinc_convert_mode, &options.mode, zinc_convert_group, &options, &metadata,
+                          zinc_convert_capacity, &payload, zinc_convert_count, &channel.messages,
+                          &channel.flags, zinc_convert_count, &channel.writers, zinc_convert_count,
+                          &channel.readers, zinc_convert_count, &channel.views))
+        return NULL;
+    channel.payload = payload;
+    options.metadata = metadata.buf;
+    options.metadata_length = (uintptr_t)metadata.len;
+    int has_name = name != Py_None;
+    const char *text = has_name ? zinc_name_argument(name) : NULL;
+    PyObject *result = NULL;
+    if ((text || !has_name) && check_type(module, type)) {
+        if (!has_name) options.mode = 0;
+        ZincHandle handle;
+        int32_t status;
+        Py_BEGIN_ALLOW_THREADS status = has_name ? zinc_channel_create(text, &channel, &options, &handle)
+                                                 : zinc_channel_create_anonymous(&channel, &options, &handle);
+        Py_END_ALLOW_THREADS result = attached(module, type, name, handle, status);
+    }
+    PyBuffer_Release(&metadata);
+    return result;
+}
+
+PyObject *zinc_module_examine_channel(PyObject *module, PyObject *args) {
+    ModuleState *state = PyModule_GetState(module);
+    PyObject *object;
+    if (!PyArg_ParseTuple(args, "O!:examine_channel", state->region_type, &object)) return NULL;
+    Region *region = (Region *)object;
+    ZincHandle handle = region_begin(region);
+    if (!handle) return NULL;
+    ZincChannelInfo info = {.size = sizeof info};
+    int32_t status = zinc_channel_examine(handle, &info);
+    region_end(region);
+    if (status < 0) return zinc_raise(state, status);
+    return Py_BuildValue("KIIIIK", (unsigned long long)info.payload, info.messages, info.slots, info.views,
+                         info.flags, (unsigned long long)info.newest);
 }
 
 PyObject *zinc_module_from_fd(PyObject *module, PyObject *args) {

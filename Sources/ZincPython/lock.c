@@ -1,6 +1,8 @@
 /* Lock: the locks of zinc.h for Python. Who holds one, and who has died, the core decides. */
 #include "lock.h"
 
+#include "channel.h"
+
 #include <errno.h>
 #include <pthread.h>
 
@@ -8,6 +10,8 @@
 static unsigned era = 1;
 
 static void begin_era(void) { era++; }
+
+unsigned fork_era(void) { return era; }
 
 int lock_watch_forks(void) {
     static atomic_flag is_watched = ATOMIC_FLAG_INIT; /* by another interpreter */

@@ -1,4 +1,5 @@
 /* The module _zinc: its type, its exception, its errors. */
+#include "channel.h"
 #include "lock.h"
 
 #include <errno.h>
@@ -92,6 +93,29 @@ static int add_locks(PyObject *module, ModuleState *state) {
     return PyModule_AddObjectRef(module, "OwnerDiedError", state->owner_died_error);
 }
 
+static int add_channels(PyObject *module, ModuleState *state) {
+    if (add_type(module, &zinc_channel_spec, NULL, NULL) < 0) return -1;
+    if (add_type(module, &zinc_channel_reader_spec, NULL, NULL) < 0) return -1;
+    if (add_type(module, &zinc_message_spec, NULL, &state->message_type) < 0) return -1;
+    if (add_type(module, &zinc_loan_spec, NULL, &state->loan_type) < 0) return -1;
+    if (add_type(module, &zinc_slot_spec, NULL, &state->slot_type) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "CHANNEL", ZINC_CHANNEL) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "CHANNEL_WAIT", ZINC_CHANNEL_WAIT) < 0) return -1;
+
+    PyObject *unknown = Py_BuildValue("{s:i}", "limit", 0);
+    if (!unknown) return -1;
+    state->view_limit_error = PyErr_NewExceptionWithDoc(
+        "zinc.ViewLimitError",
+        "A reader holds as many messages as its channel lets it, and asks for another.\n\n"
+        "An OSError whose errno is ENOBUFS; `limit` is how many. A message is held until its object\n"
+        "and every array and memoryview of it are gone; the channel's creator says how many may be,\n"
+        "by `views`. Nobody else notices, and the message is still there.",
+        PyExc_OSError, unknown);
+    Py_DECREF(unknown);
+    if (!state->view_limit_error) return -1;
+    return PyModule_AddObjectRef(module, "ViewLimitError", state->view_limit_error);
+}
+
 static int module_exec(PyObject *module) {
     ModuleState *state = PyModule_GetState(module);
     state->region_type = PyType_FromModuleAndSpec(module, &zinc_region_spec, NULL);
@@ -109,6 +133,7 @@ static int module_exec(PyObject *module) {
     if (!state->not_a_region_error) return -1;
     if (PyModule_AddObjectRef(module, "NotARegionError", state->not_a_region_error) < 0) return -1;
     if (add_locks(module, state) < 0) return -1;
+    if (add_channels(module, state) < 0) return -1;
 
     if (PyModule_AddIntConstant(module, "VERSION", zinc_version()) < 0) return -1;
     if (PyModule_AddStringConstant(module, "SWIFT_VERSION", ZINC_SWIFT_VERSION) < 0) return -1;
@@ -135,6 +160,10 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->lock_type);
     Py_VISIT(state->recovery_type);
     Py_VISIT(state->owner_died_error);
+    Py_VISIT(state->message_type);
+    Py_VISIT(state->loan_type);
+    Py_VISIT(state->slot_type);
+    Py_VISIT(state->view_limit_error);
     Py_VISIT(state->array_type);
     return 0;
 }
@@ -147,6 +176,10 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->lock_type);
     Py_CLEAR(state->recovery_type);
     Py_CLEAR(state->owner_died_error);
+    Py_CLEAR(state->message_type);
+    Py_CLEAR(state->loan_type);
+    Py_CLEAR(state->slot_type);
+    Py_CLEAR(state->view_limit_error);
     Py_CLEAR(state->array_type);
     Py_CLEAR(state->base_name);
     return 0;
@@ -160,6 +193,11 @@ static PyMethodDef module_methods[] = {
     {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags, timeout_ms)"},
     {"open_kind", zinc_module_open_kind, METH_VARARGS,
      "open_kind(cls, kind, count, name, flags, mode, group)"},
+    {"create_channel", zinc_module_create_channel, METH_VARARGS,
+     "create_channel(cls, name, flags, mode, group, metadata, payload, messages, how, writers, readers, "
+     "views)"},
+    {"examine_channel", zinc_module_examine_channel, METH_VARARGS,
+     "examine_channel(region) -> (payload, messages, slots, views, how, newest)"},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
     {"shortfall", zinc_module_shortfall, METH_VARARGS, "shortfall(region, flag) -> why"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},

@@ -14,6 +14,10 @@ typedef struct {
     PyObject *lock_type;
     PyObject *recovery_type;
     PyObject *owner_died_error;
+    PyObject *message_type;
+    PyObject *loan_type;
+    PyObject *slot_type;
+    PyObject *view_limit_error;
     PyObject *array_type; /* numpy.ndarray, once there are arrays; see array.c */
     binaryfunc array_subscript;
     PyObject *base_name; /* "base" */

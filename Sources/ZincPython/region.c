@@ -14,6 +14,13 @@ void region_free(Region *self) {
     Py_END_ALLOW_THREADS
 }
 
+void region_detach(Region *self) {
+    if (!region_begin_if_open(self)) return;
+    self->uses |= CLOSED;
+    Py_BEGIN_ALLOW_THREADS zinc_region_detach(self->handle);
+    Py_END_ALLOW_THREADS region_end(self);
+}
+
 static void region_dealloc(Region *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     freefunc deallocate = (freefunc)PyType_GetSlot(type, Py_tp_free);
@@ -36,10 +43,7 @@ PyDoc_STRVAR(close_doc, "close($self)\n--\n\n"
 
 static PyObject *region_close(Region *self, PyObject *unused) {
     (void)unused;
-    if (!region_begin_if_open(self)) Py_RETURN_NONE;
-    self->uses |= CLOSED;
-    Py_BEGIN_ALLOW_THREADS zinc_region_detach(self->handle);
-    Py_END_ALLOW_THREADS region_end(self);
+    region_detach(self);
     Py_RETURN_NONE;
 }
 

@@ -42,6 +42,9 @@ typedef struct {
 /* Closes, unmaps and frees what the handle has, if it was not done. */
 void region_free(Region *self);
 
+/* What close() does. */
+void region_detach(Region *self);
+
 /* Ends a use: the last one of a closed region frees what nobody needs. */
 static inline void region_end(Region *self) {
     if ((self->uses -= ONE_USE) == CLOSED && !self->keeps) region_free(self);

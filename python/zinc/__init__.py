@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ._array import SharedArray, array, open_array, region_of, share
     from ._atomic import Atomic
     from ._barrier import Barrier
+    from ._channel import Channel, ChannelReader, Loan, Message, ViewLimitError
     from ._condition import Condition
     from ._event import Event
     from ._holders import Holder, LockHolder
@@ -46,12 +47,16 @@ __all__ = [
     "Atomic",
     "Barrier",
     "BoundedSemaphore",
+    "Channel",
+    "ChannelReader",
     "Condition",
     "Event",
     "Holder",
+    "Loan",
     "Lock",
     "LockHolder",
     "LockInfo",
+    "Message",
     "NotARegionError",
     "OwnerDiedError",
     "RLock",
@@ -61,6 +66,7 @@ __all__ = [
     "Semaphore",
     "SharedArray",
     "SharedRegion",
+    "ViewLimitError",
     "array",
     "build_info",
     "by_reference",
@@ -147,6 +153,10 @@ def __getattr__(name: str) -> object:
 
         _named.opener = open_kind
         return getattr(importlib.import_module(_FAMILY[name], __name__), name)
+    if name in ("Channel", "ChannelReader", "Loan", "Message", "ViewLimitError"):
+        from . import _channel
+
+        return getattr(_channel, name)
     if name in ("LockInfo", "Seat"):
         from . import _seats
 

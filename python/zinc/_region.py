@@ -479,11 +479,16 @@ _picklers.register(SharedRegion, _send)
 
 def created(cls: type[_Region], *arguments: Any) -> _Region:
     """Call the extension's create, and leave nothing behind if that is interrupted."""
+    return made_by(cls, _zinc.create, *arguments)
+
+
+def made_by(cls: type[_Region], make: Callable[..., _Region], *arguments: Any) -> _Region:
+    """Call what makes a region, and leave nothing behind if that is interrupted."""
     made: list[_Region] = []
     try:
         # An interrupt during the call is raised when it returns, before anything in Python has
         # its result: so it goes into the list without a step of Python's own.
-        made.extend(map(_zinc.create, *zip((cls, *arguments), strict=False)))
+        made.extend(map(make, *zip((cls, *arguments), strict=False)))
         return made[0]
     except BaseException:
         for region in made:

@@ -55,6 +55,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_numpy.py",
         "zinc/_atomic.py",
         "zinc/_barrier.py",
+        "zinc/_channel.py",
         "zinc/_condition.py",
         "zinc/_event.py",
         "zinc/_in_thread.py",

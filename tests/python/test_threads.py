@@ -251,6 +251,19 @@ with zinc.open({name!r}) as region:
         zinc.Lock("{name}-lock").release()
     except RuntimeError:
         pass
+    with zinc.Channel.create("{name}-{which}", slot_size=8) as channel:
+        reader = channel.reader()
+        for i in range(100):
+            channel.send(bytes([i]))
+            message = reader.recv(0)
+            assert message.data[0] == i
+        try:
+            reader.recv(0)
+        except TimeoutError:
+            pass
+        kept = message.data
+        reader.close()
+    del message, kept
     try:
         zinc.create({name!r}, 1)
     except FileExistsError as error:

@@ -1,0 +1,281 @@
+/* Channel: who writes to a channel, from the first loan on. */
+#include "channel.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct {
+    End end;
+    PyObject *fill; /* fill(memoryview, data), where messages are more than bytes; or None */
+} Channel;
+
+static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+    PyObject *region, *form, *fill;
+    if (keywords && PyDict_Size(keywords) > 0) {
+        PyErr_SetString(PyExc_TypeError, "use Channel.create(name) or Channel.open(name)");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "OOO:Channel", &region, &form, &fill)) return NULL;
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Channel *self = (Channel *)allocate(type, 0);
+    if (!self) return NULL;
+    self->fill = Py_NewRef(fill);
+    if (end_init(&self->end, type, region, form, zinc_writer_end) == 0) return (PyObject *)self;
+    Py_DECREF((PyObject *)self);
+    return NULL;
+}
+
+static void channel_dealloc(Channel *self) {
+    Py_XDECREF(self->fill);
+    end_dealloc(&self->end);
+}
+
+/* Takes a loan, and a seat before the first: 0, or -1 with an exception. */
+static int borrow(End *self, ZincLoan *loan) {
+    int32_t status = 0;
+    if (!self->core) {
+        BEGIN_EXCLUSIVE(self);
+        ZincWriter core = NULL;
+        if (!self->core && (status = zinc_writer_begin(self->region->handle, &core)) == 0) self->core = core;
+        END_EXCLUSIVE();
+    }
+    if (status == 0) status = zinc_writer_loan(self->core, loan);
+    if (status == 0) return 0;
+    end_raise(self, status);
+    return -1;
+}
+
+/* Says how long was waited for whom. */
+static void raise_full(End *self) {
+    PyObject *whom = PyObject_CallMethod((PyObject *)self, "_whom_it_waits_for", NULL);
+    PyObject *title = whom ? end_title(self) : NULL;
+    if (title) PyErr_Format(PyExc_TimeoutError, "send to %U: it is full, and %S", title, whom);
+    Py_XDECREF(title);
+    Py_XDECREF(whom);
+}
+
+int loan_publish(End *self, const ZincLoan *loan, ZincMessageHead *head, uint64_t deadline) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    head->time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    ZincWaitOptions wait = {.size = sizeof wait};
+    int32_t status = zinc_writer_publish(self->core, loan, head, &wait);
+    if (status == 0) return 0;
+    wait.deadline_ns = deadline;
+    wait.flags = ZINC_WAIT_INTERRUPTIBLE;
+    /* Every 20 ms it comes back, as if there had been a signal. */
+    while (deadline != 0 && (status == -ETIMEDOUT || status == -EINTR)) {
+        if (self->uses & CLOSED) {
+            status = -ECANCELED;
+            break;
+        }
+        Py_BEGIN_ALLOW_THREADS status = zinc_writer_publish(self->core, loan, head, &wait);
+        Py_END_ALLOW_THREADS if (status == -EINTR && PyErr_CheckSignals() < 0) return -1;
+        if (status == -ETIMEDOUT) break;
+    }
+    if (status == -ETIMEDOUT)
+        raise_full(self);
+    else if (status < 0)
+        end_raise(self, status);
+    return status < 0 ? -1 : 0;
+}
+
+/* ---- send ---- */
+
+static void raise_too_large(End *self, const char *call, unsigned long long length, uintptr_t capacity) {
+    PyObject *title = end_title(self);
+    if (title)
+        PyErr_Format(PyExc_ValueError,
+                     "%s %U: %llu bytes, and a message of it has at most %zu; create it with more", call,
+                     title, length, (size_t)capacity);
+    Py_XDECREF(title);
+}
+
+static void copy(void *to, const Py_buffer *from) {
+    if (from->len > 1 << 18) {
+        Py_BEGIN_ALLOW_THREADS memcpy(to, from->buf, (size_t)from->len);
+        Py_END_ALLOW_THREADS
+    } else {
+        memcpy(to, from->buf, (size_t)from->len);
+    }
+}
+
+/* Copies bytes into a slot and publishes it; the number, or 0 with an exception. */
+static uint64_t send_bytes(End *self, PyObject *data, uint64_t tag, uint64_t deadline) {
+    Py_buffer bytes;
+    if (PyObject_GetBuffer(data, &bytes, PyBUF_SIMPLE) < 0) return 0;
+    ZincLoan loan;
+    ZincMessageHead head = {.length = (uint64_t)bytes.len, .tag = tag};
+    int is_lent = borrow(self, &loan) == 0, is_sent = 0;
+    if (is_lent && head.length > loan.capacity) {
+        raise_too_large(self, "send to", head.length, loan.capacity);
+    } else if (is_lent) {
+        copy(loan.data, &bytes);
+        is_sent = loan_publish(self, &loan, &head, deadline) == 0;
+    }
+    if (is_lent && !is_sent) (void)zinc_writer_discard(self->core, &loan);
+    PyBuffer_Release(&bytes);
+    return is_sent ? head.number : 0;
+}
+
+/* A loan that has `data` in it, or NULL. A use has begun, which is the loan's then. */
+static PyObject *filled(Channel *self, PyObject *data, uint64_t tag) {
+    End *end = &self->end;
+    Py_buffer bytes = {.buf = NULL};
+    int is_raw = self->fill == Py_None;
+    if (is_raw && PyObject_GetBuffer(data, &bytes, PyBUF_SIMPLE) < 0) {
+        end_release(end);
+        return NULL;
+    }
+    ZincLoan lent;
+    PyObject *loan = NULL;
+    if (borrow(end, &lent) < 0) {
+        end_release(end);
+    } else if (is_raw && (uint64_t)bytes.len > lent.capacity) {
+        raise_too_large(end, "send to", (unsigned long long)bytes.len, lent.capacity);
+        (void)zinc_writer_discard(end->core, &lent);
+        end_release(end);
+    } else {
+        if (is_raw) copy(lent.data, &bytes);
+        loan = loan_new(end, &lent, is_raw ? (uint64_t)bytes.len : lent.capacity, tag);
+    }
+    if (is_raw) PyBuffer_Release(&bytes);
+    if (!loan || is_raw) return loan;
+    PyObject *view = PyObject_GetAttrString(loan, "data");
+    PyObject *done = view ? PyObject_CallFunctionObjArgs(self->fill, view, data, NULL) : NULL;
+    Py_XDECREF(view);
+    if (!done) Py_CLEAR(loan);
+    Py_XDECREF(done);
+    return loan;
+}
+
+static int convert_tag(PyObject *number, uint64_t *tag) {
+    PyObject *index = PyNumber_Index(number);
+    if (!index) return 0;
+    *tag = PyLong_AsUnsignedLongLong(index);
+    Py_DECREF(index);
+    if (*tag != UINT64_MAX || !PyErr_Occurred()) return 1;
+    PyErr_Format(PyExc_ValueError, "a tag is 0 to 2**64 - 1, not %R", number);
+    return 0;
+}
+
+PyDoc_STRVAR(send_doc,
+             "send($self, data, tag=0, timeout_ms=None)\n--\n\n"
+             "Copy `data` into a slot and publish it as the next message, whose number (int) it returns.\n\n"
+             "Of a channel with a dtype `data` is whatever numpy makes an array of its shape of; else\n"
+             "bytes, or whatever else has some in one piece. `tag` is a number for the readers. Where\n"
+             "writers wait, it waits so many milliseconds for the slowest reader; None waits for ever.\n"
+             "Other threads run meanwhile, and Ctrl-C ends the wait. Any number of threads may send.\n\n"
+             "Raises TimeoutError if it was full all the time, ValueError for data that are too large or\n"
+             "of another shape, TypeError for another kind of data, OSError (ENOBUFS) if more write, or\n"
+             "hold loans, than it was made for, and ValueError if it is closed, meanwhile too.");
+
+static PyObject *channel_send(Channel *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
+    static const char *const names[] = {"data", "tag", "timeout_ms", NULL};
+    PyObject *values[3] = {count == 1 && !keywords ? args[0] : NULL};
+    uint64_t tag = 0, deadline = ZINC_FOREVER;
+    if (!values[0] && !end_arguments("send", names, 1, args, count, keywords, values)) return NULL;
+    if (values[1] && !convert_tag(values[1], &tag)) return NULL;
+    if (values[2] && !zinc_convert_timeout(values[2], &deadline)) return NULL;
+    if (!end_begin(&self->end, "send to")) return NULL;
+    if (self->fill == Py_None) {
+        uint64_t number = send_bytes(&self->end, values[0], tag, deadline);
+        end_release(&self->end);
+        return number ? PyLong_FromUnsignedLongLong(number) : NULL;
+    }
+    PyObject *loan = filled(self, values[0], tag);
+    PyObject *timeout = values[2] ? values[2] : Py_None;
+    PyObject *number = loan ? PyObject_CallMethod(loan, "publish", "O", timeout) : NULL;
+    Py_XDECREF(loan);
+    return number;
+}
+
+PyDoc_STRVAR(filled_doc, "_filled($self, data, tag, /)\n--\n\n"
+                         "A loan with `data` in it.");
+
+static PyObject *channel_filled(Channel *self, PyObject *const *args, Py_ssize_t count) {
+    uint64_t tag;
+    if (count != 2) return PyErr_Format(PyExc_TypeError, "_filled() takes 2 arguments (%zd given)", count);
+    if (!convert_tag(args[1], &tag)) return NULL;
+    return end_begin(&self->end, "send to") ? filled(self, args[0], tag) : NULL;
+}
+
+PyDoc_STRVAR(loan_doc,
+             "loan($self, length=None, tag=0)\n--\n\n"
+             "Take a slot on loan: `with channel.loan() as frame:`, and fill `frame.array` or\n"
+             "`frame.data` in place. It is published at the end of the `with`.\n\n"
+             "`length` is how many bytes the message will have, as many as fit by default; `tag` a\n"
+             "number for its readers. The slot has whatever it had before. Raises ValueError for what\n"
+             "does not fit and if it is closed, OSError (ENOBUFS) if more write, or hold loans, than the\n"
+             "channel was made for.");
+
+static PyObject *channel_loan(Channel *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
+    static const char *const names[] = {"length", "tag", NULL};
+    PyObject *values[2] = {NULL, NULL};
+    uintptr_t length = 0;
+    uint64_t tag = 0;
+    if (!end_arguments("loan", names, 0, args, count, keywords, values)) return NULL;
+    int is_whole = !values[0] || values[0] == Py_None;
+    if (!is_whole && !zinc_convert_size(values[0], &length)) return NULL;
+    if (values[1] && !convert_tag(values[1], &tag)) return NULL;
+    if (!end_begin(&self->end, "take a loan of")) return NULL;
+    ZincLoan loan;
+    if (borrow(&self->end, &loan) == 0) {
+        if (is_whole) length = loan.capacity;
+        if (length <= loan.capacity) return loan_new(&self->end, &loan, length, tag);
+        raise_too_large(&self->end, "take a loan of", length, loan.capacity);
+        (void)zinc_writer_discard(self->end.core, &loan);
+    }
+    end_release(&self->end);
+    return NULL;
+}
+
+PyDoc_STRVAR(close_doc,
+             "close($self)\n--\n\n"
+             "Be done with it. Never raises; a second time does nothing.\n\n"
+             "Its readers go on, and so do their messages; the name goes with the last who has the\n"
+             "channel open. Loans can't be published any more. Sends of other threads that wait get\n"
+             "ValueError.");
+
+static PyObject *channel_region(Channel *self, void *unused) {
+    (void)unused;
+    return Py_NewRef((PyObject *)self->end.region);
+}
+
+static PyObject *channel_name(Channel *self, void *unused) {
+    (void)unused;
+    return Py_NewRef(self->end.region->name);
+}
+
+static PyMethodDef channel_methods[] = {
+    {"send", (PyCFunction)(void (*)(void))channel_send, METH_FASTCALL | METH_KEYWORDS, send_doc},
+    {"_filled", (PyCFunction)(void (*)(void))channel_filled, METH_FASTCALL, filled_doc},
+    {"loan", (PyCFunction)(void (*)(void))channel_loan, METH_FASTCALL | METH_KEYWORDS, loan_doc},
+    {"close", (PyCFunction)end_close, METH_NOARGS, close_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef channel_properties[] = {
+    {"closed", (getter)end_closed, NULL, "True after close().", NULL},
+    {"region", (getter)channel_region, NULL, "The region that it is, whose data are the channel's own.",
+     NULL},
+    {"name", (getter)channel_name, NULL, "Its name (str); None for an anonymous channel.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot channel_slots[] = {
+    {Py_tp_new, channel_new},
+    {Py_tp_dealloc, channel_dealloc},
+    {Py_tp_methods, channel_methods},
+    {Py_tp_getset, channel_properties},
+    {Py_tp_doc, (void *)"What zinc.Channel is made of."},
+    {0, NULL},
+};
+
+PyType_Spec zinc_channel_spec = {
+    .name = "zinc._zinc.Channel",
+    .basicsize = sizeof(Channel),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = channel_slots,
+};

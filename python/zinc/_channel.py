@@ -1,0 +1,467 @@
+"""Channels: messages that are handed over in place, between any number of processes."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import math
+import operator
+from typing import TYPE_CHECKING
+
+from . import _description, _named, _region, _zinc
+from ._mode import with_octal_mode
+from ._zinc import Loan, Message, ViewLimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Literal, Never, Self, SupportsIndex
+
+    import numpy
+
+    from ._region import SharedRegion, _Shape
+
+__all__ = ["Channel", "ChannelReader", "Loan", "Message", "ViewLimitError"]
+
+# The role of readers' seats.
+_READS = 3
+
+
+class Channel(_zinc.Channel, _named.Named):
+    """A channel of messages, and who writes to it.
+
+    Made by `create`, `open` and `open_or_create`; a context manager that closes it. Messages are
+    written into slots of shared memory in place (`loan`) or with one copy (`send`), and each
+    `reader` reads each of them where it is. Any number of processes and threads may write, and any
+    number read, each through a reader of its own.
+
+    A channel keeps its newest messages, `slots` of them. When it is full, ``full="overwrite"`` lets
+    go of the oldest, whoever has not read it: its readers are told how many they have `lost`.
+    ``full="wait"`` lets the writer wait for the slowest reader. What a reader holds stays as it is
+    in any case. Whoever is killed, at whatever moment, tears no message, loses none and holds
+    nobody up.
+
+    Under multiprocessing and joblib one goes to other processes as a reference. A forked child goes
+    on with it as its own. It takes a seat with the first loan or message that it sends, one of the
+    120 that writers and readers have together.
+
+    >>> import zinc
+    >>> channel = zinc.Channel.create("docs-camera", slots=4, shape=(2, 3), dtype="u1")
+    >>> reader = zinc.Channel.open("docs-camera").reader()
+    >>> with channel.loan() as frame:
+    ...     frame.array[:] = 7
+    >>> message = reader.recv(timeout_ms=1000)
+    >>> message.number, message.array.tolist()
+    (1, [[7, 7, 7], [7, 7, 7]])
+    """
+
+    __module__ = "zinc"
+    __slots__ = (
+        "__weakref__",
+        "_dtype",
+        "_form",
+        "_full",
+        "_shape",
+        "_slot_size",
+        "_slots",
+        "_views",
+    )
+
+    _form: Callable[[memoryview], Any]
+    _dtype: numpy.dtype[Any] | None
+    _shape: tuple[int, ...] | None
+    _full: Literal["overwrite", "wait"]
+    _slot_size: int
+    _slots: int
+    _views: int
+
+    @classmethod
+    @with_octal_mode
+    def create(
+        cls,
+        name: str | None,
+        slots: int = 8,
+        *,
+        slot_size: int | None = None,
+        shape: _Shape | None = None,
+        dtype: numpy.typing.DTypeLike | None = None,
+        full: Literal["overwrite", "wait"] = "overwrite",
+        writers: int = 4,
+        readers: int = 8,
+        views: int = 8,
+        mode: int = 0o600,
+        group: str | int | None = None,
+        persistent: bool = False,
+        exist: Literal["error", "replace"] = "error",
+    ) -> Self:
+        """Create a channel that keeps `slots` messages, rounded up to a power of two.
+
+        A message is an array of `shape` and `dtype`, structured dtypes too, or up to `slot_size`
+        bytes. None for a name makes one without, which lasts as long as somebody has it and travels
+        by fork and pickle. `writers`, `readers` and `views`, the messages that a reader may hold at
+        once (at most 16), say how much memory there is: with more of them a writer may find no
+        slot, with fewer it always does. The rest as for `SharedRegion.create`.
+
+        Raises ValueError for sizes that can't be, and for a dtype that can't be shared, TypeError
+        without a size, and what `SharedRegion.create` raises.
+        """
+        payload, description = _planned(slot_size, shape, dtype)
+        waits = 0 if _full(full) == "overwrite" else _zinc.CHANNEL_WAIT
+        if name is None and (group is not None or persistent or exist != "error"):
+            raise ValueError("a channel without a name has no group, and ends with who has it")
+        flags = _region._flags(persistent, True, exist)
+        how = description, payload, slots, waits, writers, readers, views
+        number = _region.group_number(group)
+        region = _region.made_by(
+            _region.SharedRegion, _zinc.create_channel, name, flags, mode, number, *how
+        )
+        try:
+            return cls._at(region)
+        except BaseException:
+            _region.discard(region)
+            raise
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        *,
+        shape: _Shape | None = None,
+        dtype: numpy.typing.DTypeLike | None = None,
+        timeout_ms: float | None = 0,
+        any_user: bool = False,
+    ) -> Self:
+        """Attach to the channel of this name, and wait for it `timeout_ms` as `SharedRegion.open`.
+
+        It has the shape and dtype of its creator; `shape` and `dtype`, if given, are what is
+        expected.
+
+        Raises ValueError if they are others, or what has the name is no channel; NotARegionError if
+        it is damaged; and what `SharedRegion.open` raises.
+        """
+        flags = _zinc.ANY_USER if any_user else 0
+        region = _zinc.open(_region.SharedRegion, name, flags, timeout_ms)
+        try:
+            channel = cls._at(region)
+            channel._expect(shape, dtype)
+        except BaseException:
+            region.close()  # the traceback may keep it for long
+            raise
+        return channel
+
+    @classmethod
+    @with_octal_mode
+    def open_or_create(
+        cls,
+        name: str,
+        slots: int = 8,
+        *,
+        slot_size: int | None = None,
+        shape: _Shape | None = None,
+        dtype: numpy.typing.DTypeLike | None = None,
+        full: Literal["overwrite", "wait"] = "overwrite",
+        writers: int = 4,
+        readers: int = 8,
+        views: int = 8,
+        mode: int = 0o600,
+        group: str | int | None = None,
+        persistent: bool = False,
+        any_user: bool = False,
+    ) -> Self:
+        """Attach to the channel of this name, and create it if there is none.
+
+        Of several processes that do this at once one creates, the others open. The arguments are
+        those of `create` and `open`; what exists keeps its own numbers of writers, readers and
+        views, its mode and group.
+
+        Raises ValueError if it exists with another size of its messages, shape, dtype, number of
+        slots or `full`, and what `create` and `open` raise.
+        """
+        payload, _ = _planned(slot_size, shape, dtype)
+        _full(full)
+        while True:
+            try:
+                channel = cls.open(name, any_user=any_user)
+            except FileNotFoundError:
+                pass
+            else:
+                break
+            try:
+                return cls.create(
+                    name,
+                    slots,
+                    slot_size=slot_size,
+                    shape=shape,
+                    dtype=dtype,
+                    full=full,
+                    writers=writers,
+                    readers=readers,
+                    views=views,
+                    mode=mode,
+                    group=group,
+                    persistent=persistent,
+                )
+            except FileExistsError:  # somebody was faster
+                continue
+        try:
+            channel._expect(shape, dtype)
+            places = max(2, 1 << (operator.index(slots) - 1).bit_length())
+            wanted = {"slots": places, "slot_size": payload, "full": full}
+            found = {key: getattr(channel, key) for key in wanted}
+            if found != wanted:
+                raise ValueError(f"{channel._title} exists with {found}, and {wanted} is wanted")
+        except BaseException:
+            channel.close()
+            raise
+        return channel
+
+    @classmethod
+    def _at(cls, region: SharedRegion) -> Self:
+        if region.kind != _zinc.CHANNEL:
+            raise ValueError(f"{region._title} is no channel: its kind is {region.kind}")
+        payload, slots, _, views, how, _ = _zinc.examine_channel(region)
+        described = _described(region, payload)
+        form: Callable[[memoryview], Any] = _bytes
+        fill: Callable[[memoryview, Any], None] | None = None
+        if described is not None:
+            from ._numpy import numpy
+
+            make: Any = numpy.ndarray
+            form = functools.partial(make, *described)
+            fill = functools.partial(_fill, *described)
+        channel = cls.__new__(cls, region, form, fill)
+        channel._form = form
+        channel._shape, channel._dtype = described or (None, None)
+        channel._full = "wait" if how & _zinc.CHANNEL_WAIT else "overwrite"
+        channel._slot_size, channel._slots, channel._views = payload, slots, views
+        return channel
+
+    def reader(self, history: int = 0) -> ChannelReader:
+        """Return a reader of the messages from here on, and of `history` before, if they are kept.
+
+        It has a handle and a seat of its own, and lasts when this object is closed.
+
+        Raises ValueError if this is closed, FileNotFoundError if the channel has lost its name and
+        so can't be opened once more, OSError (EUSERS) if all seats are taken, and PermissionError
+        where this user may only read.
+        """
+        if history < 0:
+            raise ValueError(f"history is a number of messages from 0, not {history}")
+        if self.closed:
+            raise ValueError(f"read {self._title}: it is closed")
+        region = _once_more(self.region)
+        try:
+            return ChannelReader(region, self._form, min(history, (1 << 64) - 1))
+        except BaseException:
+            region.close()
+            raise
+
+    @property
+    def slots(self) -> int:
+        """How many messages it keeps: a power of two."""
+        return self._slots
+
+    @property
+    def slot_size(self) -> int:
+        """Bytes of a message, at most."""
+        return self._slot_size
+
+    @property
+    def views(self) -> int:
+        """How many messages a reader may hold at once."""
+        return self._views
+
+    @property
+    def full(self) -> Literal["overwrite", "wait"]:
+        """What happens when it is full."""
+        return self._full
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The shape of its messages; None if they are bytes."""
+        return self._shape
+
+    @property
+    def dtype(self) -> numpy.dtype[Any] | None:
+        """The dtype of its messages; None if they are bytes."""
+        return self._dtype
+
+    @property
+    def _title(self) -> str:
+        return "an anonymous channel" if self.name is None else f"channel {self.name!r}"
+
+    def _expect(self, shape: _Shape | None, dtype: numpy.typing.DTypeLike | None) -> None:
+        if shape is None and dtype is None:
+            return
+        if self._dtype is None:
+            raise ValueError(f"{self._title}: its messages are bytes, of no shape and dtype")
+        from ._numpy import numpy
+
+        wanted_shape = self._shape if shape is None else tuple(_region.sizes_of(shape))
+        wanted_dtype = self._dtype if dtype is None else numpy.dtype(dtype)
+        if (wanted_shape, wanted_dtype) != (self._shape, self._dtype):
+            raise ValueError(
+                f"{self._title}: the shape of its messages is {self._shape} and their dtype "
+                f"{self._dtype}, and {wanted_shape} and {wanted_dtype} were expected"
+            )
+
+    def _whom_it_waits_for(self) -> str:
+        """Say who reads, and has not come to the oldest message."""
+        pids = sorted(
+            {pid for _, role, pid, lives, _ in _zinc.seats(self.region) if role == _READS and lives}
+        )
+        if not pids:
+            return "nobody reads it any more"
+        who = "process" if len(pids) == 1 else "processes"
+        return f"one of its readers, of {who} {', '.join(map(str, pids))}, has not gone on"
+
+    def _place(self) -> tuple[Any, ...]:
+        return (self.region,)
+
+    def __repr__(self) -> str:
+        """Show what it is."""
+        what = f"{self._slot_size} bytes" if self._dtype is None else f"{self._dtype}{self._shape}"
+        state = ", closed" if self.closed else ""
+        return f"<zinc.Channel {self.name!r}, {self._slots} messages of {what}{state}>"
+
+    def __enter__(self) -> Self:
+        """Return the channel itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+class ChannelReader(_zinc.ChannelReader):
+    """Who reads a channel, from a message on: `Channel.reader` makes it.
+
+    Iterating over it receives message after message, and ends when it is closed. A context manager
+    that closes it. One thread receives at a time; messages may go to any. It can't be pickled: who
+    reads elsewhere sends the channel there, and makes a reader of it. A forked child goes on from
+    where its parent was, with a seat of its own.
+    """
+
+    __module__ = "zinc"
+    __slots__ = ("__weakref__", "_region")
+
+    _region: SharedRegion
+
+    def __new__(
+        cls, region: SharedRegion, form: Callable[[memoryview], Any], history: int, /
+    ) -> Self:
+        """Begin to read; `Channel.reader` is for others."""
+        self = super().__new__(cls, region, form, history)
+        self._region = region
+        return self
+
+    @property
+    def name(self) -> str | None:
+        """The name of its channel; None for an anonymous one."""
+        return self._region.name
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Never:
+        """Refuse, with the reason."""
+        raise TypeError(
+            f"pickle {self!r}: where it has come to is its own; pickle the channel, and make "
+            "a reader of it there"
+        )
+
+    def __repr__(self) -> str:
+        """Show what it is."""
+        return f"<zinc.ChannelReader {self.name!r}{', closed' if self.closed else ''}>"
+
+    def __enter__(self) -> Self:
+        """Return the reader itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+def _full(full: str) -> str:
+    if full not in ("overwrite", "wait"):
+        raise ValueError(f"full is 'overwrite' or 'wait', not {full!r}")
+    return full
+
+
+def _planned(
+    slot_size: int | None, shape: _Shape | None, dtype: numpy.typing.DTypeLike | None
+) -> tuple[int, bytes]:
+    """Return the bytes of a message, and the description of the array that it is."""
+    if (slot_size is None) == (shape is None and dtype is None):
+        raise TypeError("say how large a message is: slot_size=bytes, or shape= and dtype=")
+    if slot_size is not None:
+        return slot_size, b""
+    from ._numpy import numpy
+
+    kind = numpy.dtype(dtype)
+    sizes = tuple(_region.sizes_of(() if shape is None else shape))
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"a shape has no negative dimensions: {sizes}")
+    description = _description.write(sizes, kind, "C")
+    return max(1, kind.itemsize * math.prod(sizes)), description
+
+
+def _described(
+    region: SharedRegion, payload: int
+) -> tuple[tuple[int, ...], numpy.dtype[Any]] | None:
+    """Return the shape and dtype of messages, None for bytes. NotARegionError if damaged."""
+    metadata = region.metadata
+    if not metadata:
+        return None
+    try:
+        description = _description.read(metadata)
+        dtype = description.dtype()
+        if dtype.itemsize * math.prod(description.shape) > payload:
+            raise ValueError(f"it does not fit into {payload} bytes")
+    except ValueError as error:
+        message = f"{region._title}: what its messages are is damaged: {error}"
+        raise _region.NotARegionError(errno.EBADMSG, message) from None
+    return description.shape, dtype
+
+
+def _bytes(view: memoryview) -> numpy.ndarray[Any, Any]:
+    """Make an array of a message that has no dtype."""
+    from ._numpy import numpy
+
+    return numpy.ndarray(len(view), "u1", view)
+
+
+def _fill(shape: tuple[int, ...], dtype: numpy.dtype[Any], view: memoryview, data: Any) -> None:
+    """Put what numpy makes an array of this shape of into a slot."""
+    from ._numpy import numpy
+
+    # numpy looks at each number that is no array's yet; of arrays it looks at the dtype.
+    array: Any = data
+    if not isinstance(data, numpy.ndarray):
+        array = numpy.asarray(data, dtype)
+    if array.shape != shape:
+        raise ValueError(f"a message of shape {shape} is needed, and this is of {array.shape}")
+    numpy.copyto(numpy.ndarray(shape, dtype, view), array, casting="same_kind")
+
+
+def _once_more(region: SharedRegion) -> SharedRegion:
+    """Attach to the same region by another handle."""
+    kind = _region.SharedRegion
+    if region.name is None:
+        return kind.from_fd(region.descriptor())
+    again = kind.open(region.name, any_user=True)
+    if again.id != region.id:
+        again.close()
+        message = f"read {region._title}: it has lost its name, which another has now"
+        raise FileNotFoundError(errno.ENOENT, message)
+    return again
