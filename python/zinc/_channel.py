@@ -6,14 +6,15 @@ import errno
 import functools
 import math
 import operator
+import time
 from typing import TYPE_CHECKING
 
-from . import _description, _named, _region, _zinc
+from . import _async, _description, _named, _region, _zinc
 from ._mode import with_octal_mode
 from ._zinc import Loan, Message, ViewLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from types import TracebackType
     from typing import Any, Literal, Never, Self, SupportsIndex
 
@@ -25,6 +26,9 @@ __all__ = ["Channel", "ChannelReader", "Loan", "Message", "ViewLimitError"]
 
 # The role of readers' seats.
 _READS = 3
+
+# Milliseconds between two looks of a coroutine for room, at first and at most.
+_FIRST_NAP, _LONGEST_NAP = 0.5, 20.0
 
 
 class Channel(_zinc.Channel, _named.Named):
@@ -256,6 +260,31 @@ class Channel(_zinc.Channel, _named.Named):
             region.close()
             raise
 
+    async def send_async(self, data: Any, tag: int = 0, timeout_ms: float | None = None) -> int:
+        """As `send`, for a coroutine: other tasks of its loop run meanwhile.
+
+        While the channel is full it looks for room after half a millisecond, and then less and less
+        often, up to 20 ms. A send that is cancelled has sent nothing. Raises what `send` raises;
+        only to be awaited in a task of asyncio or trio.
+        """
+        seconds = _async.in_seconds(timeout_ms)
+        end = math.inf if seconds is None else time.monotonic() + seconds
+        loan = self._filled(data, tag)
+        try:
+            nap = _FIRST_NAP
+            while True:
+                left = (end - time.monotonic()) * 1000
+                try:
+                    return loan.publish(0)
+                except TimeoutError:
+                    if left <= 0:
+                        raise
+                # Of notifications only the last matters, which has not been: it sleeps.
+                await _async.wait(self.region, min(nap, left), self.region.sequence)
+                nap = min(nap * 2, _LONGEST_NAP)
+        finally:
+            loan.discard()
+
     @property
     def slots(self) -> int:
         """How many messages it keeps: a power of two."""
@@ -365,6 +394,45 @@ class ChannelReader(_zinc.ChannelReader):
     def name(self) -> str | None:
         """The name of its channel; None for an anonymous one."""
         return self._region.name
+
+    async def recv_async(self, timeout_ms: float | None = None) -> Message:
+        """As `recv`, for a coroutine: other tasks of its loop run meanwhile.
+
+        Always lets them run once. A wait that is cancelled has received nothing. Raises what `recv`
+        raises; only to be awaited in a task of asyncio or trio.
+        """
+        seconds = _async.in_seconds(timeout_ms)
+        end = None if seconds is None else time.monotonic() + seconds
+        await self._wait(0, 0)
+        while True:
+            before = 0 if self.closed else self._region.sequence
+            if (message := self.try_recv()) is not None:
+                return message
+            left = None if end is None else (end - time.monotonic()) * 1000
+            if left is not None and left <= 0:
+                where = f"receive from channel {self.name!r}"
+                raise TimeoutError(f"{where}: no message came within {timeout_ms} ms")
+            await self._wait(left, before)
+
+    async def _wait(self, timeout_ms: float | None, before: int) -> None:
+        try:
+            await _async.wait(self._region, timeout_ms, before)
+        except ValueError:
+            if not self.closed:
+                raise
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        """Iterate over what comes, until the reader is closed."""
+        return self
+
+    async def __anext__(self) -> Message:
+        """Receive the next message."""
+        try:
+            return await self.recv_async()
+        except ValueError:
+            if self.closed:
+                raise StopAsyncIteration from None
+            raise
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Never:
         """Refuse, with the reason."""
