@@ -64,6 +64,10 @@ PyObject *end_raise(End *self, int32_t status);
 int end_arguments(const char *call, const char *const *names, int needed, PyObject *const *args,
                   Py_ssize_t count, PyObject *keywords, PyObject **values);
 
+/* How many messages there have been that it has not come to; negative if it is damaged. A use has
+ * begun. */
+int64_t reader_lag(End *reader);
+
 /* What arrays and memoryviews of a message or a loan hold; message.c has both. */
 PyObject *slot_of_loan(End *writer, const ZincLoan *loan, Py_ssize_t length);
 void slot_seal(PyObject *slot);

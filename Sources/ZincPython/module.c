@@ -95,7 +95,7 @@ static int add_locks(PyObject *module, ModuleState *state) {
 
 static int add_channels(PyObject *module, ModuleState *state) {
     if (add_type(module, &zinc_channel_spec, NULL, NULL) < 0) return -1;
-    if (add_type(module, &zinc_channel_reader_spec, NULL, NULL) < 0) return -1;
+    if (add_type(module, &zinc_channel_reader_spec, NULL, &state->channel_reader_type) < 0) return -1;
     if (add_type(module, &zinc_message_spec, NULL, &state->message_type) < 0) return -1;
     if (add_type(module, &zinc_loan_spec, NULL, &state->loan_type) < 0) return -1;
     if (add_type(module, &zinc_slot_spec, NULL, &state->slot_type) < 0) return -1;
@@ -160,6 +160,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->lock_type);
     Py_VISIT(state->recovery_type);
     Py_VISIT(state->owner_died_error);
+    Py_VISIT(state->channel_reader_type);
     Py_VISIT(state->message_type);
     Py_VISIT(state->loan_type);
     Py_VISIT(state->slot_type);
@@ -176,6 +177,7 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->lock_type);
     Py_CLEAR(state->recovery_type);
     Py_CLEAR(state->owner_died_error);
+    Py_CLEAR(state->channel_reader_type);
     Py_CLEAR(state->message_type);
     Py_CLEAR(state->loan_type);
     Py_CLEAR(state->slot_type);

@@ -14,6 +14,7 @@ typedef struct {
     PyObject *lock_type;
     PyObject *recovery_type;
     PyObject *owner_died_error;
+    PyObject *channel_reader_type;
     PyObject *message_type;
     PyObject *loan_type;
     PyObject *slot_type;

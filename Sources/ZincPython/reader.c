@@ -181,16 +181,30 @@ static PyObject *reader_lost(End *self, void *unused) {
     return PyLong_FromUnsignedLongLong(lost);
 }
 
-static PyObject *reader_lag(End *self, void *unused) {
+int64_t reader_lag(End *self) {
+    ZincChannelInfo info = {.size = sizeof info};
+    uint64_t next = zinc_reader_next(self->core);
+    int32_t status = zinc_channel_examine(self->region->handle, &info);
+    return status < 0 ? status : info.newest < next ? 0 : (int64_t)(info.newest + 1 - next);
+}
+
+static PyObject *reader_get_lag(End *self, void *unused) {
     (void)unused;
     if (!end_begin(self, "lag of")) return NULL;
-    ZincChannelInfo info = {.size = sizeof info};
-    unsigned long long next = zinc_reader_next(self->core);
-    int32_t status = zinc_channel_examine(self->region->handle, &info);
-    if (status < 0) end_raise(self, status);
+    int64_t lag = reader_lag(self);
+    if (lag < 0) end_raise(self, (int32_t)lag);
     end_release(self);
-    if (status < 0) return NULL;
-    return PyLong_FromUnsignedLongLong(info.newest < next ? 0 : info.newest + 1 - next);
+    return lag < 0 ? NULL : PyLong_FromLongLong(lag);
+}
+
+static PyObject *reader_region(End *self, void *unused) {
+    (void)unused;
+    return Py_NewRef((PyObject *)self->region);
+}
+
+static PyObject *reader_name(End *self, void *unused) {
+    (void)unused;
+    return Py_NewRef(self->region->name);
 }
 
 PyDoc_STRVAR(close_doc, "close($self)\n--\n\n"
@@ -210,11 +224,13 @@ static PyMethodDef reader_methods[] = {
 
 static PyGetSetDef reader_properties[] = {
     {"closed", (getter)end_closed, NULL, "True after close().", NULL},
+    {"name", (getter)reader_name, NULL, "The name of its channel (str); None for an anonymous one.", NULL},
+    {"_region", (getter)reader_region, NULL, "Its handle, which ends with it.", NULL},
     {"lost", (getter)reader_lost, NULL,
      "How many messages this reader has missed (int): those that were displaced before it came to\n"
      "them, and those that latest() has skipped. Raises ValueError if it is closed.",
      NULL},
-    {"lag", (getter)reader_lag, NULL,
+    {"lag", (getter)reader_get_lag, NULL,
      "How many messages there have been that it has not come to yet (int), displaced ones too.\n"
      "Raises ValueError if it is closed.",
      NULL},

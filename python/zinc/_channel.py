@@ -141,7 +141,8 @@ class Channel(_zinc.Channel, _named.Named):
         expected.
 
         Raises ValueError if they are others, or what has the name is no channel; NotARegionError if
-        it is damaged; and what `SharedRegion.open` raises.
+        it is damaged; PermissionError where this user may only read, since readers write where
+        they are; and what `SharedRegion.open` raises.
         """
         flags = _zinc.ANY_USER if any_user else 0
         region = _zinc.open(_region.SharedRegion, name, flags, timeout_ms)
@@ -246,8 +247,7 @@ class Channel(_zinc.Channel, _named.Named):
         It has a handle and a seat of its own, and lasts when this object is closed.
 
         Raises ValueError if this is closed, FileNotFoundError if the channel has lost its name and
-        so can't be opened once more, OSError (EUSERS) if all seats are taken, and PermissionError
-        where this user may only read.
+        so can't be opened once more, and OSError (EUSERS) if all seats are taken.
         """
         if history < 0:
             raise ValueError(f"history is a number of messages from 0, not {history}")
@@ -378,22 +378,7 @@ class ChannelReader(_zinc.ChannelReader):
     """
 
     __module__ = "zinc"
-    __slots__ = ("__weakref__", "_region")
-
-    _region: SharedRegion
-
-    def __new__(
-        cls, region: SharedRegion, form: Callable[[memoryview], Any], history: int, /
-    ) -> Self:
-        """Begin to read; `Channel.reader` is for others."""
-        self = super().__new__(cls, region, form, history)
-        self._region = region
-        return self
-
-    @property
-    def name(self) -> str | None:
-        """The name of its channel; None for an anonymous one."""
-        return self._region.name
+    __slots__ = ("__weakref__",)
 
     async def recv_async(self, timeout_ms: float | None = None) -> Message:
         """As `recv`, for a coroutine: other tasks of its loop run meanwhile.

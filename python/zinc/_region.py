@@ -19,12 +19,14 @@ if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
     from _typeshed import FileDescriptorLike
 
     from ._atomic import Atomic
+    from ._channel import ChannelReader
     from ._holders import Holder
     from ._lock import Lock
     from ._seats import Seat
 
     _Shape = SupportsIndex | tuple[SupportsIndex, ...] | list[SupportsIndex]
     _Region = TypeVar("_Region", bound="SharedRegion")
+    _Waited = TypeVar("_Waited", bound="SharedRegion | ChannelReader")
     _Sentinel = TypeVar("_Sentinel", bound=FileDescriptorLike)
 
 __all__ = [
@@ -596,11 +598,11 @@ def reclaim() -> dict[str, int]:
 
 
 def wait_any(
-    regions: Iterable[_Region],
+    regions: Iterable[_Waited],
     timeout_ms: float | None = 1000,
     *,
     sentinels: Iterable[_Sentinel] = (),
-) -> list[_Region | _Sentinel]:
+) -> list[_Waited | _Sentinel]:
     """Wait until at least one of the regions has something new; return those that do.
 
     As `SharedRegion.wait` for any number of regions: those that are returned have been
@@ -608,14 +610,17 @@ def wait_any(
     waits for ever). Sleeps in the kernel on 127 regions a thread: beyond that, each
     sleep starts further threads.
 
+    Among them may be readers of channels: one is returned as long as it has not received all
+    messages, and nothing is received by that.
+
     `sentinels` are descriptors, or have a `fileno()`; those that can be read are returned,
     too, as by ``multiprocessing.connection.wait``: ``process.sentinel`` for its end, a
     socket or a pipe. What a process said before it ended is returned no later than its
     sentinel. A sleep with sentinels starts a further thread.
 
     Raises ValueError for nothing to wait for, a timeout that can't be, and if one of the
-    regions is closed, meanwhile too; TypeError for what is no region; OSError (EBADF) for a
-    sentinel that is closed. Nothing is seen then.
+    regions or readers is closed, meanwhile too; TypeError for what is neither; OSError (EBADF)
+    for a sentinel that is closed. Nothing is seen then.
 
     >>> left, right = SharedRegion.anonymous(1), SharedRegion.anonymous(1)
     >>> right.notify()
@@ -631,11 +636,11 @@ def wait_any(
 
 
 async def wait_any_async(
-    regions: Iterable[_Region],
+    regions: Iterable[_Waited],
     timeout_ms: float | None = 1000,
     *,
     sentinels: Iterable[_Sentinel] = (),
-) -> list[_Region | _Sentinel]:
+) -> list[_Waited | _Sentinel]:
     """As `wait_any`, for a coroutine: other tasks of its loop run meanwhile.
 
     Always lets them run once. A wait that is cancelled has seen nothing. One thread sleeps

@@ -1,4 +1,4 @@
-"""Waits for regions and descriptors at once, such as the sentinels of processes."""
+"""Waits for regions, readers and descriptors at once, such as the sentinels of processes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
 class Waited:
-    """Regions and sentinels of which at least one is to be ready."""
+    """Regions, readers and sentinels of which at least one is to be ready."""
 
     def __init__(self, regions: Iterable[Any], sentinels: Iterable[FileDescriptorLike]) -> None:
         """Raise ValueError for nothing to wait for, TypeError for what is no descriptor."""
-        self.regions: tuple[_zinc.SharedRegion, ...] = tuple(regions)
+        self._wanted = tuple(regions)
+        # What says when to look again; of readers their own.
+        self.regions: tuple[_zinc.SharedRegion, ...] = tuple(
+            one._region if isinstance(one, _zinc.ChannelReader) else one for one in self._wanted
+        )
         self.sentinels = tuple(sentinels)
         if not self.regions and not self.sentinels:
             raise ValueError("there is no region to wait for, and no sentinel")
@@ -40,7 +44,7 @@ class Waited:
 
     def unseen(self) -> bool:
         """Is something ready? Nothing is seen by that."""
-        return bool(self._ready()) or any(r.sequence != r.seen for r in self.regions)
+        return bool(self._ready()) or any(map(_is_ready, self._wanted))
 
     def take(self) -> list[Any]:
         """Return what is ready; of the regions that is seen now.
@@ -48,7 +52,7 @@ class Waited:
         The sentinels first: what a process said before it ended is then there as well.
         """
         ready = self._ready()
-        news = _zinc.wait_many(self.regions, 0, False, ()) if self.regions else []
+        news = _zinc.wait_many(self._wanted, 0, False, ()) if self._wanted else []
         return [*news, *ready]
 
     def _ready(self) -> list[FileDescriptorLike]:
@@ -58,6 +62,10 @@ class Waited:
                 message = f"wait_any: the sentinel {sentinel!r} is closed"
                 raise OSError(errno.EBADF, message)
         return [s for s, d in zip(self.sentinels, self.descriptors, strict=True) if d in events]
+
+
+def _is_ready(one: Any) -> bool:
+    return bool(one.lag if isinstance(one, _zinc.ChannelReader) else one.sequence != one.seen)
 
 
 def _descriptor(sentinel: FileDescriptorLike) -> int:

@@ -427,7 +427,7 @@ def test_message_as_a_context(channel: zinc.Channel) -> None:
         _ = message.array
 
 
-def test_torch_and_arrow_read_in_place(channel: zinc.Channel) -> None:
+def test_arrow_reads_in_place(channel: zinc.Channel) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     reader = channel.reader()
     channel.send(b"arrow")
