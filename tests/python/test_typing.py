@@ -54,6 +54,30 @@ def arrays(name: str) -> None:
     assert frames.tolist() == [1, 1]
 
 
+class Sensor(zinc.Channel):
+    """A subclass, which all the ways to make one give back."""
+
+    rate: int
+
+
+def channels(name: str) -> None:
+    with Sensor.create(name, shape=3, dtype="f4", full="wait") as channel:
+        assert_type(channel, Sensor)
+        assert_type(channel.send([1, 2, 3], tag=7, timeout_ms=None), int)
+        with channel.loan() as loan:
+            assert_type(loan, zinc.Loan)
+            assert_type(loan.data, memoryview)
+        with Sensor.open_or_create(name, shape=3, dtype="f4", full="wait").reader(2) as reader:
+            assert_type(reader, zinc.ChannelReader)
+            assert_type(reader.latest(), zinc.Message | None)
+            assert_type(reader.recv_many(3, 0) if reader.lag else [], list[zinc.Message])
+            assert_type(zinc.wait_any([reader], 0), list[zinc.ChannelReader])
+            found = zinc.wait_any([reader, channel.region, zinc.SharedRegion.anonymous(1)], 0)
+            assert all(one is not reader for one in found)
+            for message in reader.recv_many(1, 0) if reader.lag else []:
+                assert_type(message.number, int)
+
+
 def waits(name: str) -> None:
     async def main() -> list[int]:
         with zinc.create(name, 1) as region:
@@ -70,6 +94,7 @@ def waits(name: str) -> None:
 
 def test_user_code_runs(name: str) -> None:
     arrays(name)
+    channels(name)
     waits(name)
     try:
         regions(name)
