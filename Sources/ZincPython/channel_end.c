@@ -56,8 +56,8 @@ PyObject *end_close(End *self, PyObject *unused) {
     (void)unused;
     if (!end_begin_if_open(self)) Py_RETURN_NONE;
     self->uses |= CLOSED;
-    /* Who waits for a message looks again, and finds it closed. */
-    (void)zinc_region_notify(self->region->handle, NULL);
+    /* Who waits for a message looks again, and finds it closed. Writers look by themselves. */
+    if (self->end == zinc_reader_end) (void)zinc_region_notify(self->region->handle, NULL);
     end_release(self);
     Py_RETURN_NONE;
 }

@@ -272,6 +272,13 @@ def test_array_of_a_loan_outlives_everything(name: str) -> None:
     assert array.tolist() == [3] * 8
 
 
+def test_writer_comes_and_goes_unnoticed(name: str, channel: zinc.Channel) -> None:
+    before = channel.region.sequence
+    with zinc.Channel.open(name) as other, pytest.raises(ZeroDivisionError), other.loan():
+        _ = 1 / 0
+    assert channel.region.sequence == before
+
+
 def test_too_many_loans(channel: zinc.Channel) -> None:
     loans: list[zinc.Loan] = []
     with pytest.raises(OSError, match="no slot is free") as caught:
