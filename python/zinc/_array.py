@@ -278,9 +278,8 @@ def _region_for_array(
     Where /dev/shm has no room for that one, as containers may have little, it is anonymous.
     """
     if name is not None:
-        return _region.created(
-            SharedRegion, name, capacity, flags, mode, False, description, ARRAY, contents, group
-        )
+        facts = capacity, flags, mode, False, description, ARRAY, contents, group
+        return _region.made_by(SharedRegion, _zinc.create, name, *facts)
     try:
         own = f"array-{os.urandom(8).hex()}"
         return _region_for_array(own, capacity, flags, mode, group, description, contents)

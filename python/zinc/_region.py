@@ -104,7 +104,9 @@ class SharedRegion(_zinc.SharedRegion):
         flags = _flags(persistent, reserve, exist) | _page_flags(hugepages, prefault)
         group = group_number(group)
         # Called without need it would be a place for an interrupt to lose the region.
-        region = created(cls, name, capacity, flags, mode, False, metadata, kind, None, group)
+        region = made_by(
+            cls, _zinc.create, name, capacity, flags, mode, False, metadata, kind, None, group
+        )
         return _warned(region, flags) if hugepages or prefault else region
 
     @classmethod
@@ -479,13 +481,11 @@ def _send(region: SharedRegion, protocol: int = 4) -> Any:
 _picklers.register(SharedRegion, _send)
 
 
-def created(cls: type[_Region], *arguments: Any) -> _Region:
-    """Call the extension's create, and leave nothing behind if that is interrupted."""
-    return made_by(cls, _zinc.create, *arguments)
-
-
 def made_by(cls: type[_Region], make: Callable[..., _Region], *arguments: Any) -> _Region:
-    """Call what makes a region, and leave nothing behind if that is interrupted."""
+    """Call what makes a region, and leave nothing behind if that is interrupted.
+
+    Its caller returns the result at once: each frame in between is a place to lose it.
+    """
     made: list[_Region] = []
     try:
         # An interrupt during the call is raised when it returns, before anything in Python has
