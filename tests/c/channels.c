@@ -17,27 +17,9 @@
 #include <unistd.h>
 
 #include "ends.h"
+#include "expect.h"
 
-static int failures;
 static char name[200];
-
-#define EXPECT(condition)                                                                                    \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            failures++;                                                                                      \
-            fprintf(stderr, "line %d: not so: %s; the last error is: %s\n", __LINE__, #condition,            \
-                    zinc_error_message());                                                                   \
-        }                                                                                                    \
-    } while (0)
-
-static const ZincWaitOptions look = {.size = sizeof look};
-
-static ZincWaitOptions in(uint64_t milliseconds) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    return (ZincWaitOptions){.size = sizeof look, .deadline_ns = ns + milliseconds * 1000000u};
-}
 
 static Writer create(uint32_t messages, uint32_t flags, uint32_t views) {
     ZincChannelOptions options = {.size = sizeof options,

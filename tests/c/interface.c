@@ -17,17 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int failures;
-static char name[64], path[96], too_large[96];
+#include "expect.h"
 
-#define EXPECT(condition)                                                                                    \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            failures++;                                                                                      \
-            fprintf(stderr, "line %d: not so: %s; the last error is: %s\n", __LINE__, #condition,            \
-                    zinc_error_message());                                                                   \
-        }                                                                                                    \
-    } while (0)
+static char name[64], path[96], too_large[96];
 
 static int entries(const char *folder, const char *prefix) {
     DIR *d = opendir(folder);

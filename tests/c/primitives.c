@@ -15,29 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-static int failures;
+#include "expect.h"
+
 static char name[200];
 
-#define EXPECT(condition)                                                                                    \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            failures++;                                                                                      \
-            fprintf(stderr, "line %d: not so: %s; the last error is: %s\n", __LINE__, #condition,            \
-                    zinc_error_message());                                                                   \
-        }                                                                                                    \
-    } while (0)
-
-static const ZincWaitOptions look = {.size = sizeof look};
 static const ZincWaitOptions recover = {
     .size = sizeof recover, .deadline_ns = ZINC_FOREVER, .flags = ZINC_WAIT_RECOVER};
 static const ZincWaitOptions try_recover = {.size = sizeof try_recover, .flags = ZINC_WAIT_RECOVER};
-
-static ZincWaitOptions in(uint64_t milliseconds) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    return (ZincWaitOptions){.size = sizeof look, .deadline_ns = ns + milliseconds * 1000000u};
-}
 
 static ZincHandle open_one(uint32_t kind, uint32_t count) {
     ZincHandle handle;
