@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Channel", "ChannelReader", "Loan", "Message", "ViewLimitError"]
 
-# The role of readers' seats.
-_READS = 3
-
 # Milliseconds between two looks of a coroutine for room, at first and at most.
 _FIRST_NAP, _LONGEST_NAP = 0.5, 20.0
 
@@ -337,7 +334,7 @@ class Channel(_zinc.Channel, _named.Named):
     def _whom_it_waits_for(self) -> str:
         """Say who reads, and has not come to the oldest message."""
         pids = sorted(
-            {pid for _, role, pid, lives, _ in _zinc.seats(self.region) if role == _READS and lives}
+            {seat.pid for seat in self.region.seats if seat.role == "reads" and seat.alive}
         )
         if not pids:
             return "nobody reads it any more"
