@@ -86,6 +86,12 @@ internal import Synchronization
   @inline(__always)
   var seatsUsed: UnsafeMutablePointer<Atomic<UInt32>> { unsafe word(132) }
 
+  /// As many seats have to be looked at, whatever others have written there.
+  @inline(__always)
+  private var seatCount: Int {
+    min(unsafe Int(seatsUsed.pointee.load(ordering: .acquiring)), SeatTable.count)
+  }
+
   /// For who waits for room.
   var roomWords: NotificationWords {
     unsafe NotificationWords(sequence: word(136), parked: word(140), woken: word(144))
@@ -195,8 +201,7 @@ internal import Synchronization
   @inline(__always)
   func isPinned(_ slot: Int, _ seats: SeatTable) -> Bool {
     let wanted = UInt32(slot + 1)
-    let count = min(unsafe Int(seatsUsed.pointee.load(ordering: .acquiring)), SeatTable.count)
-    for seat in 0..<count where seats.role(seat) == SeatTable.Role.reads.rawValue {
+    for seat in 0..<seatCount where seats.role(seat) == SeatTable.Role.reads.rawValue {
       for index in 0..<geometry.views
       where unsafe pin(seat, index).pointee.load(ordering: .sequentiallyConsistent) == wanted {
         return true
@@ -208,8 +213,7 @@ internal import Synchronization
   /// The least number that a reader wants next.
   func leastCursor(_ seats: SeatTable) -> UInt64 {
     var least = UInt64.max
-    let count = min(unsafe Int(seatsUsed.pointee.load(ordering: .acquiring)), SeatTable.count)
-    for seat in 0..<count where seats.role(seat) == SeatTable.Role.reads.rawValue {
+    for seat in 0..<seatCount where seats.role(seat) == SeatTable.Role.reads.rawValue {
       least = min(least, unsafe cursor(seat).pointee.load(ordering: .sequentiallyConsistent))
     }
     return least
@@ -248,8 +252,7 @@ internal import Synchronization
       unsafe ring(number).pointee.load(ordering: .sequentiallyConsistent)  // c2
         != entry(number, slot)
     else { return true }
-    let count = min(unsafe Int(seatsUsed.pointee.load(ordering: .acquiring)), SeatTable.count)
-    for other in 0..<count where other != seat {
+    for other in 0..<seatCount where other != seat {
       let its = unsafe taking(other).pointee.load(ordering: .sequentiallyConsistent)  // c3
       if its == UInt32(slot + 1) && isAlive(other) { return false }
     }

@@ -24,8 +24,7 @@ extension ChannelWriter {
         leave()
         throw error
       }
-      let found = end.memory.geometry.waits ? roomBefore() : 0
-      if let full = found as UInt64?, full == .max {
+      guard !end.memory.geometry.waits || roomBefore() else {
         leave()
         let outcome = try waitForRoom(options, deadline: deadline)
         if outcome != .published { return outcome }
@@ -40,17 +39,17 @@ extension ChannelWriter {
     }
   }
 
-  /// UInt64.max if readers have not yet read what the next message would displace.
-  private mutating func roomBefore() -> UInt64 {
+  /// Have all readers read what the next message would displace?
+  private mutating func roomBefore() -> Bool {
     let memory = end.memory
     let number = memory.newest() &+ 1
     let messages = UInt64(memory.geometry.messages)
-    guard number > messages else { return 0 }
+    guard number > messages else { return true }
     let members = unsafe memory.members.pointee.load(ordering: .sequentiallyConsistent)  // w3
-    if members == membersSeen && number &- messages < gate { return 0 }
+    if members == membersSeen && number &- messages < gate { return true }
     membersSeen = members
     gate = memory.leastCursor(end.seats)
-    return number &- messages < gate ? 0 : .max
+    return number &- messages < gate
   }
 
   /// False if another was faster, or there is no room for the number that is next by now.
@@ -115,7 +114,7 @@ extension ChannelWriter {
     end.room.takeTicket()
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     if isRoom() { return .published }
-    let wakeUp = min(deadline, now + 20_000_000)
+    let wakeUp = min(deadline, now + Attachment.longestNap)
     switch end.room.wait(past: seen, options, deadline: wakeUp) {
     case .notified: return .published
     case .closed: return .closed

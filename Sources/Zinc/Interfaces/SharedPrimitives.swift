@@ -95,11 +95,11 @@
 
     /// Sets it, and wakes who waits.
     public func set() throws(ZincError) {
-      try with("set the event") { event throws(Failure) in try event.set() }
+      try with("set the event") { event throws(Failure) in event.set() }
     }
 
     public func clear() throws(ZincError) {
-      try with("clear the event") { event throws(Failure) in try event.clear() }
+      try with("clear the event") { event throws(Failure) in event.clear() }
     }
 
     public var isSet: Bool {

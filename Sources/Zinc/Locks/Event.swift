@@ -22,17 +22,14 @@ internal import Synchronization
 
   var isSet: Bool { now & 1 == 1 }
 
-  func set() throws(Failure) {
-    if try change(to: 1) { unsafe Attachment.changed(handle) }
+  func set() {
+    if change(to: 1) { unsafe Attachment.changed(handle) }
   }
 
-  func clear() throws(Failure) { _ = try change(to: 0) }
+  func clear() { _ = change(to: 0) }
 
   /// False if it is so already.
-  private func change(to wanted: UInt32) throws(Failure) -> Bool {
-    guard unsafe handle.pointee.notification.canNotify else {
-      throw Failure(EACCES, "this user may only read the region")
-    }
+  private func change(to wanted: UInt32) -> Bool {
     var found = now
     while found & 1 != wanted {
       let (exchanged, original) = unsafe state.pointee.compareExchange(

@@ -87,8 +87,6 @@ internal import Synchronization
       if owner != known {
         isOver = unsafe try Attachment.fate(of: owner, handle) != .alive
         known = owner
-      } else if owner == me {
-        isOver = false
       }
       guard isOver else { continue }
       let isBack = unsafe owners[i].compareExchange(
