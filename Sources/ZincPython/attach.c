@@ -170,8 +170,7 @@ PyObject *zinc_module_examine_channel(PyObject *module, PyObject *args) {
     int32_t status = zinc_channel_examine(handle, &info);
     region_end(region);
     if (status < 0) return zinc_raise(state, status);
-    return Py_BuildValue("KIIIIK", (unsigned long long)info.payload, info.messages, info.slots, info.views,
-                         info.flags, (unsigned long long)info.newest);
+    return zinc_channel_told(&info);
 }
 
 PyObject *zinc_module_from_fd(PyObject *module, PyObject *args) {

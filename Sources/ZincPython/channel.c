@@ -7,7 +7,8 @@
 
 typedef struct {
     End end;
-    PyObject *fill; /* fill(memoryview, data), where messages are more than bytes; or None */
+    PyObject *fill;       /* fill(memoryview, data), where messages are more than bytes; or None */
+    uint64_t evict_after; /* ns */
 } Channel;
 
 static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
@@ -16,11 +17,13 @@ static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywo
         PyErr_SetString(PyExc_TypeError, "use Channel.create(name) or Channel.open(name)");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OOO:Channel", &region, &form, &fill)) return NULL;
+    unsigned long long evict_after;
+    if (!PyArg_ParseTuple(args, "OOOK:Channel", &region, &form, &fill, &evict_after)) return NULL;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Channel *self = (Channel *)allocate(type, 0);
     if (!self) return NULL;
     self->fill = Py_NewRef(fill);
+    self->evict_after = evict_after;
     if (end_init(&self->end, type, region, form, zinc_writer_end) == 0) return (PyObject *)self;
     Py_DECREF((PyObject *)self);
     return NULL;
@@ -37,7 +40,10 @@ static int borrow(End *self, ZincLoan *loan) {
     if (!self->core) {
         BEGIN_EXCLUSIVE(self);
         ZincWriter core = NULL;
-        if (!self->core && (status = zinc_writer_begin(self->region->handle, &core)) == 0) self->core = core;
+        if (!self->core && (status = zinc_writer_begin(self->region->handle, &core)) == 0) {
+            zinc_writer_evict_after(core, ((Channel *)self)->evict_after);
+            self->core = core;
+        }
         END_EXCLUSIVE();
     }
     if (status == 0) status = zinc_writer_loan(self->core, loan);
@@ -231,6 +237,43 @@ static PyObject *channel_loan(Channel *self, PyObject *const *args, Py_ssize_t c
     return NULL;
 }
 
+PyDoc_STRVAR(wait_for_readers_doc,
+             "wait_for_readers($self, n=1, timeout_ms=None)\n--\n\n"
+             "Wait until `n` readers are there, so many milliseconds; None waits for ever.\n\n"
+             "Readers that were killed do not count. Other threads run meanwhile, and Ctrl-C ends the\n"
+             "wait. Raises TimeoutError if there were fewer all the time, ValueError if it is closed,\n"
+             "meanwhile too.");
+
+static PyObject *channel_wait_for_readers(End *self, PyObject *const *args, Py_ssize_t count,
+                                          PyObject *keywords) {
+    static const char *const names[] = {"n", "timeout_ms", NULL};
+    PyObject *values[2] = {NULL, NULL};
+    ZincWaitOptions wait = {
+        .size = sizeof wait, .deadline_ns = ZINC_FOREVER, .flags = ZINC_WAIT_INTERRUPTIBLE};
+    uint32_t wanted = 1;
+    if (!end_arguments("wait_for_readers", names, 0, args, count, keywords, values)) return NULL;
+    if (values[0] && !zinc_convert_count(values[0], &wanted)) return NULL;
+    if (wanted == 0) return PyErr_Format(PyExc_ValueError, "n must be one or more, not %R", values[0]);
+    if (values[1] && !zinc_convert_timeout(values[1], &wait.deadline_ns)) return NULL;
+    if (!end_begin(self, "wait for readers of")) return NULL;
+    int32_t status;
+    int is_over = 0;
+    do {
+        Py_BEGIN_ALLOW_THREADS status = zinc_channel_wait_for_readers(self->region->handle, wanted, &wait);
+        Py_END_ALLOW_THREADS if (self->uses & CLOSED) status = -ECANCELED;
+        if (status == -EINTR) is_over = PyErr_CheckSignals() < 0;
+    } while (status == -EINTR && !is_over);
+    PyObject *title = status == -ETIMEDOUT ? end_title(self) : NULL;
+    if (title)
+        PyErr_Format(PyExc_TimeoutError, "wait for readers of %U: fewer than %u have come within %R ms",
+                     title, wanted, values[1]);
+    else if (status < 0 && !PyErr_Occurred())
+        end_raise(self, status);
+    Py_XDECREF(title);
+    end_release(self);
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
 PyDoc_STRVAR(close_doc,
              "close($self)\n--\n\n"
              "Be done with it. Never raises; a second time does nothing.\n\n"
@@ -252,6 +295,8 @@ static PyMethodDef channel_methods[] = {
     {"send", (PyCFunction)(void (*)(void))channel_send, METH_FASTCALL | METH_KEYWORDS, send_doc},
     {"_filled", (PyCFunction)(void (*)(void))channel_filled, METH_FASTCALL, filled_doc},
     {"loan", (PyCFunction)(void (*)(void))channel_loan, METH_FASTCALL | METH_KEYWORDS, loan_doc},
+    {"wait_for_readers", (PyCFunction)(void (*)(void))channel_wait_for_readers, METH_FASTCALL | METH_KEYWORDS,
+     wait_for_readers_doc},
     {"close", (PyCFunction)end_close, METH_NOARGS, close_doc},
     {NULL, NULL, 0, NULL},
 };

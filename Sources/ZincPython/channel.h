@@ -25,6 +25,7 @@ typedef struct {
     void *SHARED spare; /* memory for the next message, or null */
     SHARED size_t uses; /* as a region's */
     void (*end)(void *core);
+    uint32_t flags; /* a reader's: how it waits */
 } End;
 
 /* Fills what was allocated: 0, or -1 with an exception, if the region is closed. */
@@ -90,5 +91,10 @@ extern PyType_Spec zinc_channel_spec, zinc_channel_reader_spec, zinc_message_spe
 
 PyObject *zinc_module_create_channel(PyObject *module, PyObject *args);
 PyObject *zinc_module_examine_channel(PyObject *module, PyObject *args);
+PyObject *zinc_module_examine_channel_name(PyObject *module, PyObject *args);
+PyObject *zinc_module_channel_users(PyObject *module, PyObject *args);
+
+/* What can be told of a channel, as the extension does it. */
+PyObject *zinc_channel_told(const ZincChannelInfo *info);
 
 #endif

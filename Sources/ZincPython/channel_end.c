@@ -85,6 +85,7 @@ static PyObject *raise_view_limit(End *self) {
 
 PyObject *end_raise(End *self, int32_t status) {
     if (status == -ENOBUFS && self->end == zinc_reader_end) return raise_view_limit(self);
+    if (status == -EPIPE) return PyErr_Format(PyExc_EOFError, "%s", zinc_error_message());
     return primitive_raise(self->region, 0, self->region->handle, status);
 }
 

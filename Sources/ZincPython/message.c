@@ -12,14 +12,13 @@ typedef struct {
     Region *region;            /* whose memory it is, where there is no reader */
     void *data;
     Py_ssize_t length;
-    uint32_t view;
-    unsigned era;
+    uint32_t view, holder; /* of the message */
     SHARED char is_readonly;
 } Slot;
 
-static void give_back(End *reader, uint32_t view, unsigned era) {
-    ZincMessage message = {.view = view};
-    if (era == fork_era()) zinc_reader_release(reader->core, &message);
+static void give_back(End *reader, uint32_t view, uint32_t holder) {
+    ZincMessage message = {.view = view, .reader = holder};
+    zinc_reader_release(reader->core, &message);
     end_release(reader);
 }
 
@@ -57,7 +56,7 @@ static void slot_dealloc(Slot *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     PyObject_GC_UnTrack(self);
     if (self->reader) {
-        give_back(self->reader, self->view, self->era);
+        give_back(self->reader, self->view, self->holder);
         Py_DECREF((PyObject *)self->reader);
     } else if (self->region) {
         region_end(self->region);
@@ -97,7 +96,6 @@ typedef struct {
     PyObject_HEAD End *reader;
     PyObject *slot; /* which holds it, once somebody has looked into it */
     ZincMessage received;
-    unsigned era;
     char is_held; /* by this object alone */
     char is_released;
 } Message;
@@ -109,13 +107,12 @@ PyObject *message_new(End *reader, const ZincMessage *received) {
     else
         self = PyObject_GC_New(Message, (PyTypeObject *)reader->state->message_type);
     if (!self) {
-        give_back(reader, received->view, fork_era());
+        give_back(reader, received->view, received->reader);
         return NULL;
     }
     self->reader = (End *)Py_NewRef((PyObject *)reader);
     self->slot = NULL;
     self->received = *received;
-    self->era = fork_era();
     self->is_held = 1;
     self->is_released = 0;
     PyObject_GC_Track(self);
@@ -133,7 +130,7 @@ static void message_let_go(Message *self) {
     self->is_held = 0;
     self->is_released = 1;
     END_EXCLUSIVE();
-    if (is_held) give_back(self->reader, self->received.view, self->era);
+    if (is_held) give_back(self->reader, self->received.view, self->received.reader);
     Py_XDECREF(slot);
 }
 
@@ -142,7 +139,7 @@ static void message_dealloc(Message *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     End *reader = self->reader;
     PyObject_GC_UnTrack(self);
-    if (self->is_held) give_back(reader, self->received.view, self->era);
+    if (self->is_held) give_back(reader, self->received.view, self->received.reader);
     Py_XDECREF(self->slot);
     Message *other = EXCHANGE(reader->spare, self);
     if (other) PyObject_GC_Del(other);
@@ -169,7 +166,7 @@ static PyObject *message_slot(Message *self) {
             slot->data = (void *)self->received.data;
             slot->length = (Py_ssize_t)self->received.head.length;
             slot->view = self->received.view;
-            slot->era = self->era;
+            slot->holder = self->received.reader;
             self->slot = (PyObject *)slot;
             self->is_held = 0;
         }

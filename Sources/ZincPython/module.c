@@ -101,6 +101,8 @@ static int add_channels(PyObject *module, ModuleState *state) {
     if (add_type(module, &zinc_slot_spec, NULL, &state->slot_type) < 0) return -1;
     if (PyModule_AddIntConstant(module, "CHANNEL", ZINC_CHANNEL) < 0) return -1;
     if (PyModule_AddIntConstant(module, "CHANNEL_WAIT", ZINC_CHANNEL_WAIT) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "SEAT_WRITES", ZINC_SEAT_WRITES) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "SEAT_READS", ZINC_SEAT_READS) < 0) return -1;
 
     PyObject *unknown = Py_BuildValue("{s:i}", "limit", 0);
     if (!unknown) return -1;
@@ -206,6 +208,11 @@ static PyMethodDef module_methods[] = {
     {"reclaim", zinc_module_reclaim, METH_NOARGS, "reclaim() -> {name: bytes}"},
     {"names", zinc_module_names, METH_NOARGS, "names() -> [name]"},
     {"examine", zinc_module_examine, METH_VARARGS, "examine(name) -> {field: value}"},
+    {"channel_users", zinc_module_channel_users, METH_VARARGS,
+     "channel_users(region) -> seats() of who writes or reads, and (waiting_since, next, lost, views, "
+     "evicted)"},
+    {"examine_channel_name", zinc_module_examine_channel_name, METH_VARARGS,
+     "examine_channel_name(name) -> (examine_channel(), channel_users())"},
     {"seats", zinc_module_seats, METH_VARARGS, "seats(region) -> [(number, role, pid, alive, since)]"},
     {"examine_seats", zinc_module_examine_seats, METH_VARARGS, "examine_seats(name) -> as seats()"},
     {"examine_lock", zinc_module_examine_lock, METH_VARARGS, "examine_lock(name) -> (state, pid, since)"},

@@ -2,18 +2,21 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <time.h>
 
 static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
     PyObject *region, *form;
     unsigned long long history;
+    int until_gone;
     if (keywords && PyDict_Size(keywords) > 0) {
         PyErr_SetString(PyExc_TypeError, "use channel.reader()");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OOK:ChannelReader", &region, &form, &history)) return NULL;
+    if (!PyArg_ParseTuple(args, "OOKp:ChannelReader", &region, &form, &history, &until_gone)) return NULL;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     End *self = (End *)allocate(type, 0);
     if (!self) return NULL;
+    self->flags = until_gone ? ZINC_WAIT_UNTIL_GONE : 0;
     if (end_init(self, type, region, form, zinc_reader_end) == 0) {
         ZincReader core = NULL;
         int32_t status = zinc_reader_begin(self->region->handle, history, &core);
@@ -27,12 +30,22 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *keywor
 
 /* Receives if there is a message. Only one thread may at a time. */
 static int32_t receive(End *self, ZincMessage *message) {
-    ZincWaitOptions look = {.size = sizeof look};
+    ZincWaitOptions look = {.size = sizeof look, .flags = self->flags};
     int32_t status;
     BEGIN_EXCLUSIVE(self);
     status = zinc_reader_receive(self->core, message, &look);
     END_EXCLUSIVE();
     return status;
+}
+
+/* How often a reader that is told of it looks whether its writers are gone: ns. */
+#define LOOK_FOR_WRITERS 25000000u
+
+static uint64_t earlier(uint64_t deadline, uint64_t interval) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t then = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + interval;
+    return then < deadline ? then : deadline;
 }
 
 /*
@@ -49,10 +62,13 @@ static int32_t await(End *self, ZincMessage *message, uint64_t deadline) {
         status = receive(self, message);
         if (status != -ETIMEDOUT) return status;
         if (self->uses & CLOSED) return -ECANCELED;
+        /* Nobody tells of a writer that is killed. */
+        if (self->flags) wait.deadline_ns = earlier(deadline, LOOK_FOR_WRITERS);
         int32_t waited;
         Py_BEGIN_ALLOW_THREADS waited = zinc_region_wait(handle, &wait);
         Py_END_ALLOW_THREADS if (waited == -EINTR && PyErr_CheckSignals() < 0) return -EINTR;
-        if (waited == 0 || waited == -EINTR) continue;
+        if (waited == 0 || waited == -EINTR || (waited == -ETIMEDOUT && wait.deadline_ns != deadline))
+            continue;
         /* What came at the last moment counts. */
         status = receive(self, message);
         return status == -ETIMEDOUT ? waited : status;
@@ -81,7 +97,8 @@ PyDoc_STRVAR(recv_doc,
              "Receive the next message, and wait for it so many milliseconds; None waits for ever.\n\n"
              "Other threads run meanwhile. Signal handlers run at once, and Ctrl-C ends the wait.\n\n"
              "Raises TimeoutError if none came, ViewLimitError if this reader holds as many messages\n"
-             "as it may, ValueError for a timeout that can't be and if it is closed, meanwhile too.");
+             "as it may, ValueError for a timeout that can't be and if it is closed, meanwhile too;\n"
+             "EOFError if its writers are gone, with `until_gone`.");
 
 static PyObject *reader_recv(End *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
     static const char *const names[] = {"timeout_ms", NULL};
@@ -162,13 +179,13 @@ static PyObject *reader_recv_many(End *self, PyObject *const *args, Py_ssize_t c
 
 static PyObject *reader_iter(End *self) { return Py_NewRef((PyObject *)self); }
 
-/* Ends when the reader is closed, by whichever thread. */
+/* Ends when the reader is closed, by whichever thread, or its writers are gone. */
 static PyObject *reader_iternext(End *self) {
     if (self->uses & CLOSED) return NULL;
     int32_t status = 0;
     PyObject *message = next(self, ZINC_FOREVER, &status);
-    if (!message && (self->uses & CLOSED) && (status == 0 || status == -ECANCELED) &&
-        PyErr_ExceptionMatches(PyExc_ValueError))
+    int is_closed = (self->uses & CLOSED) && (status == 0 || status == -ECANCELED);
+    if (!message && ((is_closed && PyErr_ExceptionMatches(PyExc_ValueError)) || status == -EPIPE))
         PyErr_Clear();
     return message;
 }
@@ -195,6 +212,11 @@ static PyObject *reader_get_lag(End *self, void *unused) {
     if (lag < 0) end_raise(self, (int32_t)lag);
     end_release(self);
     return lag < 0 ? NULL : PyLong_FromLongLong(lag);
+}
+
+static PyObject *reader_until_gone(End *self, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(self->flags != 0);
 }
 
 static PyObject *reader_region(End *self, void *unused) {
@@ -225,6 +247,7 @@ static PyMethodDef reader_methods[] = {
 static PyGetSetDef reader_properties[] = {
     {"closed", (getter)end_closed, NULL, "True after close().", NULL},
     {"name", (getter)reader_name, NULL, "The name of its channel (str); None for an anonymous one.", NULL},
+    {"_until_gone", (getter)reader_until_gone, NULL, "Whether it ends with its writers.", NULL},
     {"_region", (getter)reader_region, NULL, "Its handle, which ends with it.", NULL},
     {"lost", (getter)reader_lost, NULL,
      "How many messages this reader has missed (int): those that were displaced before it came to\n"

@@ -1,33 +1,49 @@
 /* Who sits in a region, and who has its own lock: as its users see it, and from outside. */
-#include "region.h"
+#include "channel.h"
 
 #include <stdlib.h>
 
 /* The core tells of each seat without the GIL, so they are kept as C has them until it is back. */
 typedef struct {
-    ZincSeat *seats;
+    ZincChannelUser *users;
     size_t count, capacity;
+    int is_channel;
     int is_incomplete; /* there was no memory for one */
 } Seats;
 
-static void note(const ZincSeat *seat, void *context) {
+static void note_user(const ZincChannelUser *user, void *context) {
     Seats *noted = context;
     if (noted->count == noted->capacity) {
         size_t capacity = noted->capacity * 2 + 8;
-        ZincSeat *seats = realloc(noted->seats, capacity * sizeof *seats);
-        if (!seats) {
+        ZincChannelUser *users = realloc(noted->users, capacity * sizeof *users);
+        if (!users) {
             noted->is_incomplete = 1;
             return;
         }
-        noted->seats = seats;
+        noted->users = users;
         noted->capacity = capacity;
     }
-    noted->seats[noted->count++] = *seat;
+    noted->users[noted->count++] = *user;
 }
 
-static int add(PyObject *result, const ZincSeat *seat) {
+static void note(const ZincSeat *seat, void *context) {
+    ZincChannelUser user = {.seat = *seat};
+    note_user(&user, context);
+}
+
+static int add(PyObject *result, const ZincChannelUser *user, int is_channel) {
+    const ZincSeat *seat = &user->seat;
     PyObject *told = Py_BuildValue("(IIiOK)", seat->number, seat->role, (int)seat->pid,
                                    seat->is_alive ? Py_True : Py_False, (unsigned long long)seat->since);
+    if (told && is_channel) {
+        PyObject *more =
+            Py_BuildValue("(KKKIO)", (unsigned long long)user->waiting_since, (unsigned long long)user->next,
+                          (unsigned long long)user->lost, user->views, user->is_evicted ? Py_True : Py_False);
+        PyObject *both = more ? PySequence_Concat(told, more) : NULL;
+        Py_XDECREF(more);
+        Py_DECREF(told);
+        told = both;
+    }
     int status = told ? PyList_Append(result, told) : -1;
     Py_XDECREF(told);
     return status;
@@ -43,8 +59,8 @@ static PyObject *told(PyObject *module, Seats *noted, int32_t status) {
     else
         result = PyList_New(0);
     for (size_t i = 0; result && i < noted->count; i++)
-        if (add(result, noted->seats + i) < 0) Py_CLEAR(result);
-    free(noted->seats);
+        if (add(result, noted->users + i, noted->is_channel) < 0) Py_CLEAR(result);
+    free(noted->users);
     return result;
 }
 
@@ -69,6 +85,40 @@ PyObject *zinc_module_examine_seats(PyObject *module, PyObject *args) {
     int32_t status;
     Py_BEGIN_ALLOW_THREADS status = zinc_seats_examine(text, note, &noted);
     Py_END_ALLOW_THREADS return told(module, &noted, status);
+}
+
+PyObject *zinc_module_channel_users(PyObject *module, PyObject *args) {
+    ModuleState *state = PyModule_GetState(module);
+    Region *region;
+    if (!PyArg_ParseTuple(args, "O!:channel_users", (PyTypeObject *)state->region_type, &region)) return NULL;
+    ZincHandle handle = region_begin(region);
+    if (!handle) return NULL;
+    Seats noted = {.is_channel = 1};
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_channel_users(handle, note_user, &noted);
+    Py_END_ALLOW_THREADS return region_ended(region, told(module, &noted, status));
+}
+
+PyObject *zinc_channel_told(const ZincChannelInfo *info) {
+    return Py_BuildValue("KIIIIK", (unsigned long long)info->payload, info->messages, info->slots,
+                         info->views, info->flags, (unsigned long long)info->newest);
+}
+
+PyObject *zinc_module_examine_channel_name(PyObject *module, PyObject *args) {
+    PyObject *name;
+    if (!PyArg_ParseTuple(args, "U:examine_channel_name", &name)) return NULL;
+    const char *text = zinc_name_argument(name);
+    if (!text) return NULL;
+    Seats noted = {.is_channel = 1};
+    ZincChannelInfo info = {.size = sizeof info};
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_channel_examine_name(text, &info, note_user, &noted);
+    Py_END_ALLOW_THREADS PyObject *users = told(module, &noted, status);
+    PyObject *channel = users ? zinc_channel_told(&info) : NULL;
+    PyObject *result = channel ? PyTuple_Pack(2, channel, users) : NULL;
+    Py_XDECREF(channel);
+    Py_XDECREF(users);
+    return result;
 }
 
 PyObject *zinc_module_examine_lock(PyObject *module, PyObject *args) {

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ._rwlock import RWLock
     from ._seats import LockInfo, Seat
     from ._semaphore import BoundedSemaphore, Semaphore
+    from ._users import ChannelInfo, ReaderInfo, WriterInfo
 
 __version__ = "0.1.0"
 
@@ -48,6 +49,7 @@ __all__ = [
     "Barrier",
     "BoundedSemaphore",
     "Channel",
+    "ChannelInfo",
     "ChannelReader",
     "Condition",
     "Event",
@@ -61,12 +63,14 @@ __all__ = [
     "OwnerDiedError",
     "RLock",
     "RWLock",
+    "ReaderInfo",
     "RegionInfo",
     "Seat",
     "Semaphore",
     "SharedArray",
     "SharedRegion",
     "ViewLimitError",
+    "WriterInfo",
     "array",
     "build_info",
     "by_reference",
@@ -157,6 +161,10 @@ def __getattr__(name: str) -> object:
         from . import _channel
 
         return getattr(_channel, name)
+    if name in ("ChannelInfo", "ReaderInfo", "WriterInfo"):
+        from . import _users
+
+        return getattr(_users, name)
     if name in ("LockInfo", "Seat"):
         from . import _seats
 

@@ -9,7 +9,7 @@ import operator
 import time
 from typing import TYPE_CHECKING
 
-from . import _async, _description, _named, _region, _zinc
+from . import _async, _description, _named, _region, _users, _zinc
 from ._mode import with_octal_mode
 from ._zinc import Loan, Message, ViewLimitError
 
@@ -60,6 +60,7 @@ class Channel(_zinc.Channel, _named.Named):
     __slots__ = (
         "__weakref__",
         "_dtype",
+        "_evict_after_ms",
         "_form",
         "_full",
         "_shape",
@@ -70,6 +71,7 @@ class Channel(_zinc.Channel, _named.Named):
 
     _form: Callable[[memoryview], Any]
     _dtype: numpy.dtype[Any] | None
+    _evict_after_ms: float | None
     _shape: tuple[int, ...] | None
     _full: Literal["overwrite", "wait"]
     _slot_size: int
@@ -94,6 +96,7 @@ class Channel(_zinc.Channel, _named.Named):
         group: str | int | None = None,
         persistent: bool = False,
         exist: Literal["error", "replace"] = "error",
+        evict_after_ms: float | None = None,
     ) -> Self:
         """Create a channel that keeps `slots` messages, rounded up to a power of two.
 
@@ -102,6 +105,10 @@ class Channel(_zinc.Channel, _named.Named):
         by fork and pickle. `writers`, `readers` and `views`, the messages that a reader may hold at
         once (at most 16), say how much memory there is: with more of them a writer may find no
         slot, with fewer it always does. The rest as for `SharedRegion.create`.
+
+        Where writers wait, a reader that holds up one of this object's messages for
+        `evict_after_ms` milliseconds is evicted: writers wait for it no more until it goes on, and
+        it is told then how many it has `lost`. None waits for it as long as it lives.
 
         Raises ValueError for sizes that can't be, and for a dtype that can't be shared, TypeError
         without a size, and what `SharedRegion.create` raises.
@@ -117,7 +124,7 @@ class Channel(_zinc.Channel, _named.Named):
             _region.SharedRegion, _zinc.create_channel, name, flags, mode, number, *how
         )
         try:
-            return cls._at(region)
+            return cls._at(region, evict_after_ms)
         except BaseException:
             _region.discard(region)
             raise
@@ -131,11 +138,12 @@ class Channel(_zinc.Channel, _named.Named):
         dtype: numpy.typing.DTypeLike | None = None,
         timeout_ms: float | None = 0,
         any_user: bool = False,
+        evict_after_ms: float | None = None,
     ) -> Self:
         """Attach to the channel of this name, and wait for it `timeout_ms` as `SharedRegion.open`.
 
         It has the shape and dtype of its creator; `shape` and `dtype`, if given, are what is
-        expected.
+        expected. `evict_after_ms` is of what this object writes, as of `create`.
 
         Raises ValueError if they are others, or what has the name is no channel; NotARegionError if
         it is damaged; PermissionError where this user may only read, since readers write where
@@ -144,7 +152,7 @@ class Channel(_zinc.Channel, _named.Named):
         flags = _zinc.ANY_USER if any_user else 0
         region = _zinc.open(_region.SharedRegion, name, flags, timeout_ms)
         try:
-            channel = cls._at(region)
+            channel = cls._at(region, evict_after_ms)
             channel._expect(shape, dtype)
         except BaseException:
             region.close()  # the traceback may keep it for long
@@ -169,6 +177,7 @@ class Channel(_zinc.Channel, _named.Named):
         group: str | int | None = None,
         persistent: bool = False,
         any_user: bool = False,
+        evict_after_ms: float | None = None,
     ) -> Self:
         """Attach to the channel of this name, and create it if there is none.
 
@@ -183,7 +192,7 @@ class Channel(_zinc.Channel, _named.Named):
         _full(full)
         while True:
             try:
-                channel = cls.open(name, any_user=any_user)
+                channel = cls.open(name, any_user=any_user, evict_after_ms=evict_after_ms)
             except FileNotFoundError:
                 pass
             else:
@@ -202,6 +211,7 @@ class Channel(_zinc.Channel, _named.Named):
                     mode=mode,
                     group=group,
                     persistent=persistent,
+                    evict_after_ms=evict_after_ms,
                 )
             except FileExistsError:  # somebody was faster
                 continue
@@ -218,7 +228,10 @@ class Channel(_zinc.Channel, _named.Named):
         return channel
 
     @classmethod
-    def _at(cls, region: SharedRegion) -> Self:
+    def _at(cls, region: SharedRegion, evict_after_ms: float | None = None) -> Self:
+        seconds = _async.in_seconds(evict_after_ms)
+        forever = (1 << 64) - 1
+        evict_after = forever if seconds is None else min(round(seconds * 1e9), forever)
         if region.kind != _zinc.CHANNEL:
             raise ValueError(f"{region._title} is no channel: its kind is {region.kind}")
         payload, slots, _, views, how, _ = _zinc.examine_channel(region)
@@ -231,17 +244,21 @@ class Channel(_zinc.Channel, _named.Named):
             make: Any = numpy.ndarray
             form = functools.partial(make, *described)
             fill = functools.partial(_fill, *described)
-        channel = cls.__new__(cls, region, form, fill)
+        channel = cls.__new__(cls, region, form, fill, evict_after)
+        channel._evict_after_ms = evict_after_ms
         channel._form = form
         channel._shape, channel._dtype = described or (None, None)
-        channel._full = "wait" if how & _zinc.CHANNEL_WAIT else "overwrite"
+        channel._full = _users.policy(how)
         channel._slot_size, channel._slots, channel._views = payload, slots, views
         return channel
 
-    def reader(self, history: int = 0) -> ChannelReader:
+    def reader(self, history: int = 0, until_gone: bool = False) -> ChannelReader:
         """Return a reader of the messages from here on, and of `history` before, if they are kept.
 
-        It has a handle and a seat of its own, and lasts when this object is closed.
+        It has a handle and a seat of its own, and lasts when this object is closed. With
+        `until_gone` iterating over it ends, and `recv` raises EOFError, once somebody has written
+        to the channel, all who have are closed or killed, and nothing is left to receive: within
+        50 ms. `wait_any` knows of messages alone.
 
         Raises ValueError if this is closed, FileNotFoundError if the channel has lost its name and
         so can't be opened once more, and OSError (EUSERS) if all seats are taken.
@@ -252,7 +269,7 @@ class Channel(_zinc.Channel, _named.Named):
             raise ValueError(f"read {self._title}: it is closed")
         region = _once_more(self.region)
         try:
-            return ChannelReader(region, self._form, min(history, (1 << 64) - 1))
+            return ChannelReader(region, self._form, min(history, (1 << 64) - 1), until_gone)
         except BaseException:
             region.close()
             raise
@@ -331,18 +348,36 @@ class Channel(_zinc.Channel, _named.Named):
                 f"{self._dtype}, and {wanted_shape} and {wanted_dtype} were expected"
             )
 
+    @property
+    def newest(self) -> int:
+        """The number of the newest message; 0 if there is none."""
+        return _zinc.examine_channel(self.region)[-1]
+
+    @property
+    def readers(self) -> list[_users.ReaderInfo]:
+        """Who reads it, and how far each has come; who was killed, too."""
+        return self._look()[1]
+
+    @property
+    def writers(self) -> list[_users.WriterInfo]:
+        """Who writes to it, and who of them waits for readers; who was killed, too."""
+        return self._look()[0]
+
+    def _look(self) -> tuple[list[_users.WriterInfo], list[_users.ReaderInfo]]:
+        return _users.of_channel(self.newest, _zinc.channel_users(self.region))
+
     def _whom_it_waits_for(self) -> str:
         """Say who reads, and has not come to the oldest message."""
-        pids = sorted(
-            {seat.pid for seat in self.region.seats if seat.role == "reads" and seat.alive}
-        )
-        if not pids:
-            return "nobody reads it any more"
-        who = "process" if len(pids) == 1 else "processes"
-        return f"one of its readers, of {who} {', '.join(map(str, pids))}, has not gone on"
+        slow = [one for one in self.readers if one.alive and one.lag >= self.slots]
+        if not slow:
+            return "who has held it up is gone, or goes on now"
+        first = max(slow, key=lambda one: one.lag)
+        more = f", and {len(slow) - 1} more" if len(slow) > 1 else ""
+        behind = f"{first.lag} messages behind"
+        return f"a reader holds it up: of process {first.pid}, {behind}{more}"
 
     def _place(self) -> tuple[Any, ...]:
-        return (self.region,)
+        return self.region, self._evict_after_ms
 
     def __repr__(self) -> str:
         """Show what it is."""
@@ -391,6 +426,8 @@ class ChannelReader(_zinc.ChannelReader):
             if (message := self.try_recv()) is not None:
                 return message
             left = None if end is None else (end - time.monotonic()) * 1000
+            if self._until_gone:  # nobody tells of a writer that is killed
+                left = _LONGEST_NAP if left is None else min(left, _LONGEST_NAP)
             if left is not None and left <= 0:
                 where = f"receive from channel {self.name!r}"
                 raise TimeoutError(f"{where}: no message came within {timeout_ms} ms")
@@ -404,13 +441,15 @@ class ChannelReader(_zinc.ChannelReader):
                 raise
 
     def __aiter__(self) -> AsyncIterator[Message]:
-        """Iterate over what comes, until the reader is closed."""
+        """Iterate over what comes, until the reader is closed, or its writers are gone."""
         return self
 
     async def __anext__(self) -> Message:
         """Receive the next message."""
         try:
             return await self.recv_async()
+        except EOFError:
+            raise StopAsyncIteration from None
         except ValueError:
             if self.closed:
                 raise StopAsyncIteration from None

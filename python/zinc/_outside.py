@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-from . import _seats, _zinc
+from . import _seats, _users, _zinc
 from ._mode import Mode
 from ._seats import LockInfo, Seat
+from ._users import ChannelInfo
 
 STATES: tuple[Literal["attached", "unattached", "dead"], ...] = ("attached", "unattached", "dead")
 
@@ -37,7 +38,8 @@ class RegionInfo:
     wakes_always: bool
     """Whether each notification is a system call, since some of its users may only read."""
     kind: int
-    """What the data is, as `create` was told: 0 bytes, 1 an array, 3 to 8 a lock and its family."""
+    """What the data is, as `create` was told: 0 bytes, 1 an array, 2 a channel, 3 to 8 a lock and
+    its family."""
     metadata: bytes
     """What `create` was given to keep. Who may write the region can change it: check it."""
     sequence: int
@@ -66,6 +68,8 @@ class RegionInfo:
     """Who sits in it, to use its locks, or did when it was killed."""
     lock: LockInfo | None
     """How its own lock is."""
+    channel: ChannelInfo | None
+    """What is going on in it, if it is a channel."""
 
 
 def regions() -> list[str]:
@@ -104,10 +108,12 @@ def examine(name: str) -> RegionInfo:
     """
     while True:
         told: dict[str, Any] = _zinc.examine(name)
-        told["seats"], told["lock"] = [], None
+        told["seats"], told["lock"], told["channel"] = [], None, None
         if told["layout"] != _zinc.VERSION >> 16:
             break
         told["seats"], told["lock"] = _seats.examine(name)
+        if told["kind"] == _zinc.CHANNEL:
+            told["channel"] = _users.examine(name)
         if _zinc.examine(name)["id"] == told["id"]:
             break  # else another has taken the name meanwhile, and theirs would be told as its own
     flags = told.pop("flags")

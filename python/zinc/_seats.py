@@ -11,7 +11,7 @@ from . import _zinc
 STATES: tuple[Literal["free", "held", "repairing", "abandoned", "damaged"], ...] = (
     *("free", "held", "repairing", "abandoned", "damaged"),  # as zinc.h numbers them
 )
-ROLES = {1: "locks", 2: "writes", 3: "reads"}
+ROLES = {1: "locks", _zinc.SEAT_WRITES: "writes", _zinc.SEAT_READS: "reads"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -360,6 +360,119 @@ static void lies(void) {
     EXPECT(opened > 500 && opened < 2000);
 }
 
+/* What a child ended with; -1 if it was killed. */
+static int exit_of(pid_t child) {
+    int status;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What is told of each user, in the order of their seats. */
+typedef struct {
+    ZincChannelUser users[8];
+    int count;
+} Told;
+
+static void note_user(const ZincChannelUser *user, void *context) {
+    Told *told = context;
+    if (told->count < 8) told->users[told->count++] = *user;
+}
+
+static uint64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* Who uses it is told; whom writers have waited for long enough is waited for no more. */
+static void users(void) {
+    Writer channel = create(4, ZINC_CHANNEL_WAIT, 3);
+    ZincWaitOptions look = {.size = sizeof look};
+    EXPECT(zinc_channel_wait_for_readers(channel.region, 1, &look) == -ETIMEDOUT);
+    EXPECT(zinc_channel_wait_for_readers(channel.region, 0, &look) == 0);
+    Reader slow = read_from(0), quick = read_from(0);
+    EXPECT(zinc_channel_wait_for_readers(channel.region, 2, NULL) == 0);
+    ZincWaitOptions soon = {.size = sizeof soon, .deadline_ns = now() + 30000000};
+    EXPECT(zinc_channel_wait_for_readers(channel.region, 3, &soon) == -ETIMEDOUT);
+    for (uint64_t i = 1; i <= 4; i++) {
+        send(channel, i);
+        EXPECT(next_of(quick) == (int64_t)i);
+    }
+    ZincMessage held;
+    EXPECT(zinc_reader_receive(slow.it, &held, &look) == 0);
+    send(channel, 5);
+    EXPECT(send_for(channel, 6, &look) == -ETIMEDOUT);
+
+    zinc_writer_evict_after(channel.it, 20000000);
+    send(channel, 6);
+    Told here = {.count = 0}, outside = {.count = 0};
+    ZincChannelInfo info = {.size = sizeof info};
+    EXPECT(zinc_channel_users(channel.region, note_user, &here) == 0);
+    EXPECT(zinc_channel_examine_name(name, &info, note_user, &outside) == 0);
+    EXPECT(here.count == 3 && outside.count == 3 && info.newest == 6);
+    EXPECT(memcmp(&here, &outside, sizeof here) == 0);
+    const ZincChannelUser *of = here.users;
+    EXPECT(of[0].seat.role == ZINC_SEAT_WRITES && of[0].seat.pid == getpid() && !of[0].waiting_since);
+    EXPECT(of[1].seat.role == ZINC_SEAT_READS && of[1].is_evicted && of[1].next == 2 && of[1].views == 1);
+    EXPECT(of[2].seat.role == ZINC_SEAT_READS && !of[2].is_evicted && of[2].next == 5 && !of[2].views);
+    EXPECT(next_of(slow) == 4);
+    EXPECT(zinc_reader_lost(slow.it) == 2);
+    here.count = 0;
+    EXPECT(zinc_channel_users(channel.region, note_user, &here) == 0);
+    EXPECT(!of[1].is_evicted && of[1].lost == 2 && of[1].next == 5);
+
+    EXPECT(zinc_channel_users(NULL, note_user, &here) == -EINVAL);
+    EXPECT(zinc_channel_users(channel.region, NULL, NULL) == 0);
+    EXPECT(zinc_channel_examine_name(name, NULL, note_user, &here) == -EINVAL);
+    EXPECT(zinc_channel_examine_name("no-such-channel", &info, NULL, NULL) == -ENOENT);
+    zinc_writer_evict_after(NULL, 1);
+
+    /* A child holds nothing of its parent's, and gives nothing of it back. */
+    pid_t child = fork();
+    if (child == 0) {
+        zinc_reader_release(slow.it, &held);
+        int is_read = next_of(slow) == 5;
+        zinc_reader_release(slow.it, &held);
+        _exit(!is_read);
+    }
+    EXPECT(exit_of(child) == 0);
+    here.count = 0;
+    EXPECT(zinc_channel_users(channel.region, note_user, &here) == 0);
+    EXPECT(of[1].views == 1);
+    close_reader(slow);
+    close_reader(quick);
+    close_writer(channel);
+}
+
+/* Who asked for it is told once nobody is left who has written. */
+static void the_end(void) {
+    Writer channel = create(4, 0, 3);
+    Reader reader = read_from(0);
+    ZincMessage message;
+    ZincWaitOptions look = {.size = sizeof look, .flags = ZINC_WAIT_UNTIL_GONE};
+    ZincWaitOptions wait = {.size = sizeof wait, .deadline_ns = ZINC_FOREVER, .flags = ZINC_WAIT_UNTIL_GONE};
+    EXPECT(zinc_reader_receive(reader.it, &message, &look) == -ETIMEDOUT);
+    send(channel, 1);
+    EXPECT(zinc_writer_publish(channel.it, NULL, NULL, NULL) == -EINVAL);
+    pid_t child = fork();
+    if (child == 0) {
+        send(channel, 2);
+        pause();
+    }
+    for (uint64_t i = 1; i <= 2; i++) {
+        EXPECT(zinc_reader_receive(reader.it, &message, &wait) == 0 && message.head.number == i);
+        zinc_reader_release(reader.it, &message);
+    }
+    zinc_writer_end(channel.it);
+    EXPECT(zinc_reader_receive(reader.it, &message, &look) == -ETIMEDOUT);
+    kill(child, SIGKILL);
+    EXPECT(zinc_reader_receive(reader.it, &message, &wait) == -EPIPE);
+    EXPECT(zinc_reader_receive(reader.it, &message, &look) == -EPIPE);
+    EXPECT(exit_of(child) == -1);
+    close_reader(reader);
+    zinc_close(channel.region);
+}
+
 int main(int count, char **arguments) {
     if (count != 2) return 2;
     snprintf(name, sizeof name, "%s", arguments[1]);
@@ -368,6 +481,8 @@ int main(int count, char **arguments) {
     waiting();
     ends();
     forks_amid_writes();
+    users();
+    the_end();
     lies();
     return failures != 0;
 }

@@ -18,7 +18,8 @@
  * What must hold: no slot is written that is in the ring, or read; none is of two; each message has
  * the number after the last; what is read is what was written as that number, however long it is
  * read, and what is not is counted; once all is quiet each slot is in the ring, with an owner that says so, or of one who lives,
- * or free, or parked; and where writers wait, nothing is lost from the reader's first number on.
+ * or free, or parked; and where writers wait, nothing is lost from the reader's first number on, but
+ * by one that they have evicted.
  */
 #ifndef WRITERS
 #define WRITERS 2
@@ -47,6 +48,9 @@
 #ifndef WAITS /* writers wait for the reader */
 #define WAITS 0
 #endif
+#ifndef EVICTS /* how often they give up to */
+#define EVICTS 0
+#endif
 #ifndef GIVES_BACK /* a writer keeps no slot of which it has many */
 #define GIVES_BACK 0
 #endif
@@ -74,6 +78,8 @@ byte content[SLOTS + 1];                /* the number that was written to the sl
 byte giving[WRITERS], giving_number[WRITERS], taking[WRITERS];
 byte pin;
 byte cursor = FOREVER, members;
+byte reader_now = 1, evicted;           /* which reader it is, and which one writers do not wait for */
+byte evictions;
 bool locked[SEATS], sits[SEATS];        /* the role: it sits there, or did when it was killed */
 byte kills;
 
@@ -116,7 +122,8 @@ byte next, first, got, lost;            /* of the reader that lives */
 #else
 #define OLDEST (newest + 2 > PLACES -> newest + 2 - PLACES : 1)
 #endif
-#define LEAST (sits[READER] -> cursor : FOREVER)
+#define IS_EVICTED (evicted == reader_now)
+#define LEAST (sits[READER] && !IS_EVICTED -> cursor : FOREVER)
 
 inline see(writer) {
     stores[writer]?what, which, value;
@@ -182,9 +189,10 @@ inline any_slot() {
 #define W5_BEFORE 9
 #define W5 10
 #define GONE 11
+#define W3_EVICT 12
 
 proctype writer(byte me; byte rounds) {
-    byte step, slot, n, old, old_number, gate, seen, unpinned;
+    byte step, slot, n, old, old_number, gate, seen, unpinned, slow;
     byte what, which, value;
 end:
     do
@@ -238,6 +246,13 @@ end:
 #endif
         step = (n - PLACES < gate -> W2 : W3_WAIT) }
     :: atomic { step == W3_WAIT && newest + 1 - PLACES < LEAST -> step = W3_MEMBERS; n = newest + 1 }
+#if EVICTS
+    :: atomic { step == W3_WAIT && evictions < EVICTS && newest + 1 - PLACES >= LEAST ->
+        evictions++;
+        slow = reader_now;
+        step = W3_EVICT }
+    :: atomic { step == W3_EVICT -> evicted = slow; slow = 0; step = W3_MEMBERS; n = newest + 1 }
+#endif
 #endif
     :: atomic { step == W2 -> assert(MAY_WRITE(slot)); n = newest + 1; step = W2_OLD } /* w1 */
     :: atomic { step == W2_OLD && empty(stores[me]) ->
@@ -359,7 +374,7 @@ end:
         kills++;
         see_some(me);
         locked[me] = false; held[me] = 0;
-        slot = 0; n = 0; old = 0; old_number = 0; gate = 0; seen = 0; unpinned = 0;
+        slot = 0; n = 0; old = 0; old_number = 0; gate = 0; seen = 0; unpinned = 0; slow = 0;
         step = GONE }
     :: atomic { step == GONE && !sits[me] && !locked[me] ->
         locked[me] = true; sits[me] = true; step = W0 }
@@ -381,9 +396,16 @@ end:
 #define R5 10
 #define R5_LATE 11
 #define LEFT 12
+#define J1_BACK 13
+#if EVICTS
+#define RECEIVE 14                      /* is it to begin again? */
+#else
+#define RECEIVE R1
+#endif
 
 proctype reader() {
     byte step, slot, number;
+    bool is_back;
 end:
     do
     :: atomic { step == R0 ->
@@ -398,13 +420,25 @@ end:
 #elif defined(NEWEST_BEFORE_COUNTING)
     :: atomic { step == J1 -> cursor = next; number = OLDEST; step = J2 }
     :: atomic { step == J2 -> members++; step = J3 }
+#elif defined(BACK_AFTER_COUNTING)
+    :: atomic { step == J1 -> cursor = next; step = J2 }
+    :: atomic { step == J2 -> members++; step = J1_BACK }
+    :: atomic { step == J1_BACK -> evicted = 0; step = J3 }
+#else
+#if EVICTS
+    :: atomic { step == J1 -> cursor = next; step = J1_BACK }
+    :: atomic { step == J1_BACK -> evicted = 0; step = J2 }
 #else
     :: atomic { step == J1 -> cursor = next; step = J2 }
+#endif
     :: atomic { step == J2 -> members++; step = J3 }
 #endif
     :: atomic { step == J3 ->
 #ifndef NEWEST_BEFORE_COUNTING
         number = OLDEST;
+#endif
+#ifndef COUNT_NOTHING_AGAIN
+        lost = (is_back && number > next -> lost + number - next : lost);
 #endif
         next = (number > next -> number : next);
         number = 0;
@@ -413,12 +447,17 @@ end:
 #else
         next = OLDEST;
 #endif
-        first = next;
-        step = R1 }
+        first = (is_back -> first : next);
+        is_back = false;
+        step = RECEIVE }
+#if EVICTS
+    :: atomic { step == RECEIVE -> is_back = IS_EVICTED; step = (is_back -> J1 : R1) }
+    :: atomic { step == R1 && ring_number[next % PLACES] < next && IS_EVICTED -> step = RECEIVE }
+#endif
     :: atomic { step == R1 && ring_number[next % PLACES] >= next ->
         if
         :: ring_number[next % PLACES] > next ->
-            assert(!WAITS);
+            assert(!WAITS || IS_EVICTED);
             number = (OLDEST > next + 1 -> OLDEST : next + 1);
 #ifdef COUNT_NOTHING
             next = number;
@@ -458,14 +497,14 @@ end:
         step = R5_LATE }
     :: atomic { step == R5_LATE -> assert(content[slot] == number);
 #endif
-        is_read = false; slot = 0; number = 0; step = R1 }
+        is_read = false; slot = 0; number = 0; step = RECEIVE }
 #if KILLS
     :: atomic { step != LEFT && step != R0 && kills < KILLS ->
         kills++;
         locked[READER] = false; is_read = false;
-        slot = 0; number = 0; next = 0; first = 0; got = 0; lost = 0;
+        slot = 0; number = 0; next = 0; first = 0; got = 0; lost = 0; is_back = false;
         step = LEFT }
-    :: atomic { step == LEFT && !sits[READER] && !locked[READER] -> step = R0 }
+    :: atomic { step == LEFT && !sits[READER] && !locked[READER] -> reader_now++; step = R0 }
 #endif
     od
 }

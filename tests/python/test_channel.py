@@ -455,7 +455,7 @@ def test_full_channel_says_who_holds_it_up(name: str) -> None:
         reader = channel.reader()
         channel.send(b"1")
         channel.send(b"2")
-        whom = f"send to channel '{name}': it is full, and one of its readers, of process {os.getpid()},"
+        whom = f"send to channel '{name}': it is full, and a reader holds it up: of process {os.getpid()},"
         with pytest.raises(TimeoutError, match=whom):
             channel.send(b"3", timeout_ms=0)
         start = time.monotonic()

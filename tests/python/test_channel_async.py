@@ -140,7 +140,7 @@ def test_send_async_waits_for_room(channel: zinc.Channel) -> None:
         with channel.reader() as reader:
             assert await channel.send_async(b"1") == 1
             assert await channel.send_async(b"2", tag=4) == 2
-            with pytest.raises(TimeoutError, match="it is full, and one of its readers"):
+            with pytest.raises(TimeoutError, match="it is full, and a reader holds it up"):
                 await channel.send_async(b"3", timeout_ms=5)
             task = asyncio.create_task(channel.send_async(b"3"))
             await asyncio.sleep(0.003)

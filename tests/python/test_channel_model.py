@@ -16,7 +16,7 @@ from .test_model import SOURCES, holds, steps
 pytestmark = pytest.mark.skipif(not shutil.which("spin"), reason="needs spin")
 
 STEPS = {f"w{i}" for i in range(9)} - {"w1"}
-STEPS |= {"r1", "r2", "r3", "r4", "r5", "j1", "j2", "j3", "j4", "c1", "c2", "c3", "c4", "c5"}
+STEPS |= {"r1", "r2", "r3", "r4", "r5", "j1", "e1", "j2", "j3", "j4", "c1", "c2", "c3", "c4", "c5"}
 STRONGEST = "sequentiallyConsistent"
 
 
@@ -107,6 +107,9 @@ def of_channels(source: Sources) -> list[str]:
     expect("COUNT_NOTHING", follow(receive, "lost &+= first &- next\n", "next = first\n"))
     # Joining.
     expect("COUNT_BEFORE_CURSOR", follow(begin, "// j1\n", "// j2\n") and are("j1", STRONGEST))
+    is_back = follow(begin, "// e1\n", "// j2\n") and are("e1", STRONGEST)
+    expect("BACK_AFTER_COUNTING", is_back)
+    expect("COUNT_NOTHING_AGAIN", "lost &+= next &- wanted" in part(reader, "func beginAgain("))
     is_fenced = "atomicMemoryFence(ordering: .sequentiallyConsistent)\n" in begin
     is_counted = follow(begin, "// j2\n", "// j3\n") and (is_fenced or are("j2", STRONGEST))
     expect("NEWEST_BEFORE_COUNTING", is_counted)
@@ -137,6 +140,7 @@ TWO_UNEQUAL = ("READERS=0", "ROUNDS=3", "ROUNDS_OF_OTHERS=1", "KILLS=1")
 KILLED_TWICE = ("READERS=0", "ROUNDS=1", "KILLS=2")
 GIVES_BACK = ("ROUNDS=3", "ROUNDS_OF_OTHERS=1", "UNDER_WAY=0", "GIVES_BACK=1")
 WAITS = ("WAITS=1", "UNDER_WAY=0", "ROUNDS=3", "ROUNDS_OF_OTHERS=1")
+EVICTS = ("WAITS=1", "UNDER_WAY=0", "WRITERS=1", "ROUNDS=7", "PLACES=4", "SLOTS=5", "EVICTS=2")
 
 
 @pytest.mark.parametrize(
@@ -152,6 +156,9 @@ WAITS = ("WAITS=1", "UNDER_WAY=0", "ROUNDS=3", "ROUNDS_OF_OTHERS=1")
         WAITS,
         ("WAITS=1", "UNDER_WAY=0", "WRITERS=1", "ROUNDS=4", "KILLS=1"),
         ("WAITS=1", "UNDER_WAY=0", "WRITERS=1", "ROUNDS=7", "PLACES=4", "SLOTS=5"),
+        EVICTS,
+        ("WAITS=1", "UNDER_WAY=0", "WRITERS=1", "ROUNDS=4", "KILLS=1", "EVICTS=1"),
+        (*WAITS, "EVICTS=1"),
     ],
     ids=" ".join,
 )
@@ -216,6 +223,8 @@ CURSOR = """    unsafe memory.cursor(seat).pointee.store(first, ordering: .seque
 """
 JOINED = """    unsafe memory.members.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // j2
 """
+BACK = """    unsafe memory.evicted(seat).pointee.store(0, ordering: .sequentiallyConsistent)  // e1
+"""
 BEGUN = "    next = max(first, memory.oldest(memory.newest()))  // j3\n"
 # Where to look for it, and what to change how: not before the test, which may be of another source.
 WEAKER: dict[str, tuple[tuple[str, ...], Callable[..., Sources], *tuple[str, ...]]] = {
@@ -277,6 +286,15 @@ WEAKER: dict[str, tuple[tuple[str, ...], Callable[..., Sources], *tuple[str, ...
     "no r3": (ONE, changed, "reader", "== entry else {  // r3", "== entry || true else {  // r3"),
     "r4 before r3": (WAITS, changed, "reader", GONE_ON, "", LOOK_AGAIN, GONE_ON + LOOK_AGAIN),
     "j2 before j1": (WAITS, later, "reader", CURSOR, JOINED),
+    "e1 after j2": (EVICTS, later, "reader", BACK, JOINED),
+    "e1": (EVICTS, weakened, "reader", "e1"),
+    "what is lost meanwhile": (
+        EVICTS,
+        changed,
+        "reader",
+        "    lost &+= next &- wanted\n",
+        "    _ = wanted\n",
+    ),
     "j3 before j2": (WAITS, later, "reader", JOINED, BEGUN),
     "j3 of all that stand": (
         WAITS,

@@ -55,6 +55,7 @@ def test_examine_tells_what_a_region_is(name: str) -> None:
             data_offset=4096,
             seats=[],
             lock=zinc.LockInfo("free", 0, 0),
+            channel=None,
         )
         assert region.try_wait()  # nothing has been taken from who waits
         with pytest.raises(dataclasses.FrozenInstanceError):

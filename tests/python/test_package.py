@@ -74,6 +74,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_sentinels.py",
         "zinc/_torch.py",
         "zinc/_trio.py",
+        "zinc/_users.py",
         "zinc/_zinc.abi3.so",
         "zinc/_zinc.pyi",
         "zinc/include/zinc.h",
@@ -82,6 +83,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/include/zinc/notification.h",
         "zinc/include/zinc/primitives.h",
         "zinc/include/zinc/region.h",
+        "zinc/include/zinc/seat.h",
         "zinc/libzinc.so",
         "zinc/libzincbench.so",
         "zinc/py.typed",
@@ -108,7 +110,7 @@ def test_binaries_need_no_folder_and_no_new_c_library(
 def test_build_info_tells_what_it_is() -> None:
     info = zinc.build_info()
     assert info["version"] == zinc.__version__
-    assert (info["layout"], info["abi"]) == (4, 6)
+    assert (info["layout"], info["abi"]) == (4, 7)
     assert re.fullmatch(r"\d+\.\d+(\.\d+)?", str(info["swift"]))
     assert info["mode"] == "embedded, release"
 

@@ -83,6 +83,11 @@ internal import Synchronization
     return isCleaned
   }
 
+  /// Does one live who writes, or has nobody written yet?
+  var hasWriters: Bool {
+    unsafe memory.newest() == 0 || Attachment.users(handle, .writes) > 0
+  }
+
   /// Leaves the seat as it was found. The handle stays.
   func leave() {
     let seat = seat

@@ -27,6 +27,7 @@ internal import Synchronization
 //            r4  cursor = next + 1, and tell who waits for room
 //            r5  in the end, pin = 0
 //     join   j1  cursor = first, the one it wants
+//            e1  one that was evicted is not any more: the same for it
 //            j2  members + 1
 //            j3  first = max(first, newest + 2 - R): who saw members before may publish one more
 //            j4  cursor = first
@@ -56,13 +57,16 @@ internal import Synchronization
 
   /// EBADMSG if the handle's region is no channel, or a damaged one.
   init(of handle: Attachment.Handle) throws(Failure) {
-    let kind = unsafe handle.pointee.file.kind
-    guard kind == Header.channelKind else {
-      throw Failure(EBADMSG, "not a channel: a region of kind %", UInt64(kind))
-    }
+    try ChannelMemory.check(unsafe handle.pointee.file.kind)
     let data = unsafe handle.pointee.data
     unsafe self.init(
       data, try ChannelGeometry(reading: data, capacity: handle.pointee.capacity))
+  }
+
+  static func check(_ kind: UInt32) throws(Failure) {
+    guard kind == Header.channelKind else {
+      throw Failure(EBADMSG, "not a channel: a region of kind %", UInt64(kind))
+    }
   }
 
   @inline(__always)
@@ -148,6 +152,17 @@ internal import Synchronization
     unsafe long(self.seat(seat, 24))
   }
 
+  /// Since when a writer waits for readers: ns since 1970; 0 if it does not.
+  func waiting(_ seat: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    unsafe long(self.seat(seat, 32))
+  }
+
+  /// The identity of a reader for which writers wait no more; of another one it says nothing.
+  @inline(__always)
+  func evicted(_ seat: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
+    unsafe word(self.seat(seat, 40))
+  }
+
   /// Slot + 1 of each message that a reader holds; 0 for none.
   @inline(__always)
   func pin(_ seat: Int, _ index: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
@@ -213,10 +228,50 @@ internal import Synchronization
   /// The least number that a reader wants next.
   func leastCursor(_ seats: SeatTable) -> UInt64 {
     var least = UInt64.max
-    for seat in 0..<seatCount where seats.role(seat) == SeatTable.Role.reads.rawValue {
-      least = min(least, unsafe cursor(seat).pointee.load(ordering: .sequentiallyConsistent))
-    }
+    visitReaders(seats) { (_, cursor) in least = min(least, cursor) }
     return least
+  }
+
+  /// Waits no more for the readers that hold up message `number`.
+  func evict(before number: UInt64, _ seats: SeatTable) {
+    visitReaders(seats) { (reader, cursor) in
+      if cursor <= number &- UInt64(geometry.messages) {
+        unsafe evicted(reader.seat).pointee.store(reader.bits, ordering: .sequentiallyConsistent)
+      }
+    }
+  }
+
+  /// Calls `body` for each reader that has joined, and was not evicted, with what it wants next.
+  func visitReaders(_ seats: SeatTable, _ body: (SeatIdentity, _ cursor: UInt64) -> Void) {
+    for seat in 0..<seatCount {
+      guard let reader = seats.identity(seat, .reads),
+        unsafe evicted(seat).pointee.load(ordering: .sequentiallyConsistent) != reader.bits
+      else { continue }
+      let cursor = unsafe cursor(seat).pointee.load(ordering: .sequentiallyConsistent)
+      if cursor != 0 { body(reader, cursor) }
+    }
+  }
+
+  /// Tells of who writes or reads, or did, from a seat of the region.
+  func visit(_ seat: ZincSeat, _ seats: SeatTable, _ tell: (ZincChannelUser) -> Void) {
+    let number = Int(seat.number)
+    var user = ZincChannelUser()
+    user.seat = seat
+    if seats.identity(number, .writes) != nil {
+      user.waiting_since = unsafe waiting(number).pointee.load(ordering: .relaxed)
+    } else if let reader = seats.identity(number, .reads) {
+      user.next = unsafe cursor(number).pointee.load(ordering: .relaxed)
+      user.lost = unsafe lost(number).pointee.load(ordering: .relaxed)
+      let evicted = unsafe evicted(number).pointee.load(ordering: .relaxed)
+      user.is_evicted = evicted == reader.bits ? 1 : 0
+      for index in 0..<geometry.views
+      where unsafe pin(number, index).pointee.load(ordering: .relaxed) != 0 {
+        user.views += 1
+      }
+    } else {
+      return
+    }
+    tell(user)
   }
 
   // MARK: - Who has died

@@ -18,6 +18,7 @@ internal import Synchronization
     try self.end.protectSlots()
     let newest = self.end.memory.newest()
     try begin(newest >= history ? newest &- history &+ 1 : 1)
+    unsafe self.end.memory.lost(owner.seat).pointee.store(0, ordering: .relaxed)
   }
 
   /// Sits. The handle stays the caller's, and lasts longer.
@@ -40,17 +41,36 @@ internal import Synchronization
     unsafe czinc_free(reader)
   }
 
-  /// Sits, and wants `first`, or the oldest there is. In a forked child, where its parent was.
+  /// Sits, unless it does, and wants `first`, or the oldest there is. In a forked child, and after
+  /// writers have waited long enough, where it was.
   private mutating func begin(_ first: UInt64) throws(Failure) {
     let seat = try end.sit()
     let memory = end.memory
     unsafe memory.cursor(seat).pointee.store(first, ordering: .sequentiallyConsistent)  // j1
+    unsafe memory.evicted(seat).pointee.store(0, ordering: .sequentiallyConsistent)  // e1
     unsafe memory.members.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // j2
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     next = max(first, memory.oldest(memory.newest()))  // j3
     unsafe memory.cursor(seat).pointee.store(next, ordering: .sequentiallyConsistent)  // j4
     owner = unsafe Attachment.identity(end.handle)
-    views.store(0, ordering: .relaxed)
+  }
+
+  /// As `begin`, and counts what it has lost meanwhile.
+  @inline(never)
+  private mutating func beginAgain() throws(Failure) {
+    if unsafe Attachment.identity(end.handle) != owner { views.store(0, ordering: .relaxed) }
+    let wanted = next
+    try begin(wanted)
+    lost &+= next &- wanted
+    unsafe end.memory.lost(owner.seat).pointee.store(lost, ordering: .relaxed)
+  }
+
+  /// Is it to begin again?
+  @inline(__always)
+  private var isOut: Bool {
+    unsafe Attachment.identity(end.handle) != owner
+      || end.memory.geometry.waits
+        && end.memory.evicted(owner.seat).pointee.load(ordering: .relaxed) == owner.bits
   }
 
   /// A message that is received, and pinned until `release`.
@@ -58,12 +78,14 @@ internal import Synchronization
     let slot: Int
     let view: Int
     let number: UInt64
+    /// Who holds it.
+    let owner: SeatIdentity
   }
 
   /// The next message; nil if there is none yet. ENOBUFS if it holds as many as it may.
   mutating func receive() throws(Failure) -> Message? {
     let memory = end.memory
-    if unsafe Attachment.identity(end.handle) != owner { try begin(next) }
+    if isOut { try beginAgain() }
     let seat = owner.seat
     let used = views.load(ordering: .acquiring)
     let view = (~used).trailingZeroBitCount
@@ -98,7 +120,7 @@ internal import Synchronization
         continue
       }
       views.bitwiseOr(1 << UInt32(view), ordering: .relaxed)
-      let message = Message(slot: slot, view: view, number: next)
+      let message = Message(slot: slot, view: view, number: next, owner: owner)
       next &+= 1
       advance(seat)
       return message
@@ -112,7 +134,6 @@ internal import Synchronization
       return
     }
     unsafe cursor.pointee.store(next, ordering: .sequentiallyConsistent)  // r4
-    atomicMemoryFence(ordering: .sequentiallyConsistent)
     let words = end.room.words
     if unsafe words.parked.pointee.load(ordering: .sequentiallyConsistent)
       != words.woken.pointee.load(ordering: .relaxed)
@@ -127,11 +148,14 @@ internal import Synchronization
     guard newest > next else { return }
     lost &+= newest &- next
     next = newest
-    if owner.seat >= 0 { advance(owner.seat) }
+    // In a forked child that has not begun again the seat is its parent's.
+    if isOut { return }
+    unsafe end.memory.lost(owner.seat).pointee.store(lost, ordering: .relaxed)
+    advance(owner.seat)
   }
 
   /// Gives a message back, by any thread. No effect in a child whose parent received it.
-  func release(_ view: Int) {
+  func release(_ view: Int, of owner: SeatIdentity) {
     guard (0..<end.memory.geometry.views).contains(view), owner != .nobody,
       unsafe Attachment.identity(end.handle) == owner
     else { return }
@@ -139,18 +163,33 @@ internal import Synchronization
     views.bitwiseAnd(~(1 << UInt32(view)), ordering: .releasing)
   }
 
-  /// As `receive`, and waits for a message until `deadline`.
+  /// As `receive`, and waits for a message until `deadline`. With `untilGone` EPIPE once all who
+  /// have written are gone, and nothing is left of it.
   mutating func receive(
-    _ options: Notification.WaitOptions, deadline: UInt64, _ message: inout Message?
+    _ options: Notification.WaitOptions, untilGone: Bool, deadline: UInt64,
+    _ message: inout Message?
   ) throws(Failure) -> Notification.WaitResult {
     while true {
       let seen = unsafe end.handle.pointee.notification.sequence
       message = try receive()
       if message != nil { return .notified }
-      if deadline == 0 { return .timedOut }
+      if untilGone && !end.hasWriters {
+        // What the last one published before it went comes first.
+        message = try receive()
+        if message != nil { return .notified }
+        throw Failure(EPIPE, "who has written to it is gone, and nothing is left to read")
+      }
+      let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
+      if now >= deadline { return .timedOut }
+      // Nobody tells of one that is killed.
+      let wakeUp = untilGone ? min(deadline, now + Attachment.longestNap) : deadline
       let result = unsafe end.handle.pointee.notification.wait(
-        past: seen, options, deadline: deadline)
-      if result != .notified { return result }
+        past: seen, options, deadline: wakeUp)
+      if result == .timedOut && wakeUp != deadline {
+        if options.contains(.interruptible) { return .interrupted }
+      } else if result != .notified {
+        return result
+      }
     }
   }
 }

@@ -25,12 +25,14 @@ extension ChannelWriter {
         throw error
       }
       guard !end.memory.geometry.waits || roomBefore() else {
+        let evictAt = beginWaiting(seat)
         leave()
-        let outcome = try waitForRoom(options, deadline: deadline)
+        let outcome = try waitForRoom(options, deadline: deadline, evictAt)
         if outcome != .published { return outcome }
         continue
       }
       let isPublished = unsafe publish(slot, seat, head)
+      if isPublished { endWaiting(seat) }
       leave()
       if isPublished {
         _ = unsafe end.handle.pointee.notification.notify()  // w8
@@ -97,9 +99,9 @@ extension ChannelWriter {
   }
 
   /// Until readers have gone on, or have gone: at the end of each nap it looks who has died.
-  private mutating func waitForRoom(_ options: Notification.WaitOptions, deadline: UInt64)
-    throws(Failure) -> Outcome
-  {
+  private func waitForRoom(
+    _ options: Notification.WaitOptions, deadline: UInt64, _ evictAt: UInt64
+  ) throws(Failure) -> Outcome {
     let memory = end.memory
     let messages = UInt64(memory.geometry.messages)
     func isRoom() -> Bool {
@@ -107,14 +109,19 @@ extension ChannelWriter {
     }
     let seen = end.room.sequence
     if isRoom() { return .published }
-    let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
+    let isLook = deadline == 0 && evictAt == .max
+    let now = isLook ? 0 : czinc_clock(CLOCK_MONOTONIC)
     // Costs less than the sleep that it may save.
     if try end.sweep() == .cleaned { return .published }
+    if now >= evictAt {
+      memory.evict(before: memory.newest() &+ 1, end.seats)
+      return .published
+    }
     if now >= deadline { return .timedOut }
     end.room.takeTicket()
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     if isRoom() { return .published }
-    let wakeUp = min(deadline, now + Attachment.longestNap)
+    let wakeUp = min(deadline, now + Attachment.longestNap, evictAt)
     switch end.room.wait(past: seen, options, deadline: wakeUp) {
     case .notified: return .published
     case .closed: return .closed
@@ -123,5 +130,28 @@ extension ChannelWriter {
       // A signal may have come just before the nap. Else it looks again, and sweeps.
       return options.contains(.interruptible) && wakeUp != deadline ? .interrupted : .published
     }
+  }
+
+  /// When to evict who holds up the next message: for each number anew, since a slow reader that
+  /// goes on is waited for.
+  private mutating func beginWaiting(_ seat: Int) -> UInt64 {
+    let number = end.memory.newest() &+ 1
+    if waitingFor.number != number {
+      if waitingFor.number == 0 {
+        unsafe end.memory.waiting(seat).pointee.store(
+          czinc_clock(CLOCK_REALTIME), ordering: .relaxed)
+      }
+      let now = czinc_clock(CLOCK_MONOTONIC)
+      waitingFor = (number, evictAfter < .max - now ? now + evictAfter : .max)
+    }
+    return waitingFor.evictAt
+  }
+
+  /// What it has waited for is published, or given up.
+  @inline(__always)
+  mutating func endWaiting(_ seat: Int) {
+    if waitingFor.number == 0 { return }
+    waitingFor.number = 0
+    unsafe end.memory.waiting(seat).pointee.store(0, ordering: .relaxed)
   }
 }

@@ -20,6 +20,10 @@ internal import Synchronization
   // What the least cursor was, and of how many readers that have come, where writers wait.
   var gate: UInt64 = 0
   var membersSeen: UInt32 = 0
+  // The message that waits for readers, 0 for none, and until when for those who hold it up.
+  var waitingFor: (number: UInt64, evictAt: UInt64) = (0, .max)
+  /// Nanoseconds that a reader may hold a message up.
+  var evictAfter: UInt64 = .max
   private var next = 0
 
   private init(_ end: consuming ChannelEnd) throws(Failure) {
@@ -74,6 +78,13 @@ internal import Synchronization
   @inline(__always)
   func leave() { busy.store(0, ordering: .releasing) }
 
+  /// Readers that hold a message up for so many nanoseconds are waited for no more.
+  mutating func evict(after nanoseconds: UInt64) {
+    enter()
+    evictAfter = nanoseconds
+    leave()
+  }
+
   // MARK: - Loans
 
   /// A slot to fill; -1 if all are held: by readers, and by loans.
@@ -106,6 +117,8 @@ internal import Synchronization
     spareCount = 0
     displacedCount = 0
     gate = 0
+    waitingFor.number = 0
+    unsafe end.memory.waiting(seat).pointee.store(0, ordering: .relaxed)
     return seat
   }
 
@@ -157,6 +170,7 @@ internal import Synchronization
     enter()
     defer { leave() }
     let seat = try check(slot)
+    endWaiting(seat)
     keep(slot, seat)
   }
 

@@ -64,16 +64,74 @@ public func zinc_channel_examine(
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
   return unsafe report("look at the channel", handle.pointee.nameForMessages) {
     () throws(Failure) in
-    guard let info = unsafe info, unsafe info.pointee.size >= MemoryLayout<ZincChannelInfo>.size
-    else { throw Failure(EINVAL, "info is null, or info.size is not sizeof(ZincChannelInfo)") }
-    let memory = unsafe try ChannelMemory(of: handle)
-    unsafe info.pointee.payload = UInt64(memory.geometry.payload)
-    unsafe info.pointee.newest = memory.newest()
-    unsafe info.pointee.messages = UInt32(memory.geometry.messages)
-    unsafe info.pointee.slots = UInt32(memory.geometry.slots)
-    unsafe info.pointee.views = UInt32(memory.geometry.views)
-    unsafe info.pointee.flags = memory.geometry.waits ? UInt32(ZINC_CHANNEL_WAIT) : 0
+    unsafe try fill(info, try ChannelMemory(of: handle))
   }
+}
+
+private func fill(_ info: UnsafeMutablePointer<ZincChannelInfo>?, _ memory: ChannelMemory)
+  throws(Failure)
+{
+  guard let info = unsafe info, unsafe info.pointee.size >= MemoryLayout<ZincChannelInfo>.size
+  else { throw Failure(EINVAL, "info is null, or info.size is not sizeof(ZincChannelInfo)") }
+  unsafe info.pointee.payload = UInt64(memory.geometry.payload)
+  unsafe info.pointee.newest = memory.newest()
+  unsafe info.pointee.messages = UInt32(memory.geometry.messages)
+  unsafe info.pointee.slots = UInt32(memory.geometry.slots)
+  unsafe info.pointee.views = UInt32(memory.geometry.views)
+  unsafe info.pointee.flags = memory.geometry.waits ? UInt32(ZINC_CHANNEL_WAIT) : 0
+}
+
+public typealias TellOfUser =
+  @convention(c) (UnsafePointer<ZincChannelUser>?, UnsafeMutableRawPointer?) -> Void
+
+@c @implementation
+public func zinc_channel_users(
+  _ handle: ZincHandle?, _ tell: TellOfUser?, _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe report("look who uses the channel", handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    let memory = unsafe try ChannelMemory(of: handle)
+    let seats = unsafe handle.pointee.header.seats
+    unsafe try tellEach {
+      unsafe tell?($0, context)
+    } look: { (visit: (ZincChannelUser) -> Void) throws(Failure) in
+      unsafe try Attachment.visitSeats(handle) { memory.visit($0, seats, visit) }
+    }
+  }
+}
+
+@c @implementation
+public func zinc_channel_examine_name(
+  _ name: UnsafePointer<CChar>?, _ info: UnsafeMutablePointer<ZincChannelInfo>?,
+  _ tell: TellOfUser?, _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+  unsafe report("look at the channel", name) { () throws(Failure) in
+    let path = unsafe try path(name)
+    unsafe try tellEach {
+      unsafe tell?($0, context)
+    } look: { (visit: (ZincChannelUser) -> Void) throws(Failure) in
+      try RegionName.lookAtChannel(path) { (memory) throws(Failure) in
+        unsafe try fill(info, memory)
+      } visit: {
+        visit($0)
+      }
+    }
+  }
+}
+
+@c @implementation
+public func zinc_channel_wait_for_readers(
+  _ handle: ZincHandle?, _ count: UInt32, _ wait: UnsafePointer<ZincWaitOptions>?
+) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  var outcome: Int32 = 0
+  let status = unsafe report("wait for readers of", handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    let (how, deadline) = unsafe try parse(wait)
+    outcome = unsafe try Attachment.waitForReaders(handle, Int(count), how, deadline: deadline)
+  }
+  return status < 0 ? status : outcome
 }
 
 @c @implementation
@@ -95,6 +153,11 @@ private func begin(
   return unsafe report(operation, handle.pointee.nameForMessages) { () throws(Failure) in
     unsafe out.pointee = unsafe try body(handle)
   }
+}
+
+@c @implementation
+public func zinc_writer_evict_after(_ channel: ZincWriter?, _ nanoseconds: UInt64) {
+  if let writer = unsafe writer(channel) { unsafe writer.pointee.evict(after: nanoseconds) }
 }
 
 @c @implementation
@@ -180,9 +243,11 @@ public func zinc_reader_receive(
   let status = unsafe report(
     "receive from", reader.pointee.end.handle.pointee.nameForMessages
   ) { () throws(Failure) in
-    let (how, deadline) = unsafe try parse(wait)
+    let untilGone = UInt32(ZINC_WAIT_UNTIL_GONE)
+    let (how, deadline) = unsafe try parse(wait, flags: waitFlags | untilGone)
     var found: ChannelReader.Message?
-    result = unsafe try reader.pointee.receive(how, deadline: deadline, &found)
+    result = unsafe try reader.pointee.receive(
+      how, untilGone: how.rawValue & untilGone != 0, deadline: deadline, &found)
     guard let found else { return }
     let memory = unsafe reader.pointee.end.memory
     let slot = unsafe memory.slot(found.slot)
@@ -193,6 +258,7 @@ public func zinc_reader_receive(
     unsafe message.pointee.head.length = min(
       message.pointee.head.length, UInt64(memory.geometry.payload))
     unsafe message.pointee.view = UInt32(found.view)
+    unsafe message.pointee.reader = found.owner.bits
   }
   return status < 0 ? status : result.rawValue
 }
@@ -200,7 +266,8 @@ public func zinc_reader_receive(
 @c @implementation
 public func zinc_reader_release(_ handle: ZincReader?, _ message: UnsafePointer<ZincMessage>?) {
   guard let reader = unsafe reader(handle), let message = unsafe message else { return }
-  unsafe reader.pointee.release(Int(message.pointee.view))
+  unsafe reader.pointee.release(
+    Int(message.pointee.view), of: SeatIdentity(bits: message.pointee.reader))
 }
 
 @c @implementation

@@ -13,7 +13,9 @@ public func zinc_seats(
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
   return unsafe report("look at the seats of", handle.pointee.nameForMessages) {
     () throws(Failure) in
-    try unsafe tellEach(tell, context) { (visit) throws(Failure) in
+    unsafe try tellEach {
+      unsafe tell?($0, context)
+    } look: { (visit: (ZincSeat) -> Void) throws(Failure) in
       unsafe try Attachment.visitSeats(handle, visit)
     }
   }
@@ -27,27 +29,27 @@ public func zinc_seats_examine(
 ) -> Int32 {
   unsafe report("look at the seats of", name) { () throws(Failure) in
     let path = unsafe try path(name)
-    try unsafe tellEach(tell, context) { (visit) throws(Failure) in
+    unsafe try tellEach {
+      unsafe tell?($0, context)
+    } look: { (visit: (ZincSeat) -> Void) throws(Failure) in
       try RegionName.visitSeats(path, visit)
     }
   }
 }
 
-/// Tells once all are known: `tell` may do what it likes.
-private func tellEach(
-  _ tell: (@convention(c) (UnsafePointer<ZincSeat>?, UnsafeMutableRawPointer?) -> Void)?,
-  _ context: UnsafeMutableRawPointer?,
-  _ look: ((ZincSeat) -> Void) throws(Failure) -> Void
+/// Tells of who sits once all are known: `tell` may do what it likes.
+func tellEach<Told>(
+  _ tell: (UnsafePointer<Told>) -> Void, look: ((Told) -> Void) throws(Failure) -> Void
 ) throws(Failure) {
-  let memory = unsafe try allocate(UInt(SeatTable.count * MemoryLayout<ZincSeat>.stride))
+  let memory = unsafe try allocate(UInt(SeatTable.count * MemoryLayout<Told>.stride))
   defer { unsafe czinc_free(memory) }
-  let seats = unsafe memory.assumingMemoryBound(to: ZincSeat.self)
+  let all = unsafe memory.assumingMemoryBound(to: Told.self)
   var count = 0
-  try look { seat in
-    unsafe seats[count] = seat
+  try look { one in
+    unsafe all[count] = one
     count += 1
   }
-  for i in 0..<count { unsafe tell?(seats + i, context) }
+  for i in 0..<count { unsafe tell(all + i) }
 }
 
 @c @implementation

@@ -17,11 +17,21 @@ extension RegionName {
     defer { ForkGate.leave() }
     guard let object = try open(path, orReadonly: true) else { throw notFound }
     _ = try RegionFile.header(of: object, try object.status())
-    let memory = unsafe try allocate(UInt(Header.size))
+    return unsafe try withCopy(of: object, from: 0, Header.size) { (base) throws(Failure) in
+      unsafe try body(base, object)
+    }
+  }
+
+  /// Calls `body` with a copy of so many bytes of a region's file.
+  static func withCopy<Value>(
+    of file: borrowing Descriptor, from offset: Int, _ size: Int,
+    _ body: (UnsafeMutableRawPointer) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    let memory = unsafe try allocate(UInt(size))
     defer { unsafe czinc_free(memory) }
-    let count = unsafe czinc_pread(object.raw, memory, UInt(Header.size), 0)
+    let count = unsafe czinc_pread(file.raw, memory, UInt(size), Int64(offset))
     try check(Int32(clamping: count), "pread")
-    guard count == Header.size else { throw Failure(EBADMSG, "damaged: its file is cut short") }
-    return unsafe try body(memory, object)
+    guard count == size else { throw Failure(EBADMSG, "damaged: its file is cut short") }
+    return unsafe try body(memory)
   }
 }

@@ -78,6 +78,13 @@ extension LockByte {
 
   func role(_ seat: Int) -> UInt32 { unsafe state(seat).pointee.load(ordering: .relaxed) & 0xFF }
 
+  /// Who sits, or sat, there for that; nil if nobody does.
+  @inline(__always)
+  func identity(_ seat: Int, _ role: Role) -> SeatIdentity? {
+    let state = unsafe self.state(seat).pointee.load(ordering: .relaxed)
+    return state & 0xFF == role.rawValue ? SeatIdentity(seat: seat, generation: state >> 8) : nil
+  }
+
   func pid(_ seat: Int) -> Int32 { unsafe process(seat).pointee.load(ordering: .relaxed) }
 
   func since(_ seat: Int) -> UInt64 { unsafe time(seat).pointee.load(ordering: .relaxed) }

@@ -16,6 +16,7 @@
 #define ZINC_CHANNEL_H
 
 #include "../zinc.h"
+#include "seat.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -67,6 +68,31 @@ typedef struct ZincChannelInfo {
 /** Tells of the channel of a handle. -74 if the region is none, or a damaged one. */
 int32_t zinc_channel_examine(ZincHandle handle, ZincChannelInfo *info);
 
+/** Who writes to a channel or reads it, or did and was killed: `seat.role` ZINC_SEAT_WRITES or _READS. */
+typedef struct ZincChannelUser {
+    ZincSeat seat;
+    uint64_t waiting_since; /**< of who writes, and waits for readers: ns since 1970; else 0 */
+    uint64_t next;          /**< of who reads, as what follows: the number of the message that it wants
+                                 next; 0 if it has only just come */
+    uint64_t lost;          /**< messages that it has missed */
+    uint32_t views;         /**< messages that it holds */
+    uint32_t is_evicted;    /**< 1 if writers do not wait for it; see zinc_writer_evict_after() */
+} ZincChannelUser;
+
+/** Calls `tell` for each user, as zinc_seats(). -74 if the region is no channel, or a damaged one. */
+int32_t zinc_channel_users(ZincHandle handle, void (*tell)(const ZincChannelUser *user, void *context),
+                           void *context);
+
+/** Both from outside, of the channel of this name, as zinc_region_examine(). */
+int32_t zinc_channel_examine_name(const char *name, ZincChannelInfo *info,
+                                  void (*tell)(const ZincChannelUser *user, void *context), void *context);
+
+/**
+ * Waits until `count` who live read the channel: 0, or -110, -4 and -125 as of zinc_region_wait(). A
+ * reader that is killed is not counted from the next look on, 50 times a second.
+ */
+int32_t zinc_channel_wait_for_readers(ZincHandle handle, uint32_t count, const ZincWaitOptions *wait);
+
 /* ---- writing ---- */
 
 /** Who writes to a channel. Opaque. */
@@ -78,6 +104,13 @@ typedef void *ZincWriter;
  * reads, or has used a lock. -74 if the region is no channel, or a damaged one.
  */
 int32_t zinc_writer_begin(ZincHandle handle, ZincWriter *out);
+
+/**
+ * From now on a reader that holds one of this writer's messages up for so many nanoseconds is evicted:
+ * writers wait for it no more, until it goes on, which is when it learns what it has lost.
+ * ZINC_FOREVER, as at first, waits for it as long as it lives.
+ */
+void zinc_writer_evict_after(ZincWriter writer, uint64_t nanoseconds);
 
 /** Gives its loans back. */
 void zinc_writer_end(ZincWriter writer);
@@ -135,12 +168,13 @@ typedef struct ZincMessage {
     const void *data;
     ZincMessageHead head;
     uint32_t view;
-    uint32_t reserved;
+    uint32_t reader; /**< which one has it: in a forked child another */
 } ZincMessage;
 
 /**
  * Receives the next message: 0. It stays as it is until zinc_reader_release(). -110, -4 and -125 as
- * of zinc_region_wait(); -105 if the reader holds as many as it may.
+ * of zinc_region_wait(); -105 if the reader holds as many as it may. With ZINC_WAIT_UNTIL_GONE -32
+ * (EPIPE) if somebody has written, none of them is left, and nothing of theirs either.
  */
 int32_t zinc_reader_receive(ZincReader reader, ZincMessage *message, const ZincWaitOptions *wait);
 

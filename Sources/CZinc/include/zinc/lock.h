@@ -14,6 +14,7 @@
 #define ZINC_LOCK_H
 
 #include "../zinc.h"
+#include "seat.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,15 +24,6 @@ typedef struct ZincOptions ZincOptions;         /* of region.h */
 typedef struct ZincWaitOptions ZincWaitOptions; /* of notification.h */
 
 /* ---- seats ---- */
-
-/** Who sits on a seat, or did and was killed there. */
-typedef struct ZincSeat {
-    uint32_t number;   /**< of the seat, from 0 */
-    uint32_t role;     /**< what for: 1 locks */
-    int32_t pid;       /**< as its process saw itself */
-    uint32_t is_alive; /**< 1; 0 if it was killed, and nobody has needed the seat since */
-    uint64_t since;    /**< when it sat down: ns since 1970 */
-} ZincSeat;
 
 /**
  * Calls `tell` for each seat on which somebody sits, or did when it was killed. `seat` is valid

@@ -31,6 +31,8 @@ enum {
     ZINC_WAIT_UNTIL_ALONE = 8,   /* zinc_region_wait alone: nobody else being attached ends the wait
                                     with -32 (EPIPE), within 50 ms */
     ZINC_WAIT_RECOVER = 16,      /* zinc_lock_acquire alone: take it from a dead holder, too */
+    ZINC_WAIT_UNTIL_GONE = 32,   /* zinc_reader_receive alone: no writer being left ends it with -32
+                                    (EPIPE), within 50 ms */
 };
 
 /** deadline_ns for waits without end. */

@@ -1,0 +1,91 @@
+"""Who writes to a channel and who reads it, for people to read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Literal
+
+from . import _zinc
+
+_Told = tuple[int, int, int, bool, int, int, int, int, int, bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class WriterInfo:
+    """Who writes to a channel; `Channel.writers` and `examine` give them."""
+
+    pid: int
+    """The process, in the view of that process."""
+    alive: bool
+    """False if it was killed, or ended without a close, and nobody has needed its seat since."""
+    since: float
+    """When it sent its first message, or took its first loan, in seconds since 1970."""
+    waiting_since: float | None
+    """Since when it waits for readers to make room, in seconds since 1970; None if it does not."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ReaderInfo:
+    """Who reads a channel; `Channel.readers` and `examine` give them."""
+
+    pid: int
+    """The process, in the view of that process."""
+    alive: bool
+    """False if it was killed, or ended without a close, and nobody has needed its seat since."""
+    since: float
+    """When it came, in seconds since 1970."""
+    lag: int
+    """How many messages there have been that it has not received yet, displaced ones too. In a
+    channel where writers wait, one with a lag of `slots` holds them up."""
+    lost: int
+    """How many messages it has missed."""
+    views: int
+    """How many messages it holds."""
+    evicted: bool
+    """Whether writers do not wait for it, since it has held one of them up for too long."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ChannelInfo:
+    """What a channel looks like from outside; `RegionInfo.channel` is one."""
+
+    slots: int
+    """How many messages it keeps."""
+    slot_size: int
+    """Bytes of a message, at most."""
+    full: Literal["overwrite", "wait"]
+    """What happens when it is full."""
+    views: int
+    """How many messages a reader may hold at once."""
+    newest: int
+    """The number of the newest message; 0 if there is none."""
+    writers: list[WriterInfo]
+    """Who writes, or did when it was killed."""
+    readers: list[ReaderInfo]
+    """Who reads, or did when it was killed."""
+
+
+def policy(how: int) -> Literal["overwrite", "wait"]:
+    """Return the name of what happens when a channel is full."""
+    return "wait" if how & _zinc.CHANNEL_WAIT else "overwrite"
+
+
+def of_channel(newest: int, told: Iterable[_Told]) -> tuple[list[WriterInfo], list[ReaderInfo]]:
+    """Return what the extension tells of a channel's users as what people read."""
+    writers: list[WriterInfo] = []
+    readers: list[ReaderInfo] = []
+    for _, role, pid, alive, since, waiting_since, wanted, lost, views, evicted in told:
+        who = pid, alive, since / 1e9
+        if role == _zinc.SEAT_WRITES:
+            writers.append(WriterInfo(*who, waiting_since / 1e9 if waiting_since else None))
+        else:
+            lag = max(0, newest + 1 - wanted) if wanted else 0
+            readers.append(ReaderInfo(*who, lag, lost, views, evicted))
+    return writers, readers
+
+
+def examine(name: str) -> ChannelInfo:
+    """Look at the channel of this name. Raises what `zinc.examine` raises."""
+    (payload, messages, _, views, how, newest), told = _zinc.examine_channel_name(name)
+    return ChannelInfo(messages, payload, policy(how), views, newest, *of_channel(newest, told))
