@@ -37,19 +37,35 @@ static void channel_dealloc(Channel *self) {
 /* Takes a loan, and a seat before the first: 0, or -1 with an exception. */
 static int borrow(End *self, ZincLoan *loan) {
     int32_t status = 0;
+    BEGIN_EXCLUSIVE(self);
     if (!self->core) {
-        BEGIN_EXCLUSIVE(self);
         ZincWriter core = NULL;
-        if (!self->core && (status = zinc_writer_begin(self->region->handle, &core)) == 0) {
+        if ((status = zinc_writer_begin(self->region->handle, &core)) == 0) {
             zinc_writer_evict_after(core, ((Channel *)self)->evict_after);
             self->core = core;
         }
-        END_EXCLUSIVE();
     }
     if (status == 0) status = zinc_writer_loan(self->core, loan);
+    END_EXCLUSIVE();
     if (status == 0) return 0;
     end_raise(self, status);
     return -1;
+}
+
+void loan_give_back(End *self, const ZincLoan *loan) {
+    BEGIN_EXCLUSIVE(self);
+    (void)zinc_writer_discard(self->core, loan);
+    END_EXCLUSIVE();
+}
+
+/* Publishes if there is room. */
+static int32_t publish(End *self, const ZincLoan *loan, ZincMessageHead *head) {
+    ZincWaitOptions look = {.size = sizeof look};
+    int32_t status;
+    BEGIN_EXCLUSIVE(self);
+    status = zinc_writer_publish(self->core, loan, head, &look);
+    END_EXCLUSIVE();
+    return status;
 }
 
 /* Says how long was waited for whom. */
@@ -65,20 +81,19 @@ int loan_publish(End *self, const ZincLoan *loan, ZincMessageHead *head, uint64_
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     head->time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    ZincWaitOptions wait = {.size = sizeof wait};
-    int32_t status = zinc_writer_publish(self->core, loan, head, &wait);
-    if (status == 0) return 0;
-    wait.deadline_ns = deadline;
-    wait.flags = ZINC_WAIT_INTERRUPTIBLE;
-    /* Every 20 ms it comes back, as if there had been a signal. */
-    while (deadline != 0 && (status == -ETIMEDOUT || status == -EINTR)) {
-        if (self->uses & CLOSED) {
-            status = -ECANCELED;
-            break;
-        }
-        Py_BEGIN_ALLOW_THREADS status = zinc_writer_publish(self->core, loan, head, &wait);
-        Py_END_ALLOW_THREADS if (status == -EINTR && PyErr_CheckSignals() < 0) return -1;
-        if (status == -ETIMEDOUT) break;
+    int32_t status = publish(self, loan, head);
+    ZincWaitOptions wait = {.size = sizeof wait, .deadline_ns = deadline, .flags = ZINC_WAIT_INTERRUPTIBLE};
+    while (status == -ETIMEDOUT && deadline != 0) {
+        int32_t waited;
+        Py_BEGIN_ALLOW_THREADS waited = zinc_writer_wait(self->core, &wait);
+        Py_END_ALLOW_THREADS if (waited == -EINTR && PyErr_CheckSignals() < 0) return -1;
+        if (self->uses & CLOSED) waited = -ECANCELED;
+        /* Every 20 ms it comes back, as if there had been a signal. */
+        if (waited < 0 && waited != -EINTR && waited != -ETIMEDOUT)
+            status = waited;
+        else
+            status = publish(self, loan, head);
+        if (waited == -ETIMEDOUT) break;
     }
     if (status == -ETIMEDOUT)
         raise_full(self);
@@ -120,7 +135,7 @@ static uint64_t send_bytes(End *self, PyObject *data, uint64_t tag, uint64_t dea
         copy(loan.data, &bytes);
         is_sent = loan_publish(self, &loan, &head, deadline) == 0;
     }
-    if (is_lent && !is_sent) (void)zinc_writer_discard(self->core, &loan);
+    if (is_lent && !is_sent) loan_give_back(self, &loan);
     PyBuffer_Release(&bytes);
     return is_sent ? head.number : 0;
 }
@@ -140,7 +155,7 @@ static PyObject *filled(Channel *self, PyObject *data, uint64_t tag) {
         end_release(end);
     } else if (is_raw && (uint64_t)bytes.len > lent.capacity) {
         raise_too_large(end, "send to", (unsigned long long)bytes.len, lent.capacity);
-        (void)zinc_writer_discard(end->core, &lent);
+        loan_give_back(end, &lent);
         end_release(end);
     } else {
         if (is_raw) copy(lent.data, &bytes);
@@ -231,7 +246,7 @@ static PyObject *channel_loan(Channel *self, PyObject *const *args, Py_ssize_t c
         if (is_whole) length = loan.capacity;
         if (length <= loan.capacity) return loan_new(&self->end, &loan, length, tag);
         raise_too_large(&self->end, "take a loan of", length, loan.capacity);
-        (void)zinc_writer_discard(self->end.core, &loan);
+        loan_give_back(&self->end, &loan);
     }
     end_release(&self->end);
     return NULL;

@@ -83,6 +83,9 @@ PyObject *loan_new(End *writer, const ZincLoan *lent, uint64_t length, uint64_t 
 /* Publishes by the deadline: 0, or -1 with an exception, and the loan stays one. */
 int loan_publish(End *writer, const ZincLoan *loan, ZincMessageHead *head, uint64_t deadline);
 
+/* Gives a loan back unpublished. */
+void loan_give_back(End *writer, const ZincLoan *loan);
+
 /* How often this process was forked on its way: what its parent has is not its own. */
 unsigned fork_era(void);
 

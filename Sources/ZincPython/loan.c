@@ -17,7 +17,7 @@ typedef struct {
 PyObject *loan_new(End *writer, const ZincLoan *lent, uint64_t length, uint64_t tag) {
     Loan *self = PyObject_GC_New(Loan, (PyTypeObject *)writer->state->loan_type);
     if (!self) {
-        (void)zinc_writer_discard(writer->core, lent);
+        loan_give_back(writer, lent);
         end_release(writer);
         return NULL;
     }
@@ -73,7 +73,7 @@ static void seal(Loan *self) {
 
 static void discard(Loan *self) {
     seal(self);
-    if (self->era == fork_era()) (void)zinc_writer_discard(self->writer->core, &self->lent);
+    if (self->era == fork_era()) loan_give_back(self->writer, &self->lent);
     end_release(self->writer);
 }
 

@@ -292,24 +292,24 @@ static void ends(void) {
     close_writer(channel);
 }
 
-static Writer threads_channel;
+static Writer thread_channel;
 static volatile int is_over;
 
 static void *send_on(void *unused) {
-    while (!is_over) send(threads_channel, 5);
+    while (!is_over) send(thread_channel, 5);
     return unused;
 }
 
 /* A child that is forked while a thread writes does not wait for that one. */
 static void forks_amid_writes(void) {
-    threads_channel = create(4, 0, 2);
-    pthread_t threads[2];
-    for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, send_on, NULL);
+    thread_channel = create(4, 0, 2);
+    pthread_t thread;
+    pthread_create(&thread, NULL, send_on, NULL);
     for (int round = 0; round < 200; round++) {
         pid_t child = fork();
         if (child == 0) {
             alarm(30); /* the watchdog */
-            send(threads_channel, 6);
+            send(thread_channel, 6);
             _exit(failures);
         }
         int status;
@@ -317,8 +317,8 @@ static void forks_amid_writes(void) {
         EXPECT(status == 0);
     }
     is_over = 1;
-    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
-    close_writer(threads_channel);
+    pthread_join(thread, NULL);
+    close_writer(thread_channel);
 }
 
 /* What a channel says of itself, changed at random: an error, or a channel. */

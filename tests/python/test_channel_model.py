@@ -67,34 +67,40 @@ def of_channels(source: Sources) -> list[str]:
 
     memory, reader, writer = source.memory, source.reader, source.writer
     publication = source.publication
-    is_pinned = part(memory, "func isPinned(")
+    pins, next_number = part(memory, "func visitPins("), part(memory, "func next() ->")
     clean, resolve = part(memory, "func clean("), part(memory, "private func resolve(")
-    free, room = part(writer, "func free(_ seat"), part(publication, "func roomBefore(")
-    publish = part(publication, "/// False if another was faster")
+    free, room = part(writer, "func free(_ seat"), part(publication, "func lookAtReaders(")
+    collect, publish = (
+        part(writer, "collect() {"),
+        part(publication, "/// False if there is no room"),
+    )
     begin, receive = part(reader, "func begin("), part(reader, "func receive() throws")
 
     # A slot.
-    expect(
-        "TAKE_DISPLACED", "if memory.isPinned(Int(slot), seats) {" in part(writer, "collect() {")
-    )
+    is_looked_at = "visitPins(end.seats)", "if isRead & (1 << i) != 0 {"
+    expect("TAKE_DISPLACED", follow(collect, *is_looked_at))
     expect("TAKE_PARKED", "ChannelMemory.parked && !memory.isPinned(next" in free)
     expect("LOOK_AT_PINS_FIRST", are("w0", "acquiring"))
     # Publication.
-    expect("PUBLISH_AGAIN", "near: next) >= next { continue }" in publish)
+    is_older = "if there < next { return (next, entry) }" in next_number
+    expect("PUBLISH_AGAIN", is_older and "let (next, old) = memory.next()" in publish)
     expect("MARK_AFTER", follow(publish, "ChannelMemory.published | next", "// w5\n"))
     is_numbered = "published | next," in publish and "published | number\n" in resolve
     expect("MARK_WITHOUT_NUMBER", is_numbered)
-    is_none = "UInt64(slot + 1)" in memory and "<< ChannelMemory.slotBits - 1)) - 1 }" in memory
+    is_none = (
+        "slot &+ 1)" in part(memory, "func entry(")
+        and "<< ChannelMemory.slotBits - 1)) - 1 }" in memory
+    )
     expect("DISPLACE_NOTHING", is_none and "if other >= 0 &&" in publish)
     expect("SEE_NOTHING", are("w5", "releasing"))
-    expect("PINS_BEFORE", are("w5", STRONGEST) and f"ordering: .{STRONGEST}) ==" in is_pinned)
+    expect("PINS_BEFORE", are("w5", STRONGEST) and f"load(ordering: .{STRONGEST})" in pins)
     # The role may be read before: who has just sat reads nothing that is displaced next.
     definitions.append("ROLE_BEFORE")
     expect("FORGET_TAKING_FIRST", are("w7", "releasing") and follow(publish, "// w6\n", "// w7\n"))
     # Room.
-    is_known = follow(room, "// w3\n", "gate = memory.leastCursor(")
+    is_known = follow(room, "// w3\n", "gate = end.memory.leastCursor(")
     expect("LEAST_BEFORE_MEMBERS", is_known and are("w3", STRONGEST))
-    is_last = follow(publish, "let old = ", "// w3\n", "members != membersSeen ||", "// w5\n")
+    is_last = follow(publish, "memory.next()", "// w3\n", "members != membersSeen ||", "// w5\n")
     expect("MEMBERS_BEFORE_OLD", is_last)
     # Reading.
     is_seen = (
@@ -206,7 +212,7 @@ FORGET = """    unsafe giving(seat).pointee.store(0, ordering: .releasing)  // c
 FREED = """      unsafe owner(slot).pointee.store(left, ordering: .sequentiallyConsistent)  // c5
     }
 """
-TAKEN = """          unsafe memory.owner(other).pointee.store(UInt64(seat + 1), ordering: .releasing)  // w6
+TAKEN = """          unsafe memory.owner(other).pointee.store(mine, ordering: .releasing)  // w6
 """
 TAKING = """      unsafe memory.taking(seat).pointee.store(0, ordering: .releasing)  // w7
 """
@@ -217,8 +223,8 @@ GONE_ON = """      next &+= 1
 """
 LOOK_AGAIN = "      guard unsafe place.pointee"
 MORE = "        if members != membersSeen || next"
-GUARD = "    guard number > messages else"
-KNOWN = "    gate = memory.leastCursor(end.seats)\n"
+SEEN = "    membersSeen = "
+KNOWN = "    gate = end.memory.leastCursor(end.seats)\n"
 CURSOR = """    unsafe memory.cursor(seat).pointee.store(first, ordering: .sequentiallyConsistent)  // j1
 """
 JOINED = """    unsafe memory.members.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // j2
@@ -252,7 +258,13 @@ WEAKER: dict[str, tuple[tuple[str, ...], Callable[..., Sources], *tuple[str, ...
     "w5": (ONE, weakened, "publication", "w5", "acquiringAndReleasing"),
     "w5 relaxed": (ONE, weakened, "publication", "w5"),
     "w7": (TWO, weakened, "publication", "w7"),
-    "pins": (ONE, changed, "memory", ".sequentiallyConsistent) == wanted", ".acquiring) == wanted"),
+    "pins": (
+        ONE,
+        changed,
+        "memory",
+        "index).pointee.load(ordering: .sequentiallyConsistent)",
+        "index).pointee.load(ordering: .acquiring)",
+    ),
     "r2": (ONE, weakened, "reader", "r2", "acquiringAndReleasing"),
     "r3": (ONE, weakened, "reader", "r3", "acquiring"),
     "r5": (ONE, weakened, "reader", "r5"),
@@ -262,7 +274,7 @@ WEAKER: dict[str, tuple[tuple[str, ...], Callable[..., Sources], *tuple[str, ...
         ONE,
         changed,
         "writer",
-        "if memory.isPinned(Int(slot), seats) {",
+        "if isRead & (1 << i) != 0 {",
         "if false {",
     ),
     "w0 of what is parked": (
@@ -275,12 +287,12 @@ WEAKER: dict[str, tuple[tuple[str, ...], Callable[..., Sources], *tuple[str, ...
     "w2 once": (
         TWO,
         changed,
-        "publication",
-        "near: next) >= next { continue }",
-        "near: next) >= next {}",
+        "memory",
+        "if there < next { return (next, entry) }",
+        "return (next, entry)",
     ),
     "w3 before old": (WAITS, changed, "publication", MORE, "        if next"),
-    "w3 of who was there": (WAITS, changed, "publication", KNOWN, "", GUARD, KNOWN + GUARD),
+    "w3 of who was there": (WAITS, changed, "publication", KNOWN, "", SEEN, KNOWN + SEEN),
     "w6 after w7": (TWO, changed, "publication", TAKEN, "", TAKING, TAKING + TAKEN),
     "r1 uncounted": (ONE, later, "reader", COUNTED, "        next = first\n"),
     "no r3": (ONE, changed, "reader", "== entry else {  // r3", "== entry || true else {  // r3"),

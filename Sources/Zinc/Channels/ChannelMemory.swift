@@ -46,13 +46,20 @@ internal import Synchronization
   private static let lapBits: UInt64 = 44
 
   let geometry: ChannelGeometry
+  // What each message needs is not worked out for each.
   private let base: UnsafeMutableRawPointer
+  private let places: UnsafeMutableRawPointer
+  private let slots: UnsafeMutableRawPointer
+  private let stride: Int
   private let ringBits: UInt64
 
   init(_ base: UnsafeMutableRawPointer, _ geometry: ChannelGeometry) {
     unsafe self.base = unsafe base
-    self.geometry = geometry
+    unsafe places = unsafe base + geometry.ringOffset
+    unsafe slots = unsafe base + geometry.slotsOffset
+    stride = geometry.stride
     ringBits = UInt64(geometry.messages.trailingZeroBitCount)
+    self.geometry = geometry
   }
 
   /// EBADMSG if the handle's region is no channel, or a damaged one.
@@ -92,7 +99,7 @@ internal import Synchronization
 
   /// As many seats have to be looked at, whatever others have written there.
   @inline(__always)
-  private var seatCount: Int {
+  var seatCount: Int {
     min(unsafe Int(seatsUsed.pointee.load(ordering: .acquiring)), SeatTable.count)
   }
 
@@ -103,26 +110,31 @@ internal import Synchronization
 
   @inline(__always)
   func owner(_ slot: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
-    unsafe long(ChannelGeometry.ownersOffset + slot * 8)
+    unsafe long(ChannelGeometry.ownersOffset &+ slot &* 8)
   }
 
   @inline(__always)
   func ring(_ number: UInt64) -> UnsafeMutablePointer<Atomic<UInt64>> {
-    let place = Int(truncatingIfNeeded: number) & (geometry.messages - 1)
-    return unsafe long(geometry.ringOffset + place * 8)
+    let place = Int(truncatingIfNeeded: number) & (geometry.messages &- 1)
+    return unsafe (places + place &* 8).assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
   /// The head of a slot: u64 number, length, time, tag; the payload after 64 bytes.
   @inline(__always)
   func slot(_ slot: Int) -> UnsafeMutableRawPointer {
-    unsafe base + geometry.slotsOffset + slot * geometry.stride
+    unsafe slots + slot &* stride
+  }
+
+  @inline(__always)
+  func payload(_ slot: Int) -> UnsafeMutableRawPointer {
+    unsafe self.slot(slot) + ChannelGeometry.slotHead
   }
 
   // MARK: - Seats
 
   @inline(__always)
   private func seat(_ seat: Int, _ offset: Int) -> Int {
-    ChannelGeometry.seatsOffset + seat * ChannelGeometry.seatStride + offset
+    ChannelGeometry.seatsOffset &+ seat &* ChannelGeometry.seatStride &+ offset
   }
 
   /// The number that a reader wants next.
@@ -166,7 +178,7 @@ internal import Synchronization
   /// Slot + 1 of each message that a reader holds; 0 for none.
   @inline(__always)
   func pin(_ seat: Int, _ index: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
-    unsafe word(self.seat(seat, 64) + index * 4)
+    unsafe word(self.seat(seat, 64) &+ index &* 4)
   }
 
   // MARK: - Numbers
@@ -174,7 +186,7 @@ internal import Synchronization
   /// What a place says of message `number` in `slot`.
   @inline(__always)
   func entry(_ number: UInt64, _ slot: Int) -> UInt64 {
-    (number >> ringBits) << ChannelMemory.slotBits | UInt64(slot + 1)
+    (number &>> ringBits) &<< ChannelMemory.slotBits | UInt64(truncatingIfNeeded: slot &+ 1)
   }
 
   /// -1 for a place that was never used.
@@ -186,21 +198,24 @@ internal import Synchronization
   func number(of entry: UInt64, near number: UInt64) -> UInt64 {
     if entry == 0 { return 0 }
     let spare = 64 - ChannelMemory.lapBits
-    let laps = (entry >> ChannelMemory.slotBits) &- (number >> ringBits)
-    let signed = Int64(bitPattern: laps << spare) >> Int64(spare)
-    return number &+ UInt64(bitPattern: signed << Int64(ringBits))
+    let laps = (entry &>> ChannelMemory.slotBits) &- (number &>> ringBits)
+    let signed = Int64(truncatingIfNeeded: laps &<< spare) &>> Int64(spare)
+    return number &+ UInt64(bitPattern: signed &<< Int64(ringBits))
   }
 
   /// The number of the newest message; 0 if there is none.
   @inline(__always)
-  func newest() -> UInt64 {
-    var found = unsafe head.pointee.load(ordering: .acquiring)
+  func newest() -> UInt64 { next().number &- 1 }
+
+  /// The number after the newest, and what stands at its place: an older one, or none.
+  @inline(__always)
+  func next() -> (number: UInt64, old: UInt64) {
+    var next = unsafe head.pointee.load(ordering: .acquiring) &+ 1
     while true {
-      let next = found &+ 1
-      let entry = unsafe ring(next).pointee.load(ordering: .sequentiallyConsistent)
+      let entry = unsafe ring(next).pointee.load(ordering: .sequentiallyConsistent)  // w2
       let there = number(of: entry, near: next)
-      if there < next { return found }
-      found = there
+      if there < next { return (next, entry) }
+      next = there &+ 1
     }
   }
 
@@ -213,16 +228,21 @@ internal import Synchronization
   // MARK: - Who reads
 
   /// Does somebody who reads hold this slot?
-  @inline(__always)
   func isPinned(_ slot: Int, _ seats: SeatTable) -> Bool {
-    let wanted = UInt32(slot + 1)
+    var isPinned = false
+    visitPins(seats) { pinned in if pinned == slot { isPinned = true } }
+    return isPinned
+  }
+
+  /// Calls `body` with each slot that somebody holds who reads.
+  @inline(__always)
+  func visitPins(_ seats: SeatTable, _ body: (_ slot: Int) -> Void) {
     for seat in 0..<seatCount where seats.role(seat) == SeatTable.Role.reads.rawValue {
-      for index in 0..<geometry.views
-      where unsafe pin(seat, index).pointee.load(ordering: .sequentiallyConsistent) == wanted {
-        return true
+      for index in 0..<geometry.views {
+        let pinned = unsafe pin(seat, index).pointee.load(ordering: .sequentiallyConsistent)
+        if pinned != 0 { body(Int(pinned) - 1) }
       }
     }
-    return false
   }
 
   /// The least number that a reader wants next.

@@ -6,8 +6,6 @@ internal import Synchronization
   typealias Pointer = UnsafeMutablePointer<ChannelReader>
 
   let end: ChannelEnd
-  /// Of the views, a bit each: is it in use?
-  private let views = Atomic<UInt32>(0)
   private var owner = SeatIdentity.nobody
   private(set) var next: UInt64 = 0
   private(set) var lost: UInt64 = 0
@@ -58,7 +56,6 @@ internal import Synchronization
   /// As `begin`, and counts what it has lost meanwhile.
   @inline(never)
   private mutating func beginAgain() throws(Failure) {
-    if unsafe Attachment.identity(end.handle) != owner { views.store(0, ordering: .relaxed) }
     let wanted = next
     try begin(wanted)
     lost &+= next &- wanted
@@ -87,8 +84,12 @@ internal import Synchronization
     let memory = end.memory
     if isOut { try beginAgain() }
     let seat = owner.seat
-    let used = views.load(ordering: .acquiring)
-    let view = (~used).trailingZeroBitCount
+    var view = 0
+    while unsafe view < memory.geometry.views
+      && memory.pin(seat, view).pointee.load(ordering: .acquiring) != 0
+    {
+      view &+= 1
+    }
     while true {
       let place = unsafe memory.ring(next)
       let entry = unsafe place.pointee.load(ordering: .acquiring)  // r1
@@ -114,12 +115,11 @@ internal import Synchronization
         throw Failure(EBADMSG, "damaged: a message stands in slot %", UInt64(clamping: slot))
       }
       _ = unsafe memory.pin(seat, view).pointee.exchange(
-        UInt32(slot + 1), ordering: .sequentiallyConsistent)  // r2
+        UInt32(truncatingIfNeeded: slot &+ 1), ordering: .sequentiallyConsistent)  // r2
       guard unsafe place.pointee.load(ordering: .sequentiallyConsistent) == entry else {  // r3
         unsafe memory.pin(seat, view).pointee.store(0, ordering: .releasing)
         continue
       }
-      views.bitwiseOr(1 << UInt32(view), ordering: .relaxed)
       let message = Message(slot: slot, view: view, number: next, owner: owner)
       next &+= 1
       advance(seat)
@@ -127,6 +127,7 @@ internal import Synchronization
     }
   }
 
+  @inline(__always)
   private func advance(_ seat: Int) {
     let cursor = unsafe end.memory.cursor(seat)
     guard end.memory.geometry.waits else {
@@ -160,7 +161,6 @@ internal import Synchronization
       unsafe Attachment.identity(end.handle) == owner
     else { return }
     unsafe end.memory.pin(owner.seat, view).pointee.store(0, ordering: .releasing)  // r5
-    views.bitwiseAnd(~(1 << UInt32(view)), ordering: .releasing)
   }
 
   /// As `receive`, and waits for a message until `deadline`. With `untilGone` EPIPE once all who

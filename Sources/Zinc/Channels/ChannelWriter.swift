@@ -1,27 +1,26 @@
 internal import CZinc
 internal import Synchronization
 
-/// Who writes to a channel: any number of threads, one after the other.
+/// Who writes to a channel: one thread at a time, but for `waitForRoom`.
 @safe struct ChannelWriter: ~Copyable {
   typealias Pointer = UnsafeMutablePointer<ChannelWriter>
 
   private static let most = 64
 
   let end: ChannelEnd
-  /// The fork generation plus one of the thread that is at work; 0 for none. A child does not have
-  /// a thread of its parent's.
-  private let busy = Atomic<UInt32>(0)
-  // Guarded by it: those of a seat, of which a forked child has none.
+  // Those of a seat, of which a forked child has none.
   private var listsOwner = SeatIdentity.nobody
   private let spares: UnsafeMutablePointer<Int32>
   private var spareCount = 0
   private let displaced: UnsafeMutablePointer<Int32>
   private var displacedCount = 0
+  private var readCount = 0
   // What the least cursor was, and of how many readers that have come, where writers wait.
   var gate: UInt64 = 0
   var membersSeen: UInt32 = 0
   // The message that waits for readers, 0 for none, and until when for those who hold it up.
-  var waitingFor: (number: UInt64, evictAt: UInt64) = (0, .max)
+  var waitingFor: UInt64 = 0
+  let evictAt = Atomic<UInt64>(.max)
   /// Nanoseconds that a reader may hold a message up.
   var evictAfter: UInt64 = .max
   private var next = 0
@@ -53,50 +52,31 @@ internal import Synchronization
     unsafe czinc_free(writer)
   }
 
-  /// One thread at a time.
-  @inline(__always)
-  func enter() {
-    if !tryEnter(0) { wait() }
-  }
-
-  @inline(__always)
-  private func tryEnter(_ found: UInt32) -> Bool {
-    busy.compareExchange(
-      expected: found, desired: ForkGate.generation &+ 1, successOrdering: .acquiring,
-      failureOrdering: .relaxed
-    ).exchanged
-  }
-
-  @inline(never)
-  private func wait() {
-    poll {
-      let found = busy.load(ordering: .relaxed)
-      return found != ForkGate.generation &+ 1 && tryEnter(found)
-    }
-  }
-
-  @inline(__always)
-  func leave() { busy.store(0, ordering: .releasing) }
-
-  /// Readers that hold a message up for so many nanoseconds are waited for no more.
-  mutating func evict(after nanoseconds: UInt64) {
-    enter()
-    evictAfter = nanoseconds
-    leave()
-  }
-
   // MARK: - Loans
 
   /// A slot to fill; -1 if all are held: by readers, and by loans.
+  @inline(__always)
   mutating func loan() throws(Failure) -> Int {
-    enter()
-    defer { leave() }
+    isSeated && spareCount > 0 ? spare() : try find()
+  }
+
+  /// Is what it knows that of its own seat?
+  @inline(__always)
+  private var isSeated: Bool {
+    unsafe listsOwner != .nobody && Attachment.identity(end.handle) == listsOwner
+  }
+
+  @inline(never)
+  private mutating func find() throws(Failure) -> Int {
     let seat = try seated()
     var patience = 20
     while true {
-      if spareCount == 0 { collect() }
+      // Not for each message: each look at the pins fetches a line of each reader.
+      if spareCount == 0 && displacedCount >= readCount + 8 { collect() }
       if spareCount > 0 { return spare() }
       if let slot = free(seat) { return slot }
+      collect()
+      if spareCount > 0 { return spare() }
       switch try end.sweep() {
       case .cleaned: continue
       case .nothing: return -1
@@ -110,39 +90,42 @@ internal import Synchronization
   }
 
   private mutating func seated() throws(Failure) -> Int {
-    let identity = unsafe Attachment.identity(end.handle)
-    if identity == listsOwner && identity != .nobody { return identity.seat }
+    if isSeated { return listsOwner.seat }
     let seat = try end.sit()
     listsOwner = unsafe Attachment.identity(end.handle)
     spareCount = 0
     displacedCount = 0
+    readCount = 0
     gate = 0
-    waitingFor.number = 0
+    waitingFor = 0
     unsafe end.memory.waiting(seat).pointee.store(0, ordering: .relaxed)
     return seat
   }
 
+  @inline(__always)
   private mutating func spare() -> Int {
-    spareCount -= 1
+    spareCount &-= 1
     return unsafe Int(spares[spareCount])
   }
 
   /// Those that were displaced, and that nobody reads any more, are spare.
   private mutating func collect() {
-    let memory = end.memory
-    let seats = end.seats
-    var kept = 0
+    var isRead: UInt64 = 0
+    end.memory.visitPins(end.seats) { slot in
+      for i in 0..<displacedCount where unsafe Int(displaced[i]) == slot { isRead |= 1 << i }
+    }
+    readCount = 0
     for i in 0..<displacedCount {
       let slot = unsafe displaced[i]
-      if memory.isPinned(Int(slot), seats) {
-        unsafe displaced[kept] = slot
-        kept += 1
+      if isRead & (1 << i) != 0 {
+        unsafe displaced[readCount] = slot
+        readCount += 1
       } else {
         unsafe spares[spareCount] = slot
         spareCount += 1
       }
     }
-    displacedCount = kept
+    displacedCount = readCount
   }
 
   /// One that is free, which is this seat's now.
@@ -167,17 +150,18 @@ internal import Synchronization
 
   /// Gives a loan back, unpublished. EINVAL if it is none of this writer's.
   mutating func discard(_ slot: Int) throws(Failure) {
-    enter()
-    defer { leave() }
     let seat = try check(slot)
     endWaiting(seat)
     keep(slot, seat)
   }
 
+  @inline(__always)
   func check(_ slot: Int) throws(Failure) -> Int {
-    let seat = end.seat
-    guard seat >= 0, (0..<end.memory.geometry.slots).contains(slot),
-      unsafe end.memory.owner(slot).pointee.load(ordering: .relaxed) == UInt64(seat + 1)
+    let seat = listsOwner.seat
+    guard isSeated, (0..<end.memory.geometry.slots).contains(slot),
+      unsafe end.memory.owner(slot).pointee.load(ordering: .relaxed)
+        == UInt64(
+          truncatingIfNeeded: seat &+ 1)
     else { throw Failure(EINVAL, "no loan of this writer's: slot %", UInt64(clamping: slot)) }
     return seat
   }
@@ -192,10 +176,11 @@ internal import Synchronization
   }
 
   /// It is nobody's, once nobody reads it; or it is spare later.
+  @inline(__always)
   mutating func keep(displaced slot: Int) {
     if displacedCount < ChannelWriter.most - 8 {
       unsafe displaced[displacedCount] = Int32(truncatingIfNeeded: slot)
-      displacedCount += 1
+      displacedCount &+= 1
     } else {
       unsafe end.memory.owner(slot).pointee.store(
         ChannelMemory.parked, ordering: .sequentiallyConsistent)

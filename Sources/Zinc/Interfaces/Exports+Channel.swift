@@ -125,13 +125,11 @@ public func zinc_channel_wait_for_readers(
   _ handle: ZincHandle?, _ count: UInt32, _ wait: UnsafePointer<ZincWaitOptions>?
 ) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
-  var outcome: Int32 = 0
-  let status = unsafe report("wait for readers of", handle.pointee.nameForMessages) {
+  return unsafe attempt("wait for readers of", handle.pointee.nameForMessages) {
     () throws(Failure) in
     let (how, deadline) = unsafe try parse(wait)
-    outcome = unsafe try Attachment.waitForReaders(handle, Int(count), how, deadline: deadline)
+    return unsafe try Attachment.waitForReaders(handle, Int(count), how, deadline: deadline)
   }
-  return status < 0 ? status : outcome
 }
 
 @c @implementation
@@ -157,7 +155,7 @@ private func begin(
 
 @c @implementation
 public func zinc_writer_evict_after(_ channel: ZincWriter?, _ nanoseconds: UInt64) {
-  if let writer = unsafe writer(channel) { unsafe writer.pointee.evict(after: nanoseconds) }
+  if let writer = unsafe writer(channel) { unsafe writer.pointee.evictAfter = nanoseconds }
 }
 
 @c @implementation
@@ -178,10 +176,10 @@ public func zinc_writer_loan(_ channel: ZincWriter?, _ loan: UnsafeMutablePointe
         ENOBUFS,
         "no slot is free: more write, or hold loans and messages, than the channel was made for")
     }
-    let memory = unsafe writer.pointee.end.memory
-    unsafe loan.pointee.data = unsafe memory.slot(slot) + ChannelGeometry.slotHead
-    unsafe loan.pointee.capacity = UInt(memory.geometry.payload)
-    unsafe loan.pointee.slot = UInt32(slot)
+    unsafe loan.pointee.data = unsafe writer.pointee.end.memory.payload(slot)
+    unsafe loan.pointee.capacity = UInt(
+      truncatingIfNeeded: writer.pointee.end.memory.geometry.payload)
+    unsafe loan.pointee.slot = UInt32(truncatingIfNeeded: slot)
   }
 }
 
@@ -202,21 +200,35 @@ public func zinc_writer_publish(
   guard let writer = unsafe writer(channel), let loan = unsafe loan, let head = unsafe head else {
     return -EINVAL
   }
-  var outcome = ChannelWriter.Outcome.published
-  let status = unsafe report(
-    "publish to", writer.pointee.end.handle.pointee.nameForMessages
-  ) { () throws(Failure) in
-    let memory = unsafe writer.pointee.end.memory
-    guard unsafe head.pointee.length <= UInt64(memory.geometry.payload) else {
+  return unsafe attempt("publish to", writer.pointee.end.handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    let payload = unsafe writer.pointee.end.memory.geometry.payload
+    guard unsafe head.pointee.length <= UInt64(truncatingIfNeeded: payload) else {
       throw unsafe Failure(
         EMSGSIZE, "% bytes, and a message of this channel has at most %", head.pointee.length,
-        UInt64(memory.geometry.payload))
+        UInt64(payload))
     }
     let (how, deadline) = unsafe try parse(wait)
-    outcome = unsafe try writer.pointee.publish(
-      Int(loan.pointee.slot), head, how, deadline: deadline)
+    let slot = unsafe Int(truncatingIfNeeded: loan.pointee.slot)
+    while unsafe try !writer.pointee.publish(slot, head) {
+      let outcome = unsafe try writer.pointee.waitForRoom(how, deadline: deadline)
+      if outcome != .isRoom { return outcome.rawValue }
+    }
+    return 0
   }
-  return status < 0 ? status : outcome.rawValue
+}
+
+@c @implementation
+public func zinc_writer_wait(_ channel: ZincWriter?, _ wait: UnsafePointer<ZincWaitOptions>?)
+  -> Int32
+{
+  guard let writer = unsafe writer(channel) else { return -EINVAL }
+  return unsafe attempt(
+    "wait for readers of", writer.pointee.end.handle.pointee.nameForMessages
+  ) { () throws(Failure) in
+    let (how, deadline) = unsafe try parse(wait)
+    return unsafe try writer.pointee.waitForRoom(how, deadline: deadline).rawValue
+  }
 }
 
 @c @implementation
@@ -239,28 +251,36 @@ public func zinc_reader_receive(
   _ wait: UnsafePointer<ZincWaitOptions>?
 ) -> Int32 {
   guard let reader = unsafe reader(handle), let message = unsafe message else { return -EINVAL }
-  var result = Notification.WaitResult.notified
-  let status = unsafe report(
-    "receive from", reader.pointee.end.handle.pointee.nameForMessages
-  ) { () throws(Failure) in
+  return unsafe attempt("receive from", reader.pointee.end.handle.pointee.nameForMessages) {
+    () throws(Failure) in
     let untilGone = UInt32(ZINC_WAIT_UNTIL_GONE)
     let (how, deadline) = unsafe try parse(wait, flags: waitFlags | untilGone)
+    if let found = unsafe try reader.pointee.receive() {
+      unsafe fill(message, found, reader)
+      return 0
+    }
     var found: ChannelReader.Message?
-    result = unsafe try reader.pointee.receive(
+    let result = unsafe try reader.pointee.receive(
       how, untilGone: how.rawValue & untilGone != 0, deadline: deadline, &found)
-    guard let found else { return }
-    let memory = unsafe reader.pointee.end.memory
-    let slot = unsafe memory.slot(found.slot)
-    unsafe message.pointee.data = UnsafeRawPointer(slot + ChannelGeometry.slotHead)
-    unsafe message.pointee.head = slot.load(as: ZincMessageHead.self)
-    unsafe message.pointee.head.number = found.number
-    // Others may have scribbled.
-    unsafe message.pointee.head.length = min(
-      message.pointee.head.length, UInt64(memory.geometry.payload))
-    unsafe message.pointee.view = UInt32(found.view)
-    unsafe message.pointee.reader = found.owner.bits
+    if let found { unsafe fill(message, found, reader) }
+    return result.rawValue
   }
-  return status < 0 ? status : result.rawValue
+}
+
+@inline(__always)
+private func fill(
+  _ message: UnsafeMutablePointer<ZincMessage>, _ found: ChannelReader.Message,
+  _ reader: ChannelReader.Pointer
+) {
+  let memory = unsafe reader.pointee.end.memory
+  unsafe message.pointee.data = unsafe UnsafeRawPointer(memory.payload(found.slot))
+  unsafe message.pointee.head = unsafe memory.slot(found.slot).load(as: ZincMessageHead.self)
+  unsafe message.pointee.head.number = found.number
+  // Others may have scribbled.
+  unsafe message.pointee.head.length = min(
+    message.pointee.head.length, UInt64(truncatingIfNeeded: memory.geometry.payload))
+  unsafe message.pointee.view = UInt32(truncatingIfNeeded: found.view)
+  unsafe message.pointee.reader = found.owner.bits
 }
 
 @c @implementation

@@ -15,17 +15,37 @@ public func zinc_version() -> UInt32 { UInt32(Header.version) << 16 | 7 }
 @c @implementation
 public func zinc_error_message() -> UnsafePointer<CChar>? { unsafe UnsafePointer(czinc_message()) }
 
-/// Calls `body`; a failure leaves its story in this thread's message.
-func report(
-  _ operation: StaticString, _ name: UnsafePointer<CChar>?, _ body: () throws(Failure) -> Void
+/// Calls `body`, whose status it returns; a failure leaves its story in this thread's message.
+@inline(__always)
+func attempt(
+  _ operation: StaticString, _ name: @autoclosure () -> UnsafePointer<CChar>?,
+  _ body: () throws(Failure) -> Int32
 ) -> Int32 {
   do throws(Failure) {
+    return try body()
+  } catch {
+    return unsafe tell(operation, name(), error)
+  }
+}
+
+/// The same; 0 unless it fails.
+@inline(__always)
+func report(
+  _ operation: StaticString, _ name: @autoclosure () -> UnsafePointer<CChar>?,
+  _ body: () throws(Failure) -> Void
+) -> Int32 {
+  unsafe attempt(operation, name()) { () throws(Failure) -> Int32 in
     try body()
     return 0
-  } catch {
-    let buffer = unsafe UnsafeMutableBufferPointer(
-      start: czinc_message(), count: Int(CZINC_MESSAGE_SIZE))
-    _ = unsafe Message(in: buffer, operation, name, error)
-    return error.status
   }
+}
+
+@inline(never)
+private func tell(_ operation: StaticString, _ name: UnsafePointer<CChar>?, _ failure: Failure)
+  -> Int32
+{
+  let buffer = unsafe UnsafeMutableBufferPointer(
+    start: czinc_message(), count: Int(CZINC_MESSAGE_SIZE))
+  _ = unsafe Message(in: buffer, operation, name, failure)
+  return failure.status
 }

@@ -8,8 +8,8 @@
  * where it is until it gives it back. Messages are numbered from 1, without gaps. Who writes or reads
  * does so through a handle of its own, which sits on one of the region's 120 seats.
  *
- * Threads: those of a process may write through one ZincWriter at once. Of a ZincReader one at a
- * time receives, and any gives back. A forked child goes on with both as its own: loans and messages
+ * Threads: one at a time uses a ZincWriter, but for zinc_writer_wait(), or receives of a ZincReader;
+ * any gives back what was received. A forked child goes on with both as its own: loans and messages
  * of before stay its parent's.
  */
 #ifndef ZINC_CHANNEL_H
@@ -147,6 +147,12 @@ typedef struct ZincMessageHead {
  */
 int32_t zinc_writer_publish(ZincWriter writer, const ZincLoan *loan, ZincMessageHead *head,
                             const ZincWaitOptions *wait);
+
+/**
+ * Waits for readers as zinc_writer_publish(), for who has called that with a deadline of 0, and in any
+ * thread: 0 as soon as there may be room. Then it is to be called again.
+ */
+int32_t zinc_writer_wait(ZincWriter writer, const ZincWaitOptions *wait);
 
 /* ---- reading ---- */
 
