@@ -155,6 +155,73 @@ static int reader_is_stopped(int steps) {
     return 1;
 }
 
+/* Without waiting for who does not read. */
+static void go_on_without(void) {
+    zinc_writer_evict_after(channel.it, 0);
+    for (int i = 0; i < 2 * MESSAGES; i++) {
+        publish(channel);
+        read_all();
+    }
+    zinc_writer_evict_after(channel.it, ZINC_FOREVER);
+}
+
+/* One that goes on, and begins again by that. */
+static int evicted_reader(int steps, pid_t *pid) {
+    start_stopped(sit_to_read, read_one, 0, pid);
+    go_on_without();
+    return go_steps(*pid, steps);
+}
+
+static int evicted_reader_is_killed(int steps) {
+    pid_t pid;
+    int is_stopped = evicted_reader(steps, &pid);
+    if (is_stopped) kill_and_reap(pid);
+    expect_all_is_well();
+    return is_stopped;
+}
+
+static int evicted_reader_is_stopped(int steps) {
+    pid_t pid;
+    int is_stopped = evicted_reader(steps, &pid);
+    if (!is_stopped) return 0;
+    go_on_without();
+    go_on(pid);
+    expect_all_is_well();
+    return 1;
+}
+
+static void sit_to_evict(void) {
+    sit_to_write();
+    zinc_writer_evict_after(childs.it, 0);
+}
+
+static int evicting_writer_is_killed(int steps) {
+    Reader slow;
+    check(open_reader(name, 0, &slow) == 0, zinc_error_message());
+    for (int i = 0; i < MESSAGES; i++) {
+        publish(channel);
+        read_all();
+    }
+    pid_t pid;
+    int is_stopped = start_stopped(sit_to_evict, write_one, steps, &pid);
+    if (is_stopped) kill_and_reap(pid);
+    read_all();
+    go_on_without();
+    /* What it has not lost is whole, and it is waited for again. */
+    ZincMessage message;
+    uint64_t got = 0, newest = received;
+    while (zinc_reader_receive(slow.it, &message, &look) == 0) {
+        check(is_whole(&message), "torn");
+        zinc_reader_release(slow.it, &message);
+        got++;
+    }
+    check(zinc_reader_next(slow.it) == newest + 1, "it has not read all");
+    check(got < MESSAGES && zinc_reader_lost(slow.it) + got >= 3 * MESSAGES, "miscounted");
+    close_reader(slow);
+    expect_all_is_well();
+    return is_stopped;
+}
+
 static void try_all(const char *what, int (*trial)(int steps), int stride) {
     int is_stopped = 1, steps = -stride;
     alarm(100); /* the watchdog */
@@ -189,7 +256,13 @@ int main(int count, char **arguments) {
     TRY_SOME(new_reader_is_killed);
     TRY_SOME(cleaner_is_killed);
     TRY(writer_is_stopped);
-    if (!waits) TRY(reader_is_stopped); /* which others wait for */
+    if (waits) {
+        try_all("evicted_reader_is_killed", evicted_reader_is_killed, 3);
+        try_all("evicted_reader_is_stopped", evicted_reader_is_stopped, 3);
+        try_all("evicting_writer_is_killed", evicting_writer_is_killed, 11);
+    } else {
+        TRY(reader_is_stopped); /* which others wait for */
+    }
     close_reader(reader);
     close_writer(channel);
     return 0;

@@ -360,6 +360,30 @@ static void lies(void) {
     EXPECT(opened > 500 && opened < 2000);
 }
 
+/* One message is held while a hundred million pass. */
+static void long_view(void) {
+    Writer channel = create(4, 0, 2);
+    Reader reader = read_from(0);
+    send(channel, 77);
+    ZincMessage held;
+    EXPECT(zinc_reader_receive(reader.it, &held, NULL) == 0);
+    ZincLoan loan;
+    ZincMessageHead head = {.length = 8};
+    for (uint64_t i = 2; i <= 100000000; i++) {
+        if (zinc_writer_loan(channel.it, &loan) != 0) break;
+        *(uint64_t *)loan.data = i;
+        if (zinc_writer_publish(channel.it, &loan, &head, NULL) != 0) break;
+    }
+    EXPECT(head.number == 100000000);
+    EXPECT(held.head.number == 1 && *(const uint64_t *)held.data == 77);
+    zinc_reader_release(reader.it, &held);
+    ZincMessage next;
+    EXPECT(zinc_reader_receive(reader.it, &next, NULL) == 0 && next.head.number == 99999998);
+    EXPECT(zinc_reader_lost(reader.it) == 99999996);
+    close_reader(reader);
+    close_writer(channel);
+}
+
 /* What a child ended with; -1 if it was killed. */
 static int exit_of(pid_t child) {
     int status;
@@ -481,6 +505,7 @@ int main(int count, char **arguments) {
     waiting();
     ends();
     forks_amid_writes();
+    long_view();
     users();
     the_end();
     lies();
