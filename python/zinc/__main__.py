@@ -23,6 +23,8 @@ def main() -> None:
         end(130)
     except BrokenPipeError:  # whoever reads has had enough
         end(1)
+    except ModuleNotFoundError as error:  # numpy, where there are arrays
+        end(f"zinc: {error}")
     except MemoryError:
         end("zinc: there is not enough memory")
     except OSError as error:

@@ -840,7 +840,7 @@ def test_help_of_each_command() -> None:
     text = run("--help").stdout
     for command in (
         *("ls", "info", "watch", "top", "cat", "put", "notify", "wait", "rm", "gc", "doctor"),
-        "bench",
+        *("record", "replay", "bench"),
     ):
         assert re.search(rf"^  {command} ", text, re.MULTILINE)
         assert run(command, "--help").returncode == 0

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from .. import _description, _outside, _zinc
 from .._description import ARRAY, Description
 from .._holders import Holder, Inode, holders, locks, user_name
+from .._region import SharedRegion
 from .._seats import LockInfo, Seat
 
 FOLDER = "/dev/shm"
@@ -194,6 +195,16 @@ def tell_holders(found: dict[str, Region]) -> None:
     for region in found.values():
         region.handles = locked.get(region.inode, 0)
         region.holders = by_inode.get(region.inode, [])
+
+
+def is_left_alone(region: SharedRegion) -> bool:
+    """Whether nobody but this handle is attached to a region, and nobody new will come."""
+    assert region.name
+    try:
+        found = examine(region.name)
+    except FileNotFoundError:
+        return True  # unlinked
+    return not found.persistent and locks().get(found.inode, 2) < 2
 
 
 def head(region: Region, count: int) -> bytes:

@@ -12,6 +12,7 @@ from .cleaning import gc, rm
 from .data import cat, put
 from .locking import lock
 from .notifications import notify, wait, watch
+from .recording import record, replay
 from .seeing import doctor, info, ls, top
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -27,7 +28,10 @@ def zinc(
         raise typer.Exit
 
 
-for _command in ls, info, doctor, watch, top, cat, put, notify, wait, lock, rm, gc:
+for _command in (
+    *(ls, info, doctor, watch, top, cat, put, record, replay),
+    *(notify, wait, lock, rm, gc),
+):
     app.command()(_command)
 
 if sys.argv[1:2] == ["bench"]:  # the others need not wait for what it takes

@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
-from .. import _holders
+from .. import _zinc
 from .._region import SharedRegion
-from . import inspection
+from . import inspection, messages
 from .console import Json, Name, fail, opened
+from .signals import end_in_order
 
 
 def notify(name: Name) -> None:
@@ -54,40 +55,51 @@ def wait_or_leave(region: SharedRegion, after: int, end: float | None = None) ->
             return True
         if end is not None and time.monotonic() >= end:
             return False
-        assert region.name
-        try:
-            found = inspection.examine(region.name)
-        except FileNotFoundError:
-            return False  # unlinked: nobody new will come
-        if not found.persistent and _holders.locks().get(found.inode, 2) < 2:
+        if inspection.is_left_alone(region):
             return False
 
 
 def watch(
     name: Name,
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many lines.")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, help="End after so many lines.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print a line for each notification: when, which, and the rate.
+    """Print a line for each notification: when, which, and the rate; of a channel, each message.
 
     The rate is since the line before. Several that come faster than lines can be printed
     are seen as one. Ends when nobody else is attached.
+
+    Of a message: when it was sent, its number, size and tag, and how it begins. A line says how
+    many were lost before it: they came faster than lines can be printed. A watcher is a reader,
+    so where writers wait for their readers, they wait for what reads the lines, too.
     """
+    end_in_order()
     with opened(name) as region:
-        seen = region.sequence
-        last = None
-        while count is None or count > 0:
-            if not wait_or_leave(region, seen):
-                return
-            now, sequence = time.monotonic(), region.sequence
-            count_of = sequence - seen & 0xFFFFFFFF
-            rate = None if last is None else count_of / max(now - last, 1e-9)
-            at = datetime.datetime.now().astimezone()
-            if as_json:
-                line = {"time": at.isoformat(), "sequence": sequence, "rate": rate}
-                print(json.dumps(line), flush=True)
-            else:
-                told = "" if rate is None else f"  {rate:>12,.1f} per s"
-                print(f"{at:%H:%M:%S.%f}  {sequence:>10,}{told}", flush=True)
-            seen, last = sequence, now
-            count = count and count - 1
+        is_channel = region.kind == _zinc.CHANNEL
+        if not is_channel:
+            print_notifications(region, count, as_json)
+    if is_channel:
+        messages.print_messages(name, count, as_json)
+
+
+def print_notifications(region: SharedRegion, count: int | None, as_json: bool) -> None:
+    """Print a line for each notification."""
+    seen = region.sequence
+    last = None
+    while count is None or count > 0:
+        if not wait_or_leave(region, seen):
+            return
+        now, sequence = time.monotonic(), region.sequence
+        count_of = sequence - seen & 0xFFFFFFFF
+        rate = None if last is None else count_of / max(now - last, 1e-9)
+        at = datetime.datetime.now().astimezone()
+        if as_json:
+            line = {"time": at.isoformat(), "sequence": sequence, "rate": rate}
+            print(json.dumps(line), flush=True)
+        else:
+            told = "" if rate is None else f"  {rate:>12,.1f} per s"
+            print(f"{at:%H:%M:%S.%f}  {sequence:>10,}{told}", flush=True)
+        seen, last = sequence, now
+        count = count and count - 1

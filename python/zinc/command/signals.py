@@ -26,6 +26,8 @@ def end_in_order() -> set[int]:
         nonlocal is_ending
         if not is_ending:
             is_ending = True
+            # At its very end the interpreter takes handlers away, but masks stay.
+            signal.pthread_sigmask(signal.SIG_BLOCK, ending)
             sys.exit(128 + number)
 
     for number in ending:
