@@ -217,7 +217,7 @@ def test_watch_ends_when_the_others_have_gone(name: str) -> None:
 def test_what_was_recorded_is_played(name: str, tmp_path: Path, full: Any) -> None:
     file, sent = tmp_path / "file", [os.urandom(n) for n in (0, 1, 63, 64, 100)]
     with (
-        zinc.Channel.create(name, slots=8, slot_size=100, full=full, views=3) as channel,
+        zinc.Channel.create(name, slots=8, slot_size=100, full=full, views=1) as channel,
         recorder(name, file, "-n", "5") as process,
     ):
         before = time.time_ns()
@@ -229,7 +229,7 @@ def test_what_was_recorded_is_played(name: str, tmp_path: Path, full: Any) -> No
     # What is in the file is what is documented.
     data = file.read_bytes()
     flags = 1 if full == "wait" else 0
-    head = head_of(100, views=3, flags=flags)
+    head = head_of(100, views=1, flags=flags)
     assert data.startswith(head)
     at = len(head)
     for number, one in enumerate(sent):
@@ -242,7 +242,7 @@ def test_what_was_recorded_is_played(name: str, tmp_path: Path, full: Any) -> No
     # And that is played, into a new channel and into one that is there.
     with started("replay", file, name, "--speed", "max", "--loop") as player:
         with zinc.Channel.open(name, timeout_ms=60_000) as channel:
-            assert (channel.slots, channel.slot_size, channel.views) == (8, 100, 3)
+            assert (channel.slots, channel.slot_size, channel.views) == (8, 100, 1)
             assert (channel.full, channel.dtype) == (full, None)
             with channel.reader() as reader:
                 message = reader.recv(60_000)
