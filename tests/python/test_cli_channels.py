@@ -22,13 +22,13 @@ import pytest
 
 import zinc
 
-from .conftest import SHM
+from .conftest import SHM, whole_folder
 
 pytest.importorskip("typer", reason="the command's libraries are not here")
 
-from zinc.command import messages, recording
+from zinc.command import inspection, lines, messages, recording
 
-from .test_cli import COMMAND, run
+from .test_cli import COMMAND, Terminal, answer, listed, run
 
 
 @contextlib.contextmanager
@@ -208,6 +208,158 @@ def test_watch_ends_when_the_others_have_gone(name: str) -> None:
         channel.close()
         assert "b'last'" in ended(watcher)
     assert not (SHM / f"zinc_{name}").exists()
+
+
+# ---- what is going on
+
+READER = (
+    "import sys, zinc; r = zinc.Channel.open(sys.argv[1]).reader(); print(flush=True)\n"
+    "for line in sys.stdin: print(r.recv().number, flush=True)"
+)
+SENDER = (
+    "import sys, time, zinc; c = zinc.Channel.open(sys.argv[1], evict_after_ms=eval(sys.argv[2]))\n"
+    "while 1: c.send(b'x'); time.sleep(0.001)"
+)
+
+
+@contextlib.contextmanager
+def python(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process, which is killed at the end."""
+    pipe = subprocess.PIPE
+    words = [sys.executable, "-c", code, *arguments]
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line_in_ls(name: str) -> str:
+    (line,) = (line for line in run("ls").stdout.splitlines() if line.startswith(f"{name} "))
+    return line
+
+
+def row_of_info(name: str, which: str) -> list[str]:
+    """Return the lines of one row of `zinc info`."""
+    text = run("info", name).stdout
+    found = re.search(rf"^{which} +(.*(?:\n +.*)*)", text, re.MULTILINE)
+    assert found, text
+    return [line.strip() for line in found[1].splitlines()]
+
+
+def test_ls_and_info_tell_what_is_going_on_in_a_channel(name: str) -> None:
+    with zinc.Channel.create(name, slots=4, shape=(3, 5), dtype="f4") as channel:
+        assert " channel <f4 (3, 5), nobody reads " in line_in_ls(name)
+        assert row_of_info(name, "writers") == ["nobody writes"]
+        with python(READER, name) as process, channel.reader() as reader:
+            line_of(process)
+            for number in range(10):
+                channel.send(numpy.full((3, 5), number))
+                if number < 3:
+                    reader.recv(0).release()
+            held = reader.recv(0)
+            assert (held.number, reader.lost) == (8, 4)
+            told = listed(name)
+            assert (told["contents"], told["message_rate"]) == ("channel <f4 (3, 5)", 0)
+            found = told["channel"]
+            readers = {one.pop("pid"): one for one in found.pop("readers")}
+            (writer,) = found.pop("writers")
+            assert found == {
+                **{"slots": 4, "slot_size": 60, "full": "overwrite", "views": 8, "newest": 10},
+            }
+            assert (writer["pid"], writer["waiting_since"]) == (os.getpid(), None)
+            for pid, lag, lost, views in (os.getpid(), 2, 4, 1), (process.pid, 10, 0, 0):
+                assert readers[pid].pop("since") <= time.time()
+                assert readers[pid] == {
+                    **{"lag": lag, "lost": lost, "views": views},
+                    **{"alive": True, "evicted": False},
+                }
+            assert " channel <f4 (3, 5), 4 of 4 unread, 4 lost " in line_in_ls(name)
+            assert row_of_info(name, "channel") == [
+                "4 messages of 60 bytes, at most; when it is full, the oldest makes room"
+            ]
+            assert row_of_info(name, "messages") == ["10, 0 per s; 4 of 4 unread, 4 lost"]
+            (one,) = row_of_info(name, "writers")
+            assert re.fullmatch(rf"{os.getpid()} .*, since 20\d\d-.*", one)
+            one, other = sorted(row_of_info(name, "readers"), key=lambda line: "1 held" in line)
+            assert re.fullmatch(
+                rf"{process.pid} python\S* -c, since .*: 10 behind, 0 lost, 0 held", one
+            )
+            assert re.fullmatch(rf"{os.getpid()} .*: 2 behind, 4 lost, 1 held", other)
+            process.kill()
+            process.wait()
+            killed, _ = sorted(row_of_info(name, "readers"), key=lambda line: "1 held" in line)
+            assert re.match(rf"{process.pid}, was killed, since ", killed)
+            assert " 2 of 4 unread, " in line_in_ls(name)
+            del held
+
+
+def test_who_holds_up_whom_strikes_the_eye(name: str) -> None:
+    with (
+        zinc.Channel.create(name, slots=2, slot_size=100, full="wait") as channel,
+        python(READER, name) as slow,
+        channel.reader() as reader,
+    ):
+        line_of(slow)
+        with python(SENDER, name, "None") as writer:
+            reader.recv(60_000)
+            reader.recv(60_000)
+            end = time.monotonic() + 60
+            while not inspection.examine(name).is_stuck:
+                assert time.monotonic() < end
+            assert lines.style(inspection.examine(name)) == "bold yellow"
+            found = listed(name)["channel"]
+            assert found["full"] == "wait"
+            (seen,) = found["writers"]
+            assert seen["pid"] == writer.pid
+            assert seen["since"] <= seen["waiting_since"] <= time.time()
+            assert {one["pid"]: one["lag"] for one in found["readers"]} == {
+                **{slow.pid: 2, os.getpid(): 0}
+            }
+            told = rf"{writer.pid} python\S* -c WAITS \d+s for {slow.pid} python\S* -c \(2 behind\)"
+            assert re.search(f" channel 100 bytes, {told} ", line_in_ls(name))
+            (line,) = row_of_info(name, "writers")
+            assert re.fullmatch(told, line)
+            # And not when it goes on.
+            assert slow.stdin
+            slow.stdin.write("\n" * 1000)
+            slow.stdin.flush()
+            while inspection.examine(name).is_stuck:
+                assert time.monotonic() < end
+
+
+def test_ls_and_info_tell_who_was_evicted(name: str) -> None:
+    with (
+        zinc.Channel.create(name, slots=2, slot_size=8, full="wait") as channel,
+        channel.reader(),
+        python(SENDER, name, "1"),
+    ):
+        end = time.monotonic() + 60
+        while not channel.readers[0].evicted:
+            assert time.monotonic() < end
+        assert re.search(r" 2 of 2 unread(, [\d,]+ lost)?, 1 EVICTED ", line_in_ls(name))
+        (told,) = row_of_info(name, "readers")
+        assert told.endswith(", 0 held, EVICTED")
+
+
+def test_rate_of_a_channel_is_messages_a_second(name: str) -> None:
+    with zinc.Channel.create(name, slot_size=8) as channel, python(SENDER, name, "None"):
+        end = time.monotonic() + 60
+        while not channel.newest:
+            assert time.monotonic() < end
+        assert 0 < listed(name)["message_rate"] < 1001 * 1.5
+        assert 0 < answer("info", name, "--json")["message_rate"] < 1001 * 1.5
+        (line,) = row_of_info(name, "messages")
+        assert re.match(r"[\d,]+, [1-9]\d* per s; nobody reads", line)
+
+
+@whole_folder
+def test_top_tells_what_is_going_on_in_a_channel(name: str) -> None:
+    with zinc.Channel.create(name, slot_size=8) as channel, channel.reader():
+        terminal = Terminal(24, 200, {})
+        told = f"{name} ", "channel 8 bytes, 8 of 8 unread", "█"
+        terminal.until(*told, meanwhile=lambda: channel.send(b"x"))
+        terminal.quit("q")
 
 
 # ---- record and replay
@@ -426,6 +578,23 @@ def test_player_that_is_killed_leaves_readers_what_it_sent(name: str, tmp_path: 
         channel.send(b"mine")  # its loan and its seat hold nobody up
         assert bytes(reader.recv(0).data) == b"mine"
     assert not (SHM / f"zinc_{name}").exists()
+
+
+def test_player_begins_when_there_are_readers(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(head_of(8) + record_of(1, b"one"))
+    with (
+        zinc.Channel.create(name, slot_size=8) as channel,
+        channel.reader() as first,
+        started("replay", file, name, "--readers", "2") as player,
+    ):
+        while listed(name)["handles"] < 3:
+            assert player.poll() is None
+        assert first.try_recv() is None
+        with channel.reader() as second:
+            for reader in first, second:
+                assert bytes(reader.recv(60_000).data) == b"one"
+            assert ended(player) == "played 1 message\n"
 
 
 def test_player_that_is_interrupted_ends_in_order(name: str, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from .._description import ARRAY, Description
 from .._holders import Holder, Inode, holders, locks, user_name
 from .._region import SharedRegion
 from .._seats import LockInfo, Seat
+from .._users import ChannelInfo, ReaderInfo, WriterInfo
 
 FOLDER = "/dev/shm"
 LAYOUT = _zinc.VERSION >> 16
 # Those of zinc.h, and which of them are held by who has their own lock.
 KINDS = {
-    2: "channel",
+    _zinc.CHANNEL: "channel",
     3: "lock",
     4: "rwlock",
     5: "condition",
@@ -28,6 +29,7 @@ KINDS = {
     8: "barrier",
 }
 LOCKS = range(3, 6)
+STUCK = 1  # second that a writer waits, and it is no back-pressure any more
 State = Literal["attached", "unattached", "dead", "unreadable"]
 
 
@@ -48,6 +50,7 @@ class Region:
     wakes_always: bool = False  # on each notification: some users may only read
     sequence: int = 0
     rate: float | None = None  # notifications a second, if it was looked at twice
+    message_rate: float | None = None  # messages a second, of a channel
     kind: int = 0
     metadata: bytes = b""
     created_at: float = 0  # seconds since 1970
@@ -60,6 +63,7 @@ class Region:
     woken: int = 0
     seats: list[Seat] = dataclasses.field(default_factory=list[Seat])
     lock: LockInfo | None = None  # its own
+    channel: ChannelInfo | None = None  # what is going on in it, if it is one
     inode: Inode = (0, 0)
     handles: int = 0  # attached, by whomever
     holders: list[Holder] = dataclasses.field(default_factory=list[Holder])  # who may be seen
@@ -89,14 +93,38 @@ class Region:
 
     @property
     def contents(self) -> str:
-        """What it is, in words: ``array <f4 (1080, 1920, 3)``, ``bytes``, ``lock``, ``kind 9``."""
-        if found := self.description:
-            descr = found.descr if isinstance(found.descr, str) else "of records"
-            order = ", Fortran order" if found.order == "F" else ""
-            return f"array {descr} {found.shape}{order}"
-        if self.kind == ARRAY:
-            return "array, damaged description"
+        """What it is, in words: ``array <f4 (3, 5)``, ``channel 100 bytes``, ``kind 9``."""
+        if self.kind == ARRAY or (self.kind == _zinc.CHANNEL and self.metadata):
+            return f"{'array' if self.kind == ARRAY else 'channel'}{array_text(self.metadata)}"
+        if self.channel is not None:
+            return f"channel {self.channel.slot_size:,} bytes"
         return KINDS.get(self.kind, f"kind {self.kind}") if self.kind else "bytes"
+
+    @property
+    def per_second(self) -> float | None:
+        """What its rate is told as: of a channel its messages', else its notifications'."""
+        return self.rate if self.message_rate is None else self.message_rate
+
+    @property
+    def waiting(self) -> list[WriterInfo]:
+        """Who writes to a channel, and waits for room, the longest first."""
+        writers = self.channel.writers if self.channel else []
+        found = [writer for writer in writers if writer.alive and writer.waiting_since]
+        return sorted(found, key=lambda writer: writer.waiting_since or 0)
+
+    @property
+    def holding_up(self) -> list[ReaderInfo]:
+        """Who reads a channel, and whom its writers wait for, the furthest behind first."""
+        if self.channel is None or self.channel.full != "wait":
+            return []
+        slots, readers = self.channel.slots, self.channel.readers
+        found = [one for one in readers if one.alive and not one.evicted and one.lag >= slots]
+        return sorted(found, key=lambda reader: -reader.lag)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether somebody has waited for room in a channel for longer than a moment."""
+        return any(time.time() - (one.waiting_since or 0) >= STUCK for one in self.waiting)
 
     @property
     def needs_recovery(self) -> bool:
@@ -115,6 +143,16 @@ class Region:
         fields["mode"] = f"{self.mode:04o}"
         fields["id"] = f"{self.id:016x}"  # as a number, many a reader of JSON would round it
         return {**fields, "path": self.path, "contents": self.contents, "age": self.age}
+
+
+def array_text(metadata: bytes) -> str:
+    """Return what an array is that is described so: `` <f4 (3, 5)``."""
+    try:
+        found = _description.read(metadata)
+    except ValueError:
+        return ", damaged description"
+    descr = found.descr if isinstance(found.descr, str) else "of records"
+    return f" {descr} {found.shape}{', Fortran order' if found.order == 'F' else ''}"
 
 
 def examine(name: str) -> Region:
@@ -167,6 +205,17 @@ def regions(interval: float = 0) -> list[Region]:
     return sorted(first.values(), key=lambda region: region.name)
 
 
+def examine_twice(name: str, interval: float) -> Region:
+    """As `examine`; at a channel it looks twice, in seconds, and knows the rates."""
+    start, before = time.monotonic(), examine(name)
+    if before.channel is None:
+        return before
+    time.sleep(interval)
+    after = examine(name)
+    set_rates({name: before}, {name: after}, time.monotonic() - start)
+    return after
+
+
 def look() -> dict[str, Region]:
     """Look at all regions."""
     found: dict[str, Region] = {}
@@ -181,11 +230,13 @@ def look() -> dict[str, Region]:
 
 
 def set_rates(before: dict[str, Region], after: dict[str, Region], seconds: float) -> None:
-    """Give the regions that were there before their notifications a second."""
+    """Give the regions that were there before their notifications and messages a second."""
     for name, region in after.items():
         was = before.get(name)
         if was and not region.problem and was.id == region.id:
             region.rate = (region.sequence - was.sequence & 0xFFFFFFFF) / seconds
+            if region.channel and was.channel:
+                region.message_rate = (region.channel.newest - was.channel.newest) / seconds
 
 
 def tell_holders(found: dict[str, Region]) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .._users import ChannelInfo, WriterInfo
 from .inspection import LOCKS, Region
 
 STYLES = {"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "dim"}
@@ -26,14 +27,16 @@ SORTED_BY: dict[Order, Callable[[Region], Any]] = {
     Order.NAME: lambda region: region.name,
     Order.SIZE: lambda region: -region.capacity,
     Order.USED: lambda region: -region.memory,
-    Order.RATE: lambda region: -(region.rate or 0),
+    Order.RATE: lambda region: -(region.per_second or 0),
     Order.AGE: lambda region: region.age,
 }
 
 
 def style(region: Region) -> str:
     """Return how a region's line is shown."""
-    return "bold red reverse" if region.needs_recovery else STYLES[region.state]
+    if region.needs_recovery:
+        return "bold red reverse"
+    return "bold yellow" if region.is_stuck else STYLES[region.state]
 
 
 def plain(text: str) -> str:
@@ -54,18 +57,46 @@ def cells(region: Region) -> list[str]:
         if region.layout is not None:
             told = f"{attached_text(region)}; {told}"
         return [region.name, "", used, contents, "", "", "", told]
-    rate = "" if not region.rate else f"{region.rate:,.0f}"
+    rate = "" if not region.per_second else f"{region.per_second:,.0f}"
     sizes = size_text(region.capacity), size_text(region.memory)
     counts = f"{region.sequence:,}", rate, age_text(region.age)
     return [region.name, *sizes, contents_text(region), *counts, attached_text(region)]
 
 
 def contents_text(region: Region) -> str:
-    """Return what a region is, and who has its lock; of one that is no lock, if somebody has."""
+    """Return what a region is, what is going on if it is a channel, and who has its lock.
+
+    Of one that is no lock only if somebody has it.
+    """
+    if region.channel is not None:
+        return f"{region.contents}, {channel_text(region, region.channel)}"
     if region.lock is None or (region.kind not in LOCKS and region.lock.state == "free"):
         return region.contents
     whose = "" if region.kind in LOCKS else "lock "
     return f"{region.contents}, {whose}{lock_text(region)}"
+
+
+def channel_text(region: Region, channel: ChannelInfo) -> str:
+    """Return what is going on in a channel, in a few words."""
+    if region.waiting:
+        return waiting_text(region, region.waiting[0])
+    readers = [reader for reader in channel.readers if reader.alive]
+    if not readers:
+        return "nobody reads"
+    unread = max(min(reader.lag, channel.slots) for reader in readers)
+    lost = sum(reader.lost for reader in readers)
+    evicted = sum(reader.evicted for reader in readers)
+    told = f"{unread:,} of {channel.slots:,} unread"
+    return told + (f", {lost:,} lost" if lost else "") + (f", {evicted} EVICTED" if evicted else "")
+
+
+def waiting_text(region: Region, writer: WriterInfo) -> str:
+    """Return how long a writer waits, and for whom."""
+    age = age_text(max(0.0, time.time() - (writer.waiting_since or 0)))
+    slow = [f"{region.program_of(r.pid)} ({r.lag:,} behind)" for r in region.holding_up]
+    more = f" and {len(slow) - 1} more" if len(slow) > 1 else ""
+    whom = f" for {slow[0]}{more}" if slow else ""
+    return f"{region.program_of(writer.pid)} WAITS {age}{whom}"
 
 
 def lock_text(region: Region) -> str:

@@ -176,6 +176,9 @@ def replay(
     ] = 1,
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at its end.")] = False,
     count: Count = None,
+    readers: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Begin when so many read the channel.")
+    ] = 0,
 ) -> None:
     """Send what zinc record has written into a channel, at the intervals at which it was sent.
 
@@ -190,6 +193,8 @@ def replay(
         if loop and not source.seekable():
             fail(f"{player.title}: it can be read once, and not in a loop")
         with destined(name, player.head) as channel:
+            if readers:
+                channel.wait_for_readers(readers)
             try:
                 player.play(channel, count, loop)
             except SystemExit as end:

@@ -13,11 +13,26 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from .._seats import Seat
+from .._users import ChannelInfo, ReaderInfo, WriterInfo
 from . import doctor as machine
 from . import inspection
 from .console import Json, Name, fail, notes, out, print_json, print_table
 from .inspection import Region
-from .lines import SORTED_BY, Order, age_text, lock_text, plain, row, style
+from .lines import (
+    SORTED_BY,
+    Order,
+    age_text,
+    channel_text,
+    lock_text,
+    plain,
+    row,
+    size_text,
+    style,
+    waiting_text,
+)
+
+LOOKING = 0.1  # seconds between two looks
 
 
 def ls(
@@ -32,10 +47,12 @@ def ls(
     """List the regions of this machine, or those whose names match.
 
     Used is the memory that a region really has. The rate is of the tenth of a second in which
-    this command looked. Dead ones have lost their last user by a kill: zinc gc removes them.
-    A lock tells who holds it, and for how long; one that is abandoned was held by who was killed.
+    this command looked: of notifications, in a channel of messages. Dead ones have lost their last
+    user by a kill: zinc gc removes them. A lock tells who holds it, and for how long; one that is
+    abandoned was held by who was killed. A channel tells how many messages its slowest reader has
+    not received yet, and how many all of them have lost; or who waits for room, and for whom.
     """
-    found = inspection.regions(interval=0.1)
+    found = inspection.regions(LOOKING)
     found = [region for region in found if fnmatch.fnmatchcase(region.name, pattern)]
     found.sort(key=SORTED_BY[sort])
     if as_json:
@@ -60,15 +77,20 @@ def info(
     head: Annotated[int, typer.Option(min=0, help="How many bytes of data to show.")] = 64,
     as_json: Json = False,
 ) -> None:
-    """Tell all of a region, and show its first bytes."""
-    region = inspection.examine(name)
+    """Tell all of a region, and show its first bytes; of a channel, who writes and reads.
+
+    A reader that is behind by as many messages as the channel keeps holds up its writers, where
+    they wait, and is evicted after the time that a writer has set. Held are messages that it still
+    uses.
+    """
+    region = inspection.examine_twice(name, LOOKING)
     inspection.tell_holders({name: region})
     first = b"" if region.problem else inspection.head(region, head)
     if as_json:
         print_json({**region.as_json(), "head": first.hex()})
     else:
         show(region)
-        if first:
+        if first and region.channel is None:  # where it is how the channel stands
             print(*hex_lines(first), sep="\n")
             if elements := typed(region, first):
                 print(elements)
@@ -99,7 +121,7 @@ def show(region: Region) -> None:
         "size": f"{region.capacity:,} bytes",
         "contents": plain(region.contents),
         "lock": plain(lock_text(region)),
-        "seats": "\n".join(map(plain, seat_lines(region))) or "nobody sits there",
+        **users(region),
         "sequence": f"{region.sequence:,}",
         "waiters": f"slept {region.parked:,} times, {region.woken:,} until notified{waking}",
         "created": f"{created:%Y-%m-%d %H:%M:%S %z}, {age_text(region.age)} ago",
@@ -109,17 +131,53 @@ def show(region: Region) -> None:
     }
     for what, told in (outside if region.problem else {**outside, **inside}).items():
         alarm = "bold red" if what == "lock" and region.needs_recovery else ""
+        alarm = "bold yellow" if what == "writers" and region.is_stuck else alarm
         table.add_row(what, Text(told, style=alarm))
     print_table(table)
+
+
+def users(region: Region) -> dict[str, str]:
+    """Return who sits in a region; of a channel, what is going on in it, who writes and reads."""
+    channel = region.channel
+    if channel is None:
+        return {"seats": "\n".join(map(plain, seat_lines(region))) or "nobody sits there"}
+    kept = f"{channel.slots:,} messages of {size_text(channel.slot_size)}, at most"
+    full = "writers wait" if channel.full == "wait" else "the oldest makes room"
+    rate = f"{region.message_rate or 0:,.0f} per s"
+    return {
+        "channel": f"{kept}; when it is full, {full}",
+        "messages": f"{channel.newest:,}, {rate}; {plain(channel_text(region, channel))}",
+        "writers": "\n".join(map(plain, writer_lines(region, channel))) or "nobody writes",
+        "readers": "\n".join(map(plain, reader_lines(region, channel))) or "nobody reads",
+    }
 
 
 def seat_lines(region: Region) -> Iterator[str]:
     """Return who sits in a region, a line each."""
     for seat in region.seats:
-        at = datetime.datetime.fromtimestamp(seat.since).astimezone()
-        fate = "" if seat.alive else ", was killed"
-        who = f"{region.program_of(seat.pid)}{fate}, since {at:%Y-%m-%d %H:%M:%S %z}"
-        yield f"{seat.number}: {seat.role}, {who}"
+        yield f"{seat.number}: {seat.role}, {who(region, seat)}"
+
+
+def writer_lines(region: Region, channel: ChannelInfo) -> Iterator[str]:
+    """Return who writes to a channel, a line each, and whom they wait for."""
+    for writer in channel.writers:
+        waits = writer.alive and writer.waiting_since
+        yield waiting_text(region, writer) if waits else who(region, writer)
+
+
+def reader_lines(region: Region, channel: ChannelInfo) -> Iterator[str]:
+    """Return who reads a channel, a line each, and how far behind."""
+    for reader in channel.readers:
+        told = f"{reader.lag:,} behind, {reader.lost:,} lost, {reader.views} held"
+        fate = ", EVICTED" if reader.evicted else ""
+        yield f"{who(region, reader)}: {told}{fate}"
+
+
+def who(region: Region, user: Seat | WriterInfo | ReaderInfo) -> str:
+    """Return a process, and since when it takes part."""
+    at = datetime.datetime.fromtimestamp(user.since).astimezone()
+    fate = "" if user.alive else ", was killed"
+    return f"{region.program_of(user.pid)}{fate}, since {at:%Y-%m-%d %H:%M:%S %z}"
 
 
 def hex_lines(data: bytes) -> Iterator[str]:
@@ -166,7 +224,7 @@ def doctor(as_json: Json = False) -> None:
 def top(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds from look to look.")] = 1,
 ) -> None:
-    """Show the regions live.
+    """Show the regions live, and what is going on in channels as zinc ls does.
 
     n, s, u, r and a sort by name, size, used memory, rate and age; q ends.
     """

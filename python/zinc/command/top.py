@@ -74,8 +74,8 @@ class Top(App[None]):
         for region in found.values():
             key = region.name, region.id
             rates[key] = self.rates.get(key, deque(maxlen=HISTORY))
-            if region.rate is not None:
-                rates[key].append(region.rate)
+            if region.per_second is not None:
+                rates[key].append(region.per_second)
         self.before, self.looked, self.rates = found, now, rates
         self.draw()
 
