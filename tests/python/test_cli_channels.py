@@ -564,6 +564,17 @@ def test_recorder_ends_when_the_others_have_gone(name: str, tmp_path: Path) -> N
     assert not (SHM / f"zinc_{name}").exists()
 
 
+def test_recorder_ends_when_another_channel_has_the_name(name: str, tmp_path: Path) -> None:
+    with (
+        zinc.Channel.create(name, slot_size=8) as channel,
+        recorder(name, tmp_path / "file") as process,
+    ):
+        channel.send(b"last")
+        zinc.unlink(name, force=True)
+        with zinc.Channel.create(name, slot_size=8) as other, other.reader():
+            assert ended(process).startswith("recorded 1 message, ")
+
+
 def test_player_that_is_killed_leaves_readers_what_it_sent(name: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(head_of(8) + record_of(1, b"one") + record_of(2, b"two", 1 << 60))

@@ -255,6 +255,8 @@ def is_left_alone(region: SharedRegion) -> bool:
         found = examine(region.name)
     except FileNotFoundError:
         return True  # unlinked
+    if found.id != region.id:
+        return True  # unlinked, and another has the name now
     return not found.persistent and locks().get(found.inode, 2) < 2
 
 

@@ -336,7 +336,7 @@ def destined(name: str, head: Head) -> Channel:
     if takes != array or (array is None and channel.slot_size < head.slot_size):
         channel.close()
         taken, given = kind_text(takes, channel.slot_size), kind_text(array, head.slot_size)
-        fail(f'channel "{name}" takes {taken}, and the recording has {given}')
+        fail(f'channel "{name}" takes {taken}, and the recording has {given}; play it into another')
     return channel
 
 
