@@ -796,6 +796,17 @@ def test_errors_are_one_line(
     assert not [*tmp_path.iterdir()]
 
 
+def test_arrays_without_numpy_are_told_in_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError")
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    (tmp_path / "file").write_bytes(head_of(8, about=ARRAY))
+    with zinc.Channel.create(name, shape=2, dtype="f4"):
+        for words in ("watch", name), ("record", name, "-"), ("replay", tmp_path / "file", name):
+            done = run(*words, env={**os.environ, "PYTHONPATH": path})
+            assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+            assert "no numpy here; arrays take: pip install 'zinc-shm[numpy]'" in done.stderr
+
+
 def test_standard_streams_that_are_closed_or_full_are_told(name: str) -> None:
     words = " ".join(COMMAND)
     with zinc.Channel.create(name, slot_size=8):
