@@ -1,32 +1,27 @@
-"""A consumer of the camera: python viewer.py bright|motion. Slow ones skip frames."""
+"""A viewer of the camera: python viewer.py every|newest [MS_A_FRAME [FRAMES]]."""
 
 import sys
+import time
 
 import zinc
 
+which = sys.argv[1]
+ms_a_frame = float(sys.argv[2]) if len(sys.argv) > 2 else 0
+left = int(sys.argv[3]) if len(sys.argv) > 3 else sys.maxsize
 
-def look(frames, use):
-    """Return what `use` makes of the newest frame, or None if the camera may have written there."""
-    number = frames.region.seen - 1
-    result = use(frames[number % len(frames)])
-    # The slot's next frame is number + len(frames), and is begun when so many are complete.
-    complete = (frames.region.sequence - number) % 2**32  # counted from this one on
-    return result if complete < len(frames) else None
-
-
-if __name__ == "__main__":
-    which = sys.argv[1]
-    with zinc.open_or_create(f"camera-{which}", 1) as ready:
-        frames = zinc.open_array("camera", readonly=True, timeout_ms=30_000)
-        ready.notify()
-        whole, told, before = 0, "nothing", None
-        while frames.region.wait(1000):  # False once nothing has come for a second
-            sample = look(frames, lambda frame: frame[::8, ::8].astype("i2"))
-            if sample is None:
-                continue  # overtaken: on to the frame that is the newest now
-            if which == "bright":
-                told = f"brightness {sample.mean():.1f}"
-            else:
-                told = f"motion {0 if before is None else abs(sample - before).mean():.1f}"
-            whole, before = whole + 1, sample
-        print(f"{which}: {whole} of {frames.region.sequence} frames, last {told}")
+camera = zinc.Channel.open("camera", timeout_ms=None)  # waits until there is one
+reader = camera.reader()
+while left > 0:
+    try:
+        if which == "newest":
+            frame = reader.latest() or reader.recv(timeout_ms=1000)
+        else:
+            frame = reader.recv(timeout_ms=1000)
+    except TimeoutError:
+        print(f"{which}: no frame for a second", flush=True)
+        continue
+    behind, darkest = reader.lag, frame.array.min()
+    time.sleep(ms_a_frame / 1000)  # however long this takes, the frame stays as it is
+    told = f"frame {frame.number}: {darkest} to {frame.array.max()}"
+    print(f"{which}: {told}, {behind} behind, {reader.lost} lost", flush=True)
+    left -= 1

@@ -8,11 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+
+import zinc
 
 from .conftest import ROOT, SHM
 
@@ -78,62 +80,112 @@ def test_block_runs(folder: Path, language: str, text: str) -> None:
         assert lines == [line.strip() for line in told]
 
 
-def test_camera(folder: Path) -> None:
-    text = "python viewer.py bright & python viewer.py motion & python camera.py 30; wait"
-    output = run(folder, "bash", "-c", text)
-    for which in "bright", "motion":
-        found = re.search(rf"{which}: (\d+) of 30 frames, last {which}", output)
-        assert found, output
-        assert 1 <= int(found[1]) <= 30
-    assert "brightness 29.0" in output
+Start = Callable[..., subprocess.Popen[str]]
 
 
-# In place of both viewers: one that lets the camera get ahead while it uses a frame, by no frame up
-# to five, and then looks at the rest. Each frame is filled with its number. Three is the least that
-# lets the camera begin in the slot that is looked at.
-SLOW_VIEWER = """
-import itertools
-import zinc
-from viewer import look
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    """Return a function that starts one of the examples, which is killed at the end."""
+    started: list[subprocess.Popen[str]] = []
 
-FRAMES = 600
-lag, used = itertools.cycle([5, 0, 3, 1, 3, 2, 3, 4, 3]), []
+    def start_one(*command: object) -> subprocess.Popen[str]:
+        words = [sys.executable, *map(str, command)]
+        started.append(subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True))
+        return started[-1]
 
-def use(frame):
-    number, half = region.seen - 1, len(frame) // 2
-    numbers = {*map(int, (frame[:half].min(), frame[:half].max()))}
-    until = min(region.seen + next(lag), FRAMES)
-    while (now := region.sequence) < until:
-        assert region.wait(30_000, after=now)
-    while region.sequence == until < FRAMES and len(numbers) == 1:
-        numbers.add(int(frame[0, 0, 0]))  # until the next is complete, or begun in this slot
-    if len(numbers) == 1:
-        numbers |= {*map(int, (frame[half:].min(), frame[half:].max()))}
-    used.append(numbers == {number % 251})
-    return used[-1]
-
-taken, names = [], ("camera-bright", "camera-motion")
-with zinc.open_or_create(names[0], 1) as bright, zinc.open_or_create(names[1], 1) as motion:
-    frames = zinc.open_array("camera", readonly=True, timeout_ms=30_000)
-    region = frames.region
-    bright.notify(), motion.notify()
-    while region.seen < FRAMES and region.wait(30_000):
-        taken.append(look(frames, use))
-print("taken:", taken.count(True), "whole", taken.count(False), "torn;", "left:",
-      taken.count(None), "of which", used.count(False) - taken.count(False), "torn")
-"""
+    yield start_one
+    for process in started:
+        kill(process)
+    zinc.reclaim()
 
 
-def test_camera_that_overtakes_a_slow_viewer(folder: Path) -> None:
-    """Whatever a viewer takes is whole, and what it leaves is often torn."""
-    (folder / "slow.py").write_text(SLOW_VIEWER)
-    output = run(folder, "bash", "-c", "python slow.py & python camera.py 600 1e6; wait")
-    found = re.search(r"taken: (\d+) whole (\d+) torn; left: (\d+) of which (\d+) torn", output)
-    assert found, output
-    whole, torn, left, left_torn = map(int, found.groups())
-    assert torn == 0, output
-    assert whole > 0
-    assert left >= left_torn > 0
+def kill(process: subprocess.Popen[str]) -> None:
+    with process:
+        process.kill()
+
+
+class Seen(NamedTuple):
+    """What a viewer says of a frame."""
+
+    number: int
+    darkest: int
+    brightest: int
+    behind: int
+    lost: int
+
+
+NO_FRAME = "no frame for a second"
+
+
+def said(viewer: subprocess.Popen[str]) -> Seen | None:
+    """Return what it says next, None if that is that nothing comes."""
+    line = read_line(viewer)
+    if line.endswith(f": {NO_FRAME}\n"):
+        return None
+    found = re.fullmatch(r"\w+: frame (\d+): (\d+) to (\d+), (\d+) behind, (\d+) lost\n", line)
+    assert found, line
+    seen = Seen(*map(int, found.groups()))
+    assert seen.darkest == seen.brightest  # the frame is whole, and stayed as it is
+    return seen
+
+
+def next_seen(viewer: subprocess.Popen[str]) -> Seen:
+    while (seen := said(viewer)) is None:
+        pass
+    return seen
+
+
+@pytest.mark.parametrize(("which", "ms"), [("every", 0), ("every", 30), ("newest", 30)])
+def test_viewer_knows_what_it_has_lost(start: Start, which: str, ms: int) -> None:
+    viewer = start("viewer.py", which, ms)
+    start("camera.py", 1e6)
+    first = last = next_seen(viewer)
+    count = 0
+    while count < 20 or last.lost < 20:
+        last, count = next_seen(viewer), count + 1
+        assert last.number - first.number - count == last.lost - first.lost
+
+
+def test_viewers_go_on_with_a_camera_that_is_killed_and_started_again(start: Start) -> None:
+    every, newest = start("viewer.py", "every"), start("viewer.py", "newest")
+    for _ in range(3):
+        camera = start("camera.py", 100)
+        last = next_seen(every)
+        next_seen(newest)
+        kill(camera)
+        while (seen := said(every)) is not None:
+            assert seen.number - last.number - 1 == seen.lost - last.lost
+            last = seen
+        camera = start("camera.py", 100)
+        seen = next_seen(every)
+        assert seen.number - last.number - 1 == seen.lost - last.lost
+        while next_seen(newest).number < seen.number:
+            pass
+        kill(camera)
+
+
+def test_all_are_killed_and_the_next_ones_begin_anew(start: Start) -> None:
+    for _ in range(2):
+        viewer = start("viewer.py", "every")
+        camera = start("camera.py", 100)
+        assert next_seen(viewer).number < 100
+        kill(camera)
+        kill(viewer)
+
+
+def test_camera_that_waits_goes_on_when_its_slowest_viewer_is_killed(start: Start) -> None:
+    start("camera.py", 1000, "wait")
+    fast = start("viewer.py", "every")
+    numbers = [next_seen(fast).number]
+    slow = start("viewer.py", "every", 1e6)
+    while (seen := said(fast)) is not None:
+        numbers.append(seen.number)
+    kill(slow)
+    for _ in range(50):
+        seen = next_seen(fast)
+        assert seen.lost == 0
+        numbers.append(seen.number)
+    assert numbers == [*range(numbers[0], numbers[0] + len(numbers))]
 
 
 def test_pool(folder: Path) -> None:
