@@ -1,14 +1,25 @@
-"""Memory that several processes on one machine share, without copies.
+"""Hand data from process to process on one machine, through shared memory and without a copy.
 
-One process creates a named region, others open it, and all of them have the same
-bytes: as a memoryview, as a numpy array, through anything that takes a buffer.
+A channel hands messages over: a writer fills a slot in place, and each reader reads it where it
+lies, as long as it takes.
 
 >>> import zinc
+>>> with zinc.Channel.create("docs-greetings", slot_size=100) as channel:
+...     reader = zinc.Channel.open("docs-greetings").reader()  # in another process, as a rule
+...     channel.send(b"hello")
+...     bytes(reader.recv().data)
+1
+b'hello'
+>>> reader.close()
+
+A region is memory with a name that all work on: as a memoryview, as a numpy array (see `array`),
+through anything that takes a buffer.
+
 >>> with zinc.create("docs-frames", 1 << 20) as region:
-...     with zinc.open("docs-frames") as reader:
+...     with zinc.open("docs-frames") as other:
 ...         region.as_buffer()[:5] = b"hello"
 ...         region.notify()
-...         reader.wait(), bytes(reader.as_buffer()[:5])
+...         other.wait(), bytes(other.as_buffer()[:5])
 1
 (True, b'hello')
 """
