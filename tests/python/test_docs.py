@@ -188,6 +188,23 @@ def test_camera_that_waits_goes_on_when_its_slowest_viewer_is_killed(start: Star
     assert numbers == [*range(numbers[0], numbers[0] + len(numbers))]
 
 
+FROM_C = """
+import zinc
+reader = zinc.Channel.open("numbers", timeout_ms=None).reader(until_gone=True)
+for message in reader:
+    print(message.number, message.array)
+"""
+
+
+def test_numbers_that_c_sends_are_arrays_in_python(folder: Path) -> None:
+    library = Path(zinc.get_library())
+    link = [f"-I{zinc.get_include()}", str(library), f"-Wl,-rpath,{library.parent}"]
+    run(folder, "cc", "-Wall", "-Wextra", "-Werror", "writer.c", *link, "-o", "writer")
+    (folder / "reader.py").write_text(FROM_C)
+    output = run(folder, "bash", "-c", "python reader.py & ./writer numbers 20; wait")
+    assert output == "".join(f"{i} {i / 2}\n" for i in range(1, 21))
+
+
 def test_pool(folder: Path) -> None:
     assert run(folder, "python", "pool.py").startswith("mean 0.000, deviation 1.000, largest 1.")
 
