@@ -45,6 +45,12 @@ void zincbench_semaphore_hear(uintptr_t line, uint32_t round) {
     }
 }
 
+void zincbench_ring(void *place, uint64_t count, uint64_t stride) {
+    ZincBenchRing *ring = place;
+    ring->count = count;
+    ring->stride = stride;
+}
+
 void zincbench_kernel_look(int32_t file, uint64_t byte, uint64_t calls) {
     for (uint64_t i = 0; i < calls; i++) {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};

@@ -38,3 +38,20 @@ public func zincbench_hot_path(
   zincbench_mark()
   return zincbench_allocations() - before
 }
+
+@c @implementation
+public func zincbench_hot_path_of_messages(
+  _ writer: UnsafeMutableRawPointer!, _ reader: UnsafeMutableRawPointer!, _ calls: UInt64,
+  _ faults: UInt64
+) -> UInt64 {
+  let (there, back) = unsafe (Messages(writer), Messages(reader))
+  let before = zincbench_allocations()
+  zincbench_mark()
+  for number in 0..<calls {
+    there.send(number, 8)
+    _ = back.receive(8)
+  }
+  for _ in 0..<faults { zincbench_fault() }
+  zincbench_mark()
+  return zincbench_allocations() - before
+}

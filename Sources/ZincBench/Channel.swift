@@ -72,6 +72,23 @@ struct Semaphore: Channel {
   func hear(_ round: UInt32) { while unsafe zinc_try_wait(handle) != 0 { zincbench_pause() } }
 }
 
+/// A message of eight bytes through a channel. The place is its writer of who says, its reader of
+/// who hears.
+@safe struct Message: Channel {
+  let end: UnsafeMutableRawPointer?
+  init(_ place: UInt) { unsafe end = UnsafeMutableRawPointer(bitPattern: place) }
+  func say(_ round: UInt32) { unsafe Messages(end).send(UInt64(round), 8) }
+  func hear(_ round: UInt32) { _ = unsafe Messages(end).receive(8) }
+}
+
+/// The same, for who sleeps at once.
+@safe struct MessageSleep: Channel {
+  let end: UnsafeMutableRawPointer?
+  init(_ place: UInt) { unsafe end = UnsafeMutableRawPointer(bitPattern: place) }
+  func say(_ round: UInt32) { unsafe Messages(end).send(UInt64(round), 8) }
+  func hear(_ round: UInt32) { _ = unsafe Messages(end, flags: ZINC_WAIT_SLEEP).receive(8) }
+}
+
 /// As `Sleep`; whoever is last of a crowd to hear answers by a futex.
 struct Crowd: Channel {
   typealias Answer = Futex

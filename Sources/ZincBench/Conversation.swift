@@ -72,6 +72,8 @@ public func zincbench_ask(_ channel: UInt32, _ talk: UnsafePointer<ZincBenchTalk
   case ZINCBENCH_WAIT: unsafe Conversation<Wait>(talk).ask()
   case ZINCBENCH_TRY_WAIT: unsafe Conversation<TryWait>(talk).ask()
   case ZINCBENCH_SLEEP: unsafe Conversation<Sleep>(talk).ask()
+  case ZINCBENCH_MESSAGE: unsafe Conversation<Message>(talk).ask()
+  case ZINCBENCH_MESSAGE_SLEEP: unsafe Conversation<MessageSleep>(talk).ask()
   default: unsafe Conversation<Crowd>(talk).ask()
   }
 }
@@ -88,6 +90,8 @@ public func zincbench_answer(_ channel: UInt32, _ talk: UnsafePointer<ZincBenchT
   case ZINCBENCH_WAIT: unsafe Conversation<Wait>(talk).reply()
   case ZINCBENCH_TRY_WAIT: unsafe Conversation<TryWait>(talk).reply()
   case ZINCBENCH_SLEEP: unsafe Conversation<Sleep>(talk).reply()
+  case ZINCBENCH_MESSAGE: unsafe Conversation<Message>(talk).reply()
+  case ZINCBENCH_MESSAGE_SLEEP: unsafe Conversation<MessageSleep>(talk).reply()
   default: unsafe Conversation<Crowd>(talk).reply()
   }
 }

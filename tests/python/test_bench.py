@@ -6,12 +6,13 @@ import contextlib
 import dataclasses
 import json
 import math
+import multiprocessing
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,14 @@ pytest.importorskip("matplotlib", reason="the benchmarks' libraries are not here
 import numpy
 
 from zinc.bench import (
+    channels,
     colours,
     conclusions,
     hot_path,
+    killed,
     latency,
     locks,
+    messages,
     method,
     native,
     plots,
@@ -95,7 +99,7 @@ def test_quick_run_has_every_row(run: Run) -> None:
 
 def test_hot_path_costs_nothing(run: Run) -> None:
     counted = [result for result in run.results if result.unit in ("allocations", "system calls")]
-    assert {result.suite for result in counted} == {"hot-path", "locks"}
+    assert {result.suite for result in counted} == {"channels", "hot-path", "locks"}
     assert {sample for result in counted for sample in result.samples} == {0}
     assert all(r.samples for r in counted if r.contender == "malloc counter")
 
@@ -312,6 +316,111 @@ def test_a_lock_that_excludes_nobody_is_found_out() -> None:
         locks.contend(lambda: place, 1_000_000)
 
 
+# ---- channels
+
+
+@pytest.mark.parametrize("size", [8, 1024])
+@pytest.mark.parametrize("name", channels.STREAMS)
+def test_every_message_of_a_stream_arrives(name: str, size: int) -> None:
+    """The other process looks at each."""
+    assert channels.stream(channels.STREAMS[name], size, 20_000) > 0
+
+
+def test_a_stream_with_messages_of_somebody_else_is_found_out() -> None:
+    @contextlib.contextmanager
+    def make(size: int) -> Iterator[channels.Carried]:
+        with channels.ring(size) as ring:
+            native.library().zincbench_send(ring.kind, ring.writer(), size, 3)
+            yield ring
+
+    with pytest.raises(RuntimeError, match="other process ended"):
+        channels.stream(make, 8, 1_000)
+
+
+@pytest.mark.parametrize("name", channels.SPREAD)
+def test_writer_is_measured_while_others_read(name: str) -> None:
+    assert channels.spread(channels.SPREAD[name], 3, 1_000) > 0
+
+
+@pytest.mark.parametrize("readers", [1, 3])
+@pytest.mark.parametrize("name", messages.WAYS)
+def test_every_reader_has_every_message(name: str, readers: int) -> None:
+    """Each looks at all of each."""
+    if reason := messages.WAYS[name].missing(None):
+        pytest.skip(reason)
+    way = messages.WAYS[name](4096, f"zinc-bench-{os.getpid()}-test", readers)
+    try:
+        with messages.crowd([way], readers) as run:
+            for quantity in messages.FILLED, messages.HANDED:
+                assert run(way, quantity, 50) > 0
+    finally:
+        runner.clear_away(os.getpid())  # iceoryx2 leaves something
+
+
+class Forgetful(messages.SimpleQueue):
+    """One that hands over something else than was sent."""
+
+    def send(self) -> None:
+        for queue in self.queues:
+            queue.put(numpy.zeros_like(self.array))
+
+
+def test_wrong_message_is_found_out() -> None:
+    way = Forgetful(64, "forgetful", 1)
+    with (
+        pytest.raises(RuntimeError, match=r"a reader has failed|other process ended"),
+        messages.crowd([way], 1) as run,
+    ):
+        run(way, messages.FILLED, 1)
+
+
+@pytest.mark.parametrize("victim", killed.VICTIMS)
+def test_others_go_on_after_kills(victim: str) -> None:
+    system = killed.Zinc(f"bench-{os.getpid()}")
+    assert killed.kill(system, killed.VICTIMS[victim], 5) == 0
+    system.end()
+
+
+class Fragile(killed.SimpleQueue):
+    """One whose writers take a lock, with which the victim is killed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.lock = multiprocessing.get_context("fork").Lock()
+
+    def writer(self, stays: bool) -> killed.Send:
+        send = super().writer(stays)
+
+        def locked(number: int) -> None:
+            with self.lock:
+                send(number)
+
+        return locked
+
+    def take(self) -> None:
+        self.lock.acquire()
+
+
+def test_who_does_not_go_on_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(killed, "LONGEST", 0.5)
+    assert killed.kill(Fragile("fragile"), killed.VICTIMS["after an idle writer"], 5) == 1
+
+
+def test_table_of_kills_says_yes_and_no() -> None:
+    found = [result([0]), result([3], "other"), result([], "third")]
+    for one in found:
+        one.unit, one.operations = "kills", 5
+    found[2].skipped = "not installed: third"
+    (table,) = tables(a_run(*found))
+    assert table.columns == ["", "time"]
+    assert table.rows == [
+        ["zinc", "yes"],
+        ["other", "no, after 3"],
+        ["third", "- not installed: third"],
+    ]
+    assert table.note.startswith("5 of them")
+
+
 @pytest.mark.parametrize(
     ("operations", "told"),
     [
@@ -401,13 +510,17 @@ def test_worker_that_dies_leaves_a_reason_and_nothing_else(
     ]
 
 
-@pytest.mark.parametrize("counter", hot_path.COUNTERS)
-def test_counters_count(counter: str) -> None:
+@pytest.mark.parametrize(
+    ("counter", "what"),
+    [(name, "calls") for name in hot_path.COUNTERS]
+    + [(name, "messages") for name in hot_path.OF_MESSAGES],
+)
+def test_counters_count(counter: str, what: hot_path.What) -> None:
     _, count, program = hot_path.COUNTERS[counter]
     if program and not any(Path(p, program).exists() for p in os.get_exec_path()):
         pytest.skip(f"there is no {program} here")
-    assert count(10, 0) == 0
-    assert count(10, 7) == 7
+    assert count(10, 0, what) == 0
+    assert count(10, 7, what) == 7
 
 
 # ---- a quiet machine

@@ -54,6 +54,11 @@ static inline int zincbench_is_said(uintptr_t line, uint32_t round) {
     return atomic_load_explicit((_Atomic uint32_t *)line, memory_order_acquire) == round;
 }
 
+/* As any message, it is out when this returns. */
+static inline void zincbench_line_send(uintptr_t line, uint32_t round) {
+    atomic_exchange((_Atomic uint32_t *)line, round);
+}
+
 static inline void zincbench_spin_hear(uintptr_t line, uint32_t round) {
     while (!zincbench_is_said(line, round)) zincbench_pause();
 }
@@ -146,6 +151,53 @@ static inline void zincbench_mutex_acquire(uintptr_t place) { pthread_mutex_lock
 
 static inline void zincbench_mutex_release(uintptr_t place) {
     pthread_mutex_unlock((pthread_mutex_t *)place);
+}
+
+/* ---- a ring of one producer and one consumer, which both watch without sleeping ---- */
+
+/* Each counter is on its owner's line, beside what that one has seen last of the other's. */
+typedef struct ZincBenchRing {
+    _Alignas(64) _Atomic uint64_t sent;
+    uint64_t received_seen;
+    _Alignas(64) _Atomic uint64_t received;
+    uint64_t sent_seen;
+    _Alignas(64) uint64_t count; /* of messages that it holds; a power of two */
+    uint64_t stride;             /* bytes from one to the next */
+    _Alignas(64) uint8_t slots[64];
+} ZincBenchRing;
+
+/* Where the next message goes, once there is room. */
+static inline void *zincbench_ring_claim(uintptr_t place) {
+    ZincBenchRing *ring = (ZincBenchRing *)place;
+    uint64_t number = atomic_load_explicit(&ring->sent, memory_order_relaxed);
+    while (number - ring->received_seen >= ring->count) {
+        ring->received_seen = atomic_load_explicit(&ring->received, memory_order_acquire);
+        if (number - ring->received_seen >= ring->count) zincbench_pause();
+    }
+    return ring->slots + (number & (ring->count - 1)) * ring->stride;
+}
+
+static inline void zincbench_ring_commit(uintptr_t place) {
+    ZincBenchRing *ring = (ZincBenchRing *)place;
+    uint64_t number = atomic_load_explicit(&ring->sent, memory_order_relaxed);
+    atomic_store_explicit(&ring->sent, number + 1, memory_order_release);
+}
+
+/* Where the next message is, once there is one. */
+static inline const void *zincbench_ring_next(uintptr_t place) {
+    ZincBenchRing *ring = (ZincBenchRing *)place;
+    uint64_t number = atomic_load_explicit(&ring->received, memory_order_relaxed);
+    while (number == ring->sent_seen) {
+        ring->sent_seen = atomic_load_explicit(&ring->sent, memory_order_acquire);
+        if (number == ring->sent_seen) zincbench_pause();
+    }
+    return ring->slots + (number & (ring->count - 1)) * ring->stride;
+}
+
+static inline void zincbench_ring_done(uintptr_t place) {
+    ZincBenchRing *ring = (ZincBenchRing *)place;
+    uint64_t number = atomic_load_explicit(&ring->received, memory_order_relaxed);
+    atomic_store_explicit(&ring->received, number + 1, memory_order_release);
 }
 
 /* ---- a mapped file ---- */

@@ -13,20 +13,23 @@
 
 /* How one process tells another that there is something. */
 enum {
-    ZINCBENCH_SPIN = 0,      /* a line of memory, watched without sleeping */
-    ZINCBENCH_FUTEX = 1,     /* the same, asleep in the kernel */
-    ZINCBENCH_RAW = 2,       /* what one writes by hand: watched for a while, then asleep */
-    ZINCBENCH_FILE = 3,      /* eight bytes through a pipe, an eventfd or a socket */
-    ZINCBENCH_SEMAPHORE = 4, /* sem_post and sem_wait */
-    ZINCBENCH_WAIT = 5,      /* zinc_notify and zinc_wait */
-    ZINCBENCH_TRY_WAIT = 6,  /* zinc_notify, and zinc_try_wait in a loop */
-    ZINCBENCH_SLEEP = 7,     /* zinc_notify, and zinc_region_wait that sleeps at once */
-    ZINCBENCH_CROWD = 8,     /* the same; the answer is a futex */
+    ZINCBENCH_SPIN = 0,           /* a line of memory, watched without sleeping */
+    ZINCBENCH_FUTEX = 1,          /* the same, asleep in the kernel */
+    ZINCBENCH_RAW = 2,            /* what one writes by hand: watched for a while, then asleep */
+    ZINCBENCH_FILE = 3,           /* eight bytes through a pipe, an eventfd or a socket */
+    ZINCBENCH_SEMAPHORE = 4,      /* sem_post and sem_wait */
+    ZINCBENCH_WAIT = 5,           /* zinc_notify and zinc_wait */
+    ZINCBENCH_TRY_WAIT = 6,       /* zinc_notify, and zinc_try_wait in a loop */
+    ZINCBENCH_SLEEP = 7,          /* zinc_notify, and zinc_region_wait that sleeps at once */
+    ZINCBENCH_CROWD = 8,          /* the same; the answer is a futex */
+    ZINCBENCH_MESSAGE = 9,        /* a message of a channel */
+    ZINCBENCH_MESSAGE_SLEEP = 10, /* the same, received by who sleeps at once */
 };
 
 /*
- * One side of a conversation. A place is the address of a line of memory, a handle, or two
- * descriptors: the one to write in the upper half, the one to read in the lower.
+ * One side of a conversation. A place is the address of a line of memory, a handle, a channel's
+ * writer or reader, or two descriptors: the one to write in the upper half, the one to read in the
+ * lower.
  */
 typedef struct ZincBenchTalk {
     uint64_t rounds;
@@ -97,6 +100,38 @@ void zincbench_kernel_look(int32_t file, uint64_t byte, uint64_t calls);
 /* Opens a region by a descriptor, uses its lock once if it is to sit, and closes it. */
 int32_t zincbench_sit(int32_t descriptor, int32_t sits, uint64_t rounds);
 
+/* ---- messages ---- */
+
+/*
+ * What carries messages. Each is of `size` bytes: 8, or a multiple of 64, all of which are written and
+ * read; or 0, of which none are. A place is a channel's writer, or reader, or the address of memory.
+ */
+enum {
+    ZINCBENCH_CHANNEL = 0,
+    ZINCBENCH_RING = 1, /* of one producer and one consumer */
+    ZINCBENCH_LINE = 2, /* a line of memory, which holds the last one alone */
+};
+
+/* Makes zeros a ring of so many messages, a power of two, as many bytes from one to the next. It takes 192
+ * bytes beside them. */
+void zincbench_ring(void *place, uint64_t count, uint64_t stride);
+
+/* Sends messages. */
+void zincbench_send(uint32_t kind, uintptr_t writer, uint64_t size, uint64_t count);
+
+/* Sends messages of 8 bytes, `pauses` apart. Returns the time that sending takes, clock included. */
+uint64_t zincbench_send_paced(uint32_t kind, uintptr_t writer, uint64_t count, uint64_t pauses);
+
+/* Receives messages, and waits for each. Returns how many were not what was sent. */
+uint64_t zincbench_receive(uint32_t kind, uintptr_t reader, uint64_t size, uint64_t count);
+
+/* Sends `batch` messages and receives them, `rounds` times, and adds the time of each up: times[2]. */
+uint64_t zincbench_batches(uint32_t kind, uintptr_t writer, uintptr_t reader, uint64_t size, uint64_t batch,
+                           uint64_t rounds, uint64_t *times);
+
+/* Receives what there is without sleeping, until `*is_over`. Returns how many messages that were. */
+uint64_t zincbench_follow(uint32_t kind, uintptr_t reader, const uint32_t *is_over);
+
 /* ---- memory ---- */
 
 /* Reads every byte, in order. Returns a sum. `size` is a multiple of 64. */
@@ -134,5 +169,8 @@ void zincbench_clock(uint64_t calls);
  * made, as far as this library's malloc was preloaded.
  */
 uint64_t zincbench_hot_path(void *handle, uint64_t calls, uint64_t faults);
+
+/* The same of messages: loans, publishes, receives and releases as many. */
+uint64_t zincbench_hot_path_of_messages(void *writer, void *reader, uint64_t calls, uint64_t faults);
 
 #endif

@@ -1,6 +1,6 @@
 """What the hot path costs besides time, which is nothing: see zincbench_hot_path.
 
-``python -m zinc.bench.hot_path CALLS FAULTS`` makes the calls, for whoever counts: a
+``python -m zinc.bench.hot_path CALLS FAULTS WHAT`` makes the calls, for whoever counts: a
 malloc that counts, which is preloaded; valgrind's dhat; strace. Each also counts a run in
 which there is something to count, so that a counter that counts nothing is found out.
 """
@@ -14,9 +14,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from . import method, native
 from .method import Settings
@@ -24,10 +24,12 @@ from .results import Result
 
 PROOF = 1000  # as many have to be counted where there are so many
 
+What = Literal["calls", "messages"]
 
-def run(calls: int, faults: int, *under: str, **environment: str) -> str:
+
+def run(calls: int, faults: int, what: What, *under: str, **environment: str) -> str:
     """Make the calls in a process of their own; return what it printed."""
-    program = [sys.executable, "-m", "zinc.bench.hot_path", str(calls), str(faults)]
+    program = [sys.executable, "-m", "zinc.bench.hot_path", str(calls), str(faults), what]
     # A fresh interpreter knows where zinc is from the path of this one.
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(
@@ -41,16 +43,16 @@ def run(calls: int, faults: int, *under: str, **environment: str) -> str:
     return done.stdout
 
 
-def by_malloc(calls: int, faults: int) -> int:
+def by_malloc(calls: int, faults: int, what: What = "calls") -> int:
     """Count allocations by a malloc that is preloaded."""
-    return int(run(calls, faults, LD_PRELOAD=str(native.LIBRARY)))
+    return int(run(calls, faults, what, LD_PRELOAD=str(native.LIBRARY)))
 
 
-def by_dhat(calls: int, faults: int) -> int:
+def by_dhat(calls: int, faults: int, what: What = "calls") -> int:
     """Count allocations in the calls by valgrind's heap profiler."""
     with tempfile.TemporaryDirectory() as folder:
         out = f"{folder}/dhat.json"
-        run(calls, faults, "valgrind", "--tool=dhat", f"--dhat-out-file={out}")
+        run(calls, faults, what, "valgrind", "--tool=dhat", f"--dhat-out-file={out}")
         profile: Any = json.loads(Path(out).read_text())
     frames = profile["ftbl"]
     return sum(
@@ -60,30 +62,41 @@ def by_dhat(calls: int, faults: int) -> int:
     )
 
 
-def by_strace(calls: int, faults: int) -> int:
+def by_strace(calls: int, faults: int, what: What = "calls") -> int:
     """Count system calls."""
     with tempfile.TemporaryDirectory() as folder:
         out = f"{folder}/trace"
-        run(calls, faults, "strace", "-o", out)
+        run(calls, faults, what, "strace", "-o", out)
         trace = Path(out).read_text()
     marks = [match.start() for match in re.finditer(r"^getppid\(", trace, re.MULTILINE)]
     if len(marks) < 2:
         raise RuntimeError("strace shows no marks")
-    return trace[marks[0] : marks[1]].count("\n") - 1
+    return trace[marks[-2] : marks[-1]].count("\n") - 1  # the last two
 
 
-Counter = Callable[[int, int], int]
+class Counter(Protocol):
+    """Who counts what the calls do."""
+
+    def __call__(self, calls: int, faults: int, what: What = "calls") -> int: ...
+
+
 COUNTERS: dict[str, tuple[str, Counter, str | None]] = {
     "malloc counter": ("allocations", by_malloc, None),
     "valgrind dhat": ("allocations", by_dhat, "valgrind"),
     "strace": ("system calls", by_strace, "strace"),
 }
+OF_MESSAGES = ("malloc counter", "strace")
 
 
 def measure(
-    point: str, contenders: Sequence[str], settings: Settings, *, suite: str = "hot-path"
+    point: str,
+    contenders: Sequence[str],
+    settings: Settings,
+    *,
+    suite: str = "hot-path",
+    what: What = "calls",
 ) -> Iterator[Result]:
-    """Count what a million calls of each function do."""
+    """Count what a million calls of each function do, or a million messages."""
     calls = 1_000_000
     for name in contenders:
         method.say(name)
@@ -92,19 +105,27 @@ def measure(
         if program and shutil.which(program) is None:
             result.skipped = f"there is no {program} on the path"
         else:
-            if count(0, PROOF) != PROOF:
+            if count(0, PROOF, what) != PROOF:
                 raise RuntimeError(f"{name} does not count")
-            result.samples = [count(calls, 0)]
+            result.samples = [count(calls, 0, what)]
         yield result
 
 
 def main() -> None:
     """Make the calls, and print how many allocations a preloaded malloc has counted."""
-    calls, faults = map(int, sys.argv[1:])
-    region = native.Handle(1)
-    native.library().zincbench_lock(native.ZINC_LOCK, region.place, 1)  # which sits down
-    made = native.library().zincbench_hot_path(region.handle, calls, faults)
-    region.close()
+    calls, faults = map(int, sys.argv[1:3])
+    library = native.library()
+    if sys.argv[3] == "messages":
+        channel = native.ChannelHandle(8, 64, waits=True)
+        ends = channel.writer(), channel.reader()
+        library.zincbench_hot_path_of_messages(*ends, 1, 0)  # which sit down
+        made = library.zincbench_hot_path_of_messages(*ends, calls, faults)
+        channel.close()
+    else:
+        region = native.Handle(1)
+        library.zincbench_lock(native.ZINC_LOCK, region.place, 1)  # which sits down
+        made = library.zincbench_hot_path(region.handle, calls, faults)
+        region.close()
     print(made)
 
 

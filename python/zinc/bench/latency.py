@@ -250,7 +250,13 @@ def answer(channel: Channel, talk: Talk, place: int | None) -> None:
 
 def measure(point: str, contenders: Sequence[str], settings: Settings) -> Iterator[Result]:
     """Measure native channels in one mode, in turns."""
-    mode = MODES[point]
+    return measure_in("latency", point, contenders, settings, MODES[point])
+
+
+def measure_in(
+    suite: str, point: str, contenders: Sequence[str], settings: Settings, mode: Mode
+) -> Iterator[Result]:
+    """Measure some in a mode, in turns."""
     found = {name: Distribution() for name in contenders}
     planned: dict[str, int] = {}
     for name in contenders:
@@ -265,7 +271,7 @@ def measure(point: str, contenders: Sequence[str], settings: Settings) -> Iterat
         with mode.contenders[name]() as channel:
             found[name].add(converse(channel, mode, planned[name]))
     for name, distribution in found.items():
-        result = Result("latency", point, name, mode.quantity)
+        result = Result(suite, point, name, mode.quantity)
         result.resolution = 2 * method.clock_cost()
         yield distribution.tell(result)
 

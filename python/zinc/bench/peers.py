@@ -319,6 +319,29 @@ class ZeroMQ(Built):
                 os.unlink(self.address.removeprefix("ipc://"))
 
 
+def iceoryx2_node(name: str) -> tuple[Any, Callable[[], Any]]:
+    """Return a node, which has to be kept, and what begins to build a service of this name.
+
+    What it leaves has names that begin with `name`.
+    """
+    import iceoryx2
+
+    iox: Any = iceoryx2
+    iox.set_log_level(iox.LogLevel.Error)
+    settings: Any = iox.config.default()
+    settings.global_cfg.prefix = iox.FileName.new(f"{name}-")
+    node: Any = iox.NodeBuilder.new().config(settings).create(iox.ServiceType.Ipc)
+    return node, lambda: node.service_builder(iox.ServiceName.new(name))
+
+
+def iceoryx2_bytes() -> Any:
+    """Return the type of payloads that are bytes."""
+    import iceoryx2
+
+    iox: Any = iceoryx2
+    return iox.Slice[ctypes.c_uint8]
+
+
 class Iceoryx2(Transport):
     """A loaned sample that the payload is built in."""
 
@@ -331,14 +354,10 @@ class Iceoryx2(Transport):
         import iceoryx2
 
         iox: Any = iceoryx2
-        iox.set_log_level(iox.LogLevel.Error)
-        settings: Any = iox.config.default()
-        settings.global_cfg.prefix = iox.FileName.new(f"{self.id}-")
-        node: Any = iox.NodeBuilder.new().config(settings).create(iox.ServiceType.Ipc)
-        name = iox.ServiceName.new(self.id)
+        node, service = iceoryx2_node(self.id)
         payloads = (
-            node.service_builder(name)
-            .publish_subscribe(iox.Slice[ctypes.c_uint8])
+            service()
+            .publish_subscribe(iceoryx2_bytes())
             .payload_alignment(iox.Alignment.new(4096))
             .max_publishers(1)
             .max_subscribers(1)
@@ -347,7 +366,7 @@ class Iceoryx2(Transport):
             .subscriber_max_borrowed_samples(1)
             .open_or_create()
         )
-        return node, payloads, node.service_builder(name).event().open_or_create()
+        return node, payloads, service().event().open_or_create()
 
     def start_consumer(self) -> None:
         self.held = self.node, payloads, events = self.services()

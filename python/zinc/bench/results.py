@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 FORMAT = 1
 
-Unit = Literal["ns", "lines", "allocations", "system calls"]
+Unit = Literal["ns", "lines", "allocations", "system calls", "kills"]
 
 
 class Key(NamedTuple):
@@ -26,7 +26,8 @@ class Key(NamedTuple):
 class Result:
     """One quantity of one contender at one point of a suite; less is better.
 
-    `samples` are in `unit`: a time per operation, the median of a sample's own operations.
+    `samples` are in `unit`: a time per operation, the median of a sample's own operations. Of
+    kills, it is after how many the others stood still; 0 for none of them.
     `size` are the bytes that an operation moves, if it moves any.
     """
 
@@ -124,6 +125,8 @@ def rate_text(size: int, time: float) -> str:
 
 def value_text(result: Result, value: float) -> str:
     """Return one of a result's samples in words that fit it."""
+    if result.unit == "kills":
+        return f"no, after {value:.0f}" if value else "yes"
     if result.unit != "ns":
         return f"{value:,.0f}"
     if value < result.resolution:

@@ -6,7 +6,20 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from . import access, delivery, hot_path, latency, locks, mapped, peers, python_locks, transports
+from . import (
+    access,
+    channels,
+    delivery,
+    hot_path,
+    killed,
+    latency,
+    locks,
+    mapped,
+    messages,
+    peers,
+    python_locks,
+    transports,
+)
 from .method import Settings
 from .results import Result, size_text
 from .transports import Transport
@@ -123,6 +136,52 @@ def lock_points(is_quick: bool) -> list[Point]:
     ]
 
 
+def channel_points(is_quick: bool) -> list[Point]:
+    """Return what is measured of channels: native, in Python, and what else counts."""
+
+    def of(measure: Callable[..., Iterator[Result]], **arguments: int) -> Measure:
+        return functools.partial(measure, **arguments)
+
+    def alone(name: str, size: int) -> Point:
+        return Point(name, tuple(channels.CARRIERS), of(channels.measure_alone, size=size))
+
+    def stream(size: int) -> Point:
+        measure = of(channels.measure_stream, size=size)
+        return Point(f"stream of {size_text(size)}, native", tuple(channels.STREAMS), measure)
+
+    def read(readers: int) -> Point:
+        measure = of(channels.measure_readers, readers=readers)
+        return Point(f"{readers_text(readers)}, native", tuple(channels.SPREAD), measure)
+
+    def carried(size: int, readers: int) -> Point:
+        measure = of(messages.measure, size=size, readers=readers)
+        name = f"{size_text(size)}, Python, {readers_text(readers)}"
+        return Point(name, tuple(messages.WAYS), measure)
+
+    powers = (10, 20) if is_quick else (10, 16, 20, 22, 26)
+    return [
+        alone("one thread, native", 0),
+        alone("one thread, 1 KiB, native", 1024),
+        Point("round trip, native", tuple(channels.ROUNDS), channels.measure_rounds),
+        *map(stream, (8, 1024)),
+        Point("asleep, native", tuple(channels.SLEEPERS), channels.measure_asleep),
+        *map(read, (1, 2, 4, 8)),
+        Point("one thread, Python", tuple(messages.IN_THREAD), messages.measure_in_thread),
+        *(carried(1 << power, readers) for readers in (1, 3) for power in powers),
+        Point("others go on", tuple(killed.SYSTEMS), killed.measure),
+        Point(
+            "a million messages",
+            hot_path.OF_MESSAGES,
+            functools.partial(hot_path.measure, suite="channels", what="messages"),
+        ),
+    ]
+
+
+def readers_text(readers: int) -> str:
+    """Return a number of readers."""
+    return "1 reader" if readers == 1 else f"{readers} readers"
+
+
 ZINC = (transports.Zinc, transports.ZincCopy)
 SUITES = {
     suite.name: suite
@@ -159,6 +218,7 @@ SUITES = {
             ),
         ),
         Suite("locks", "Locks between processes", lock_points),
+        Suite("channels", "Messages between processes", channel_points),
         Suite("hot-path", "System calls and allocations on the hot path", counted),
     )
 }
@@ -171,4 +231,4 @@ ABOUT = {
         *(peers.GrpcStream, peers.GrpcStreamUnix, peers.Redis, peers.RedisUnix, peers.ZeroMQ),
         *(peers.Iceoryx2, peers.Kickmsg),
     )
-}
+} | {f"{way.name}, in channels": way.about for way in messages.WAYS.values()}

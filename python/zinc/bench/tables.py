@@ -28,8 +28,10 @@ def tables(run: Run) -> Iterator[Table]:
         make: Callable[[list[Result]], Table] = by_quantity
         if suite == "access":
             make = of_access
-        elif suite == "latency" and any(result.percentiles for result in found):
+        elif suite in ("latency", "channels") and any(result.percentiles for result in found):
             make = of_percentiles
+        elif any(result.unit == "kills" for result in found):
+            make = of_kills
         yield make(found)
 
 
@@ -73,6 +75,27 @@ def by_quantity(results: Sequence[Result]) -> Table:
                 row += [*pair(there), ratio(there, results)] if there else [""] * 3
         rows.append(pad(row, len(columns)))
     return Table(results[0].suite, results[0].point, columns, rows)
+
+
+def of_kills(results: Sequence[Result]) -> Table:
+    """Whether the others go on, and if not, after how many kills they no longer did."""
+    quantities = list(dict.fromkeys(result.quantity for result in results if result.quantity))
+    rows = []
+    for name in dict.fromkeys(result.contender for result in results):
+        own = [result for result in results if result.contender == name]
+        told = {
+            result.quantity: value_text(result, result.best) for result in own if result.samples
+        }
+        reasons = [text for result in own for text in absence(result)][:1]
+        rows.append(
+            pad(
+                [name, *(reasons or [told.get(quantity, "") for quantity in quantities])],
+                1 + len(quantities),
+            )
+        )
+    kills = max(result.operations for result in results)
+    note = f"{kills} of them, one after the other, until those who stay stand still"
+    return Table(results[0].suite, results[0].point, ["", *quantities], rows, note)
 
 
 def of_access(results: Sequence[Result]) -> Table:

@@ -26,6 +26,12 @@ from .method import private
 Bytes = numpy.ndarray[Any, numpy.dtype[numpy.uint8]]
 
 
+def absence(*modules: str) -> str | None:
+    """Return which of these modules are not installed, in words, or None."""
+    absent = [name for name in modules if importlib.util.find_spec(name) is None]
+    return f"not installed: {', '.join(absent)}" if absent else None
+
+
 class Transport:
     """One way. Made before the two processes part; each then starts its own side."""
 
@@ -42,8 +48,7 @@ class Transport:
     @classmethod
     def missing(cls, redis: str | None) -> str | None:
         """Return why it can't be used here, or None; `redis` is a server that was named."""
-        absent = [name for name in cls.needs if importlib.util.find_spec(name) is None]
-        return f"not installed: {', '.join(absent)}" if absent else None
+        return absence(*cls.needs)
 
     def start_consumer(self) -> None:
         """Do what the consumer has to do before the producer starts."""
