@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import statistics
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 import numpy
@@ -16,6 +17,10 @@ from .native import ChannelHandle, Talk, address_of
 from .results import Result
 
 KEPT = 256  # messages, of a channel and of a bare ring
+
+# A sample of two processes is timed in so many parts, of which the median counts: for some, one of
+# the two may have to wait for a processor.
+PARTS = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +137,7 @@ def measure_stream(
 def stream(make: Maker, size: int, count: int) -> float:
     """Send messages to another process; return the time of each."""
     first, second = method.processors()
-    counts = method.warm_up(count), count
+    counts = parts(count)
     is_there = method.shared(1)
     with make(size) as carried:
 
@@ -151,10 +156,14 @@ def stream(make: Maker, size: int, count: int) -> float:
             while not is_there[0] and other.is_alive():  # or it is not waited for
                 pass
             send = functools.partial(native.library().zincbench_send, carried.kind, writer, size)
-            send(counts[0])
-            took = method.timed(functools.partial(send, count))
+            times = [method.timed(functools.partial(send, many)) / many for many in counts]
             method.unpin()
-    return took / count
+    return statistics.median(times[1:])
+
+
+def parts(count: int) -> list[int]:
+    """Return how many operations the warm-up has, and each part of a sample of so many."""
+    return [method.warm_up(count), *[max(2, count // PARTS)] * PARTS]
 
 
 class Messages(latency.Channel):
@@ -215,7 +224,8 @@ def measure_asleep(point: str, contenders: Sequence[str], settings: Settings) ->
 def converse(make: Callable[[], latency.Channel], rounds: int) -> float:
     """Hold one conversation between two processes; return the time of each round."""
     first, second = method.processors()
-    counts = method.warm_up(rounds), rounds
+    counts = parts(rounds)
+    times = []
     with make() as made:
 
         def answer() -> None:
@@ -227,13 +237,12 @@ def converse(make: Callable[[], latency.Channel], rounds: int) -> float:
 
         with method.process(answer):
             method.pin(first)
-            took = 0.0
             for many in counts:
                 talk = Talk(rounds=many, there=made.there, back=made.back)
                 ask = functools.partial(native.library().zincbench_ask, made.kind, talk)
-                took = method.timed(ask)
+                times.append(method.timed(ask) / many)
             method.unpin()
-    return took / rounds
+    return statistics.median(times[1:])
 
 
 # ---- many readers ----
@@ -283,9 +292,9 @@ def spread(
         try:
             while began.sum() < readers:
                 pass
-            for many in method.warm_up(count), count:
-                took = native.library().zincbench_send_paced(*where, many, PAUSES)
-            return max(1.0, float(took) / count - method.clock_cost())
+            send = functools.partial(native.library().zincbench_send_paced, *where)
+            times: list[float] = [send(many, PAUSES) / many for many in parts(count)]
+            return max(1.0, statistics.median(times[1:]) - method.clock_cost())
         finally:
             is_over[0] = 1
             method.unpin()
