@@ -261,6 +261,7 @@ def measure_readers(
     """Measure what a message costs its writer while so many processes read without sleeping."""
     found: dict[str, list[float]] = {name: [] for name in contenders}
     count = settings.operations(1_000)
+    method.clock_cost()  # which is known from here on, and not asked for while others run
     for name in method.in_turns(contenders, settings.samples):
         method.say(name)
         found[name].append(spread(SPREAD[name], readers, count))
