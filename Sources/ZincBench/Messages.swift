@@ -1,7 +1,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 internal import CZinc
-public import CZincBench
+internal import CZincBench
 
 /// What carries messages from one process to another. zincbench.h says what `place` is of each kind.
 protocol Carrier {

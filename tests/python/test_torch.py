@@ -42,6 +42,22 @@ def test_what_can_not_be(name: str) -> None:
         region.as_torch()
 
 
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
+def test_tensor_of_a_message_holds_it(name: str) -> None:
+    channel = zinc.Channel.create(name, 4, shape=(4,), dtype="f4", views=2)
+    reader = channel.reader()
+    with channel.loan() as loan:
+        torch.from_numpy(loan.array)[:] = 3
+    tensor = torch.from_numpy(reader.recv(0).array)  # read-only memory: torch knows of none
+    assert channel.readers[0].views == 1
+    channel.send([0, 0, 0, 0])
+    reader.close()
+    for _ in range(100):
+        channel.send([0, 0, 0, 0])
+    channel.close()
+    assert tensor.tolist() == [3, 3, 3, 3]
+
+
 def add(tensor: Any) -> float:
     tensor += 1
     assert zinc.region_of(tensor.numpy()) or zinc._reference.region_at(tensor.data_ptr())

@@ -114,6 +114,9 @@ internal import Synchronization
       guard (0..<memory.geometry.slots).contains(slot) else {
         throw Failure(EBADMSG, "damaged: a message stands in slot %", UInt64(clamping: slot))
       }
+      // They come while the pin is set.
+      unsafe czinc_prefetch(memory.slot(slot))
+      unsafe czinc_prefetch(memory.payload(slot))
       _ = unsafe memory.pin(seat, view).pointee.exchange(
         UInt32(truncatingIfNeeded: slot &+ 1), ordering: .sequentiallyConsistent)  // r2
       guard unsafe place.pointee.load(ordering: .sequentiallyConsistent) == entry else {  // r3
@@ -169,7 +172,14 @@ internal import Synchronization
     _ options: Notification.WaitOptions, untilGone: Bool, deadline: UInt64,
     _ message: inout Message?
   ) throws(Failure) -> Notification.WaitResult {
+    guard unsafe end.handle.pointee.notification.waits.count() else { return .closed }
+    defer { unsafe end.handle.pointee.notification.waits.uncount() }
+    var options = options
     while true {
+      while spin(options, until: deadline) {
+        message = try receive()
+        if message != nil { return .notified }
+      }
       let seen = unsafe end.handle.pointee.notification.sequence
       message = try receive()
       if message != nil { return .notified }
@@ -184,12 +194,24 @@ internal import Synchronization
       // Nobody tells of one that is killed.
       let wakeUp = untilGone ? min(deadline, now + Attachment.longestNap) : deadline
       let result = unsafe end.handle.pointee.notification.wait(
-        past: seen, options, deadline: wakeUp)
+        past: seen, options.union(.sleep), deadline: wakeUp)
       if result == .timedOut && wakeUp != deadline {
         if options.contains(.interruptible) { return .interrupted }
+        options.insert(.sleep)
       } else if result != .notified {
         return result
       }
+    }
+  }
+
+  /// Looks for the message itself, which is there before the notification, and leaves that one's
+  /// line to who writes.
+  private func spin(_ options: Notification.WaitOptions, until deadline: UInt64) -> Bool {
+    if deadline == 0 || options.contains(.sleep) { return false }
+    let place = unsafe end.memory.ring(next)
+    return unsafe end.handle.pointee.notification.spin.spin(until: deadline) {
+      let entry = unsafe place.pointee.load(ordering: .acquiring)
+      return end.memory.number(of: entry, near: next) >= next
     }
   }
 }

@@ -91,8 +91,17 @@ extension ChannelWriter {
   {
     let memory = end.memory
     let messages = UInt64(memory.geometry.messages)
-    func isRoom() -> Bool {
-      memory.newest() &+ 1 &- messages < memory.leastCursor(end.seats)
+    func isRoom(for count: UInt64 = 1) -> Bool {
+      memory.newest() &+ count &- messages < memory.leastCursor(end.seats)
+    }
+    // One that reads on makes room for many soon. Then its cursor is fetched once for all of them,
+    // and nobody has to be woken for each.
+    if deadline != 0 && !options.contains(.sleep) {
+      let isMuch = end.room.spin.spin(until: deadline) {
+        for _ in 0..<8 { czinc_pause() }
+        return isRoom(for: max(messages / 4, 1))
+      }
+      if isMuch { return .isRoom }
     }
     let seen = end.room.sequence
     if isRoom() { return .isRoom }
@@ -110,7 +119,7 @@ extension ChannelWriter {
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     if isRoom() { return .isRoom }
     let wakeUp = min(deadline, now + Attachment.longestNap, evictAt)
-    switch end.room.wait(past: seen, options, deadline: wakeUp) {
+    switch end.room.wait(past: seen, options.union(.sleep), deadline: wakeUp) {
     case .notified: return .isRoom
     case .closed: return .closed
     case .interrupted: return .interrupted
