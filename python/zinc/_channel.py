@@ -14,7 +14,7 @@ from ._mode import with_octal_mode
 from ._zinc import Loan, Message, ViewLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from types import TracebackType
     from typing import Any, Literal, Never, Self, SupportsIndex
 
@@ -273,6 +273,23 @@ class Channel(_zinc.Channel, _named.Named):
         except BaseException:
             region.close()
             raise
+
+    def send_many(self, many: Sequence[Any], tag: int = 0, timeout_ms: float | None = None) -> int:
+        """Send each of `many` as `send` does, and return how many were sent.
+
+        Where writers wait, that is fewer if the channel was full when the time was over; those left
+        are ``many[sent:]``. Raises what `send` raises of one of them, those before it being sent,
+        but no TimeoutError.
+        """
+        seconds = _async.in_seconds(timeout_ms)
+        end = math.inf if seconds is None else time.monotonic() + seconds
+        for sent, data in enumerate(many):
+            left = None if seconds is None else max(0, (end - time.monotonic()) * 1000)
+            try:
+                self.send(data, tag, left)
+            except TimeoutError:
+                return sent
+        return len(many)
 
     async def send_async(self, data: Any, tag: int = 0, timeout_ms: float | None = None) -> int:
         """As `send`, for a coroutine: other tasks of its loop run meanwhile.

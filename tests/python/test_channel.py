@@ -468,6 +468,20 @@ def test_full_channel_says_who_holds_it_up(name: str) -> None:
         assert reader.lost == 0
 
 
+def test_send_many_says_how_many_there_was_room_for(name: str) -> None:
+    with zinc.Channel.create(name, 4, slot_size=8, full="wait", views=8) as channel:
+        reader = channel.reader()
+        assert channel.send_many([]) == 0
+        assert channel.send_many([b"1", b"2", b"3"], tag=7) == 3
+        assert channel.send_many([b"4", b"5", b"6"], timeout_ms=20) == 1
+        messages = reader.recv_many(9)
+        assert [bytes(one.data) for one in messages] == [b"1", b"2", b"3", b"4"]
+        assert [one.tag for one in messages] == [7, 7, 7, 0]
+        with pytest.raises(ValueError, match="at most 8"):
+            channel.send_many([b"5", b"much too long"])
+        assert bytes(reader.recv(0).data) == b"5"
+
+
 def test_loan_that_timed_out_is_still_one(name: str) -> None:
     with zinc.Channel.create(name, 2, slot_size=8, full="wait") as channel:
         reader = channel.reader()
