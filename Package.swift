@@ -7,6 +7,8 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
+  // For spans as properties; who uses the package need not know.
+  .enableExperimentalFeature("Lifetimes"),
 ]
 
 let package = Package(

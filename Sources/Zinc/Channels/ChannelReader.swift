@@ -5,8 +5,9 @@ internal import Synchronization
 @safe struct ChannelReader: ~Copyable {
   typealias Pointer = UnsafeMutablePointer<ChannelReader>
 
-  let end: ChannelEnd
+  // The first, as of a writer: any thread releases.
   private var owner = SeatIdentity.nobody
+  let end: ChannelEnd
   private(set) var next: UInt64 = 0
   private(set) var lost: UInt64 = 0
 
@@ -130,6 +131,17 @@ internal import Synchronization
     }
   }
 
+  /// What a message says of itself, and its payload.
+  @inline(__always)
+  func look(at message: Message) -> (head: ZincMessageHead, data: UnsafeRawPointer) {
+    let memory = end.memory
+    var head = unsafe memory.slot(message.slot).load(as: ZincMessageHead.self)
+    head.number = message.number
+    // Others may have scribbled.
+    head.length = min(head.length, UInt64(truncatingIfNeeded: memory.geometry.payload))
+    return unsafe (head, UnsafeRawPointer(memory.payload(message.slot)))
+  }
+
   @inline(__always)
   private func advance(_ seat: Int) {
     let cursor = unsafe end.memory.cursor(seat)
@@ -156,6 +168,14 @@ internal import Synchronization
     if isOut { return }
     unsafe end.memory.lost(owner.seat).pointee.store(lost, ordering: .relaxed)
     advance(owner.seat)
+  }
+
+  /// Wants no further message: no writer waits for it. What it holds stays as it is.
+  func stop() {
+    if isOut { return }
+    unsafe end.memory.evicted(owner.seat).pointee.store(
+      owner.bits, ordering: .sequentiallyConsistent)
+    _ = end.room.notify()
   }
 
   /// Gives a message back, by any thread. No effect in a child whose parent received it.

@@ -7,9 +7,10 @@ internal import Synchronization
 
   private static let most = 64
 
-  let end: ChannelEnd
-  // Those of a seat, of which a forked child has none.
+  // Those of a seat, of which a forked child has none. The first of all, since the thread sanitizer
+  // takes what may change this for a change of its first word, and `waitForRoom` needs the end.
   private var listsOwner = SeatIdentity.nobody
+  let end: ChannelEnd
   private let spares: UnsafeMutablePointer<Int32>
   private var spareCount = 0
   private let displaced: UnsafeMutablePointer<Int32>
@@ -53,6 +54,17 @@ internal import Synchronization
   }
 
   // MARK: - Loans
+
+  /// Of a loan that is -1.
+  static var noSlot: Failure {
+    Failure(
+      ENOBUFS,
+      "no slot is free: more write, or hold loans and messages, than the channel was made for")
+  }
+
+  static func tooLong(_ length: UInt64, _ most: UInt64) -> Failure {
+    Failure(EMSGSIZE, "% bytes, and a message of this channel has at most %", length, most)
+  }
 
   /// A slot to fill; -1 if all are held: by readers, and by loans.
   @inline(__always)

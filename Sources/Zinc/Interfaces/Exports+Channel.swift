@@ -171,11 +171,7 @@ public func zinc_writer_loan(_ channel: ZincWriter?, _ loan: UnsafeMutablePointe
   return unsafe report("take a loan of", writer.pointee.end.handle.pointee.nameForMessages) {
     () throws(Failure) in
     let slot = unsafe try writer.pointee.loan()
-    guard slot >= 0 else {
-      throw Failure(
-        ENOBUFS,
-        "no slot is free: more write, or hold loans and messages, than the channel was made for")
-    }
+    guard slot >= 0 else { throw ChannelWriter.noSlot }
     unsafe loan.pointee.data = unsafe writer.pointee.end.memory.payload(slot)
     unsafe loan.pointee.capacity = UInt(
       truncatingIfNeeded: writer.pointee.end.memory.geometry.payload)
@@ -204,9 +200,7 @@ public func zinc_writer_publish(
     () throws(Failure) in
     let payload = unsafe writer.pointee.end.memory.geometry.payload
     guard unsafe head.pointee.length <= UInt64(truncatingIfNeeded: payload) else {
-      throw unsafe Failure(
-        EMSGSIZE, "% bytes, and a message of this channel has at most %", head.pointee.length,
-        UInt64(payload))
+      throw unsafe ChannelWriter.tooLong(head.pointee.length, UInt64(payload))
     }
     let (how, deadline) = unsafe try parse(wait)
     let slot = unsafe Int(truncatingIfNeeded: loan.pointee.slot)
@@ -272,13 +266,9 @@ private func fill(
   _ message: UnsafeMutablePointer<ZincMessage>, _ found: ChannelReader.Message,
   _ reader: ChannelReader.Pointer
 ) {
-  let memory = unsafe reader.pointee.end.memory
-  unsafe message.pointee.data = unsafe UnsafeRawPointer(memory.payload(found.slot))
-  unsafe message.pointee.head = unsafe memory.slot(found.slot).load(as: ZincMessageHead.self)
-  unsafe message.pointee.head.number = found.number
-  // Others may have scribbled.
-  unsafe message.pointee.head.length = min(
-    message.pointee.head.length, UInt64(truncatingIfNeeded: memory.geometry.payload))
+  let (head, data) = unsafe reader.pointee.look(at: found)
+  unsafe message.pointee.data = unsafe data
+  unsafe message.pointee.head = head
   unsafe message.pointee.view = UInt32(truncatingIfNeeded: found.view)
   unsafe message.pointee.reader = found.owner.bits
 }

@@ -144,13 +144,10 @@
     ) throws(ZincError) -> SharedRegion {
       var options = RegionOptions(mode: 0o600, isPersistent: false, reserve: reserve)
       options.flags.formUnion(pages.flags)
-      do throws(Failure) {
-        return unsafe SharedRegion(
-          try metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
-            unsafe try Attachment.createAnonymous(capacity: capacity, options.keeping(bytes, kind))
-          })
-      } catch {
-        throw unsafe ZincError("create an anonymous region", nil, error)
+      return unsafe try attach("create an anonymous region") { () throws(Failure) in
+        try unsafe metadata.span.withUnsafeBytes { (bytes) throws(Failure) in
+          unsafe try Attachment.createAnonymous(capacity: capacity, options.keeping(bytes, kind))
+        }
       }
     }
 
@@ -158,10 +155,8 @@
     static func local() throws(ZincError) -> SharedRegion {
       var options = RegionOptions()
       options.flags = [.local]
-      do throws(Failure) {
-        return unsafe SharedRegion(try Attachment.createAnonymous(capacity: 1, options))
-      } catch {
-        throw unsafe ZincError("wait", nil, error)
+      return unsafe try attach("wait") { () throws(Failure) in
+        unsafe try Attachment.createAnonymous(capacity: 1, options)
       }
     }
 
@@ -173,10 +168,8 @@
     {
       var options = RegionOptions()
       if isReadonly { options.flags.insert(.readonly) }
-      do throws(Failure) {
-        return unsafe SharedRegion(try Attachment.open(descriptor: descriptor, options))
-      } catch {
-        throw unsafe ZincError("open a descriptor", nil, error)
+      return unsafe try attach("open a descriptor") { () throws(Failure) in
+        unsafe try Attachment.open(descriptor: descriptor, options)
       }
     }
 
@@ -468,12 +461,16 @@
 
     static func deadline(_ timeout: Duration?) -> UInt64 {
       guard let timeout else { return .max }
-      guard timeout > .zero else { return 0 }
-      let (seconds, attoseconds) = timeout.components
-      // 292 years and more are for ever.
+      let length = nanoseconds(timeout)
+      return length == 0 || length == .max ? length : czinc_clock(CLOCK_MONOTONIC) + length
+    }
+
+    /// None is 0, and 292 years and more are for ever.
+    static func nanoseconds(_ duration: Duration) -> UInt64 {
+      guard duration > .zero else { return 0 }
+      let (seconds, attoseconds) = duration.components
       guard seconds < Int64.max / 1_000_000_000 - 1 else { return .max }
-      let nanoseconds = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
-      return czinc_clock(CLOCK_MONOTONIC) + nanoseconds
+      return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
     }
 
     static func attach(
@@ -481,6 +478,28 @@
       _ body: (borrowing RegionPath) throws(Failure) -> Attachment.Handle
     ) throws(ZincError) -> SharedRegion {
       unsafe SharedRegion(try withPath(operation, name, body))
+    }
+
+    /// One without a name; a failure gets the call.
+    static func attach(
+      _ operation: StaticString, _ body: () throws(Failure) -> Attachment.Handle
+    ) throws(ZincError) -> SharedRegion {
+      do throws(Failure) {
+        return unsafe SharedRegion(try body())
+      } catch {
+        throw unsafe ZincError(operation, nil, error)
+      }
+    }
+
+    /// What `body` makes of the region; a failure gets the call and the name.
+    func with<Value: ~Copyable>(
+      _ operation: StaticString, _ body: (Attachment.Handle) throws(Failure) -> Value
+    ) throws(ZincError) -> Value {
+      do throws(Failure) {
+        return unsafe try body(handle)
+      } catch {
+        throw unsafe ZincError(operation, handle.pointee.nameForMessages, error)
+      }
     }
 
     /// Calls `body` with the path of `name`; a failure gets the call and the name.

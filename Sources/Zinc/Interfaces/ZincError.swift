@@ -28,6 +28,10 @@
       public static let ownerDied = Code(rawValue: EOWNERDEAD)
       /// EUSERS: all seats of the region are taken.
       public static let noSeat = Code(rawValue: EUSERS)
+      /// ENOBUFS: no slot of a channel is free, or a reader holds as many messages as it may.
+      public static let noSlot = Code(rawValue: ENOBUFS)
+      /// EMSGSIZE: more bytes than a message of the channel may have.
+      public static let tooLong = Code(rawValue: EMSGSIZE)
       /// EPIPE: a barrier is broken.
       public static let broken = Code(rawValue: EPIPE)
     }
