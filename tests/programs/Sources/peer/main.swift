@@ -1,4 +1,4 @@
-// A Swift process that does with a region what it is told on standard input, a line a
+// A Swift process that does with a region or a channel what it is told on standard input, a line a
 // command, and answers with a line of JSON. The tests use it as the other side.
 //
 //     create NAME CAPACITY | open NAME    where the region is (Place), or the error
@@ -7,6 +7,15 @@
 //     write OFFSET BYTE | read OFFSET     the byte
 //     notify                              the sequence
 //     wait MILLISECONDS                   1 or 0
+//
+// or with a channel:
+//
+//     channel NAME                        its slots
+//     send TAG TEXT                       the number, or -1 if there was no room
+//     loan TEXT | publish                 its length; the number of the loan of before
+//     reader NAME HISTORY                 the number that it wants next
+//     receive MILLISECONDS                the message, held until the next command, or null
+//     lost                                how many
 
 import Foundation
 import Place
@@ -36,6 +45,63 @@ func serve(_ region: borrowing SharedRegion) throws {
   }
 }
 
+struct Received: Encodable {
+  let number: UInt64
+  let tag: UInt64
+  let text: String
+}
+
+func write(_ channel: borrowing SharedChannel) throws {
+  try report(channel.slots)
+  var lent: SharedChannel.Loan?
+  while let line = readLine() {
+    let words = line.split(separator: " ").map(String.init)
+    switch words[0] {
+    case "send":
+      let number = try channel.send(
+        Array(words[2].utf8).span, tag: UInt64(words[1])!, timeout: .zero)
+      try report(number.map(Int.init) ?? -1)
+    case "loan":
+      let text = Array(words[1].utf8)
+      var loan = try channel.loan(length: text.count, tag: 7)
+      fill(loan.mutableSpan(of: UInt8.self), text)
+      try report(loan.length)
+      lent = consume loan
+    case "publish": try report(lent.take()!.publish())
+    default: fatalError("unknown command: \(line)")
+    }
+  }
+}
+
+func fill(_ span: consuming MutableSpan<UInt8>, _ bytes: [UInt8]) {
+  for i in span.indices { span[i] = bytes[i] }
+}
+
+func read(_ reader: borrowing SharedChannel.Reader) throws {
+  try report(reader.next)
+  var held: SharedChannel.Message?
+  while let line = readLine() {
+    let words = line.split(separator: " ").map(String.init)
+    switch words[0] {
+    case "receive":
+      held = try reader.receive(timeout: .milliseconds(Int(words[1])!))
+      var answer: Received?
+      if let message = held.take() {
+        answer = received(message)
+        held = consume message
+      }
+      try report(answer)
+    case "lost": try report(reader.lost)
+    default: fatalError("unknown command: \(line)")
+    }
+  }
+}
+
+func received(_ message: borrowing SharedChannel.Message) -> Received {
+  let text = message.bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+  return Received(number: message.number, tag: message.tag, text: text)
+}
+
 let words = (readLine() ?? "").split(separator: " ").map(String.init)
 do {
   switch words.first {
@@ -47,6 +113,8 @@ do {
       SharedRegion.create(
         words[1], contents: numbers.span, metadata: [UInt8](description.utf8), kind: 1))
   case "open": try serve(SharedRegion.open(words[1]))
+  case "channel": try write(SharedChannel.open(words[1]))
+  case "reader": try read(SharedChannel.open(words[1]).reader(history: Int(words[2])!))
   default: fatalError("first create or open")
   }
 } catch let error as ZincError {
