@@ -2,9 +2,7 @@
 
 import zinc
 
-region = zinc.open("measurements", timeout_ms=30_000)  # waits until the producer is there
-asked = region.notify()
-region.wait(30_000, after=asked)
-values = region.as_numpy("f8")
+channel = zinc.Channel.open("measurements", timeout_ms=30_000)  # waits until the producer is there
+message = channel.reader().recv(timeout_ms=30_000)
+values = message.array.view("f8")
 print(f"Python: {len(values):,} numbers, mean {values.mean():,.1f}")
-region.notify()
