@@ -55,9 +55,14 @@ int end_begin(End *self, const char *call) {
 PyObject *end_close(End *self, PyObject *unused) {
     (void)unused;
     if (!end_begin_if_open(self)) Py_RETURN_NONE;
+    int is_reader = self->end == zinc_reader_end;
+    BEGIN_EXCLUSIVE(self);
     self->uses |= CLOSED;
+    /* What it holds may last for long, and nobody need wait for it. */
+    if (is_reader) zinc_reader_stop(self->core);
+    END_EXCLUSIVE();
     /* Who waits for a message looks again, and finds it closed. Writers look by themselves. */
-    if (self->end == zinc_reader_end) (void)zinc_region_notify(self->region->handle, NULL);
+    if (is_reader) (void)zinc_region_notify(self->region->handle, NULL);
     end_release(self);
     Py_RETURN_NONE;
 }

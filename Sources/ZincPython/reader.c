@@ -33,7 +33,8 @@ static int32_t receive(End *self, ZincMessage *message) {
     ZincWaitOptions look = {.size = sizeof look, .flags = self->flags};
     int32_t status;
     BEGIN_EXCLUSIVE(self);
-    status = zinc_reader_receive(self->core, message, &look);
+    /* By receiving, it would let writers wait for it again. */
+    status = self->uses & CLOSED ? -ECANCELED : zinc_reader_receive(self->core, message, &look);
     END_EXCLUSIVE();
     return status;
 }

@@ -505,6 +505,41 @@ def test_writer_goes_on_when_a_reader_has(name: str) -> None:
         thread.join()
 
 
+def test_closed_reader_that_holds_messages_holds_nobody_up(name: str) -> None:
+    with zinc.Channel.create(name, 2, slot_size=8, full="wait") as channel:
+        reader = channel.reader()
+        channel.send(b"kept")
+        message = reader.recv()
+        reader.close()
+        for _ in range(100):
+            channel.send(b"x", timeout_ms=0)
+        assert bytes(message.data) == b"kept"
+
+
+def test_close_amid_a_wait_holds_nobody_up(name: str) -> None:
+    with zinc.Channel.create(name, 2, slot_size=8, full="wait") as channel:
+        for _ in range(20):
+            reader = channel.reader()
+            channel.send(b"kept")
+            message = reader.recv()
+            ended: list[type[Exception]] = []
+
+            def wait(reader: zinc.ChannelReader = reader) -> None:
+                try:
+                    reader.recv()
+                except ValueError as error:
+                    ended.append(type(error))
+
+            thread = threading.Thread(target=wait)
+            thread.start()
+            reader.close()
+            thread.join()
+            for _ in range(5):
+                channel.send(b"x", timeout_ms=0)
+            assert ended == [ValueError]
+            del message
+
+
 def test_close_ends_a_send_that_waits(name: str) -> None:
     channel = zinc.Channel.create(name, 2, slot_size=8, full="wait")
     reader = channel.reader()

@@ -288,6 +288,11 @@ public func zinc_reader_skip(_ handle: ZincReader?) -> Int32 {
 }
 
 @c @implementation
+public func zinc_reader_stop(_ handle: ZincReader?) {
+  if let reader = unsafe reader(handle) { unsafe reader.pointee.stop() }
+}
+
+@c @implementation
 public func zinc_reader_lost(_ handle: ZincReader?) -> UInt64 {
   guard let reader = unsafe reader(handle) else { return 0 }
   return unsafe reader.pointee.lost

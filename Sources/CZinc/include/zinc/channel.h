@@ -190,6 +190,12 @@ void zinc_reader_release(ZincReader reader, const ZincMessage *message);
 /** Goes on to the newest message, for zinc_reader_receive(): those before it count as lost. */
 int32_t zinc_reader_skip(ZincReader reader);
 
+/**
+ * Wants no further message for now: writers do not wait for it. What it holds stays as it is, and
+ * zinc_reader_receive() goes on as after an eviction. For who is done, but for what it holds.
+ */
+void zinc_reader_stop(ZincReader reader);
+
 /** How many messages were displaced before this reader came to them, or skipped. */
 uint64_t zinc_reader_lost(ZincReader reader);
 
