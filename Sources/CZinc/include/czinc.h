@@ -399,6 +399,13 @@ static inline void czinc_pause(void) {
 
 /* Reads a word ahead, if it is there. */
 static inline void czinc_prefetch(const void *word) { __builtin_prefetch(word); }
+static inline void czinc_prefetch_to_write(const void *word) {
+#if defined(__x86_64__) /* where compilers take it for what old processors have not: these skip it */
+    __asm__("prefetchw %0" : : "m"(*(const char *)word));
+#else
+    __builtin_prefetch(word, 1);
+#endif
+}
 
 static inline int32_t czinc_random(void *buffer, uintptr_t count) {
     long got;

@@ -117,6 +117,12 @@ internal import Synchronization
   @inline(__always)
   private mutating func spare() -> Int {
     spareCount &-= 1
+    if spareCount > 0 {
+      // The next one's lines, which readers have: they come while this one is filled.
+      let next = unsafe Int(truncatingIfNeeded: spares[spareCount &- 1])
+      unsafe czinc_prefetch_to_write(end.memory.slot(next))
+      unsafe czinc_prefetch_to_write(end.memory.payload(next))
+    }
     return unsafe Int(spares[spareCount])
   }
 
