@@ -16,6 +16,9 @@ internal import Synchronization
   private let displaced: UnsafeMutablePointer<Int32>
   private var displacedCount = 0
   private var readCount = 0
+  /// So many that were displaced are looked at together: each look at the pins fetches a line of each
+  /// reader. Of large ones, a few keep more of the processor's cache for what is in use.
+  private let enough: Int
   // What the least cursor was, and of how many readers that have come, where writers wait.
   var gate: UInt64 = 0
   var membersSeen: UInt32 = 0
@@ -31,6 +34,7 @@ internal import Synchronization
     let memory = unsafe try allocate(UInt(2 * ChannelWriter.most * MemoryLayout<Int32>.stride))
     unsafe spares = unsafe memory.assumingMemoryBound(to: Int32.self)
     unsafe displaced = unsafe spares + ChannelWriter.most
+    enough = max(1, min(8, 65536 / end.memory.geometry.stride))
     self.end = end
   }
 
@@ -83,8 +87,7 @@ internal import Synchronization
     let seat = try seated()
     var patience = 20
     while true {
-      // Not for each message: each look at the pins fetches a line of each reader.
-      if spareCount == 0 && displacedCount >= readCount + 8 { collect() }
+      if spareCount == 0 && displacedCount >= readCount + enough { collect() }
       if spareCount > 0 { return spare() }
       if let slot = free(seat) { return slot }
       collect()
