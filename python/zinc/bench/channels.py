@@ -62,9 +62,14 @@ def line(size: int) -> Generator[Carried]:
     yield Carried(native.LINE, lambda: address_of(memory), lambda: address_of(memory))
 
 
-CARRIERS: dict[str, Maker] = {"zinc": channel, "bare ring": ring}
+CARRIERS: dict[str, Maker] = {
+    "zinc": functools.partial(channel, waits=False),
+    "zinc, writers wait": channel,
+    "bare ring": ring,
+}
 STREAMS: dict[str, Maker] = {
-    **CARRIERS,
+    "zinc": channel,
+    "bare ring": ring,
     "bare ring, a line each": functools.partial(ring, least=64),
 }
 
