@@ -8,7 +8,7 @@ internal import CZinc
 ///     128   u32 members, seats used; the notification words of who waits for room
 ///     256   128 bytes for each seat
 ///     15616 u64 owner for each slot
-///           u64 for each place of the ring
+///           u64 for each place of the ring, from a multiple of 128 on
 ///           the slots: 64 bytes, and the payload
 struct ChannelGeometry: Equatable {
   /// Places of the ring, a power of two: so many messages are kept.
@@ -28,7 +28,8 @@ struct ChannelGeometry: Equatable {
   static let ownersOffset = seatsOffset + SeatTable.count * seatStride
   static let slotHead = 64
 
-  var ringOffset: Int { ChannelGeometry.ownersOffset + slots * 8 }
+  /// On lines of its own, which readers look at all the time, and on which writers write once.
+  var ringOffset: Int { (ChannelGeometry.ownersOffset + slots * 8 + 127) & ~127 }
   /// At a page, since readers protect what follows.
   var slotsOffset: Int { (ringOffset + messages * 8 + 4095) & ~4095 }
   var stride: Int { (ChannelGeometry.slotHead + payload + 63) & ~63 }
