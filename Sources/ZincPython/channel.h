@@ -18,7 +18,7 @@
  */
 typedef struct {
     PyObject_HEAD Region *region; /* a handle of its own, which a use holds until the end */
-    PyObject *form;               /* what makes an array of a memoryview */
+    PyObject *form;               /* what makes an array of a Slot */
     ModuleState *state;
     void *SHARED core;  /* ZincWriter or ZincReader; null before it begins, and after its end */
     void *SHARED held;  /* the region again, as long as its use is this one's to end */

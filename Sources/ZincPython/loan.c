@@ -55,9 +55,11 @@ static void seal(Loan *self) {
     PyObject *type, *value, *traceback, *result;
     PyErr_Fetch(&type, &value, &traceback);
     if (self->slot) slot_seal(self->slot);
-    if (self->array && PyObject_HasAttrString(self->array, "setflags")) {
-        result = PyObject_CallMethod(self->array, "setflags", "O", Py_False);
+    PyObject *set_flags = self->array ? PyObject_GetAttrString(self->array, "setflags") : NULL;
+    if (set_flags) {
+        result = PyObject_CallFunctionObjArgs(set_flags, Py_False, NULL);
         Py_XDECREF(result);
+        Py_DECREF(set_flags);
     }
     if (self->view) {
         /* Not if something else was made of it, which then stays as it is. */
@@ -146,33 +148,52 @@ static PyObject *loan_exit(Loan *self, PyObject *const *args, Py_ssize_t count) 
 
 /* ---- what is in it ---- */
 
-static PyObject *loan_data(Loan *self, void *unused) {
-    (void)unused;
+/* Who holds the memory for views and arrays, as long as it is a loan. */
+static PyObject *loan_slot(Loan *self) {
     PyObject *result = NULL;
     const char *why = NULL;
     BEGIN_EXCLUSIVE(self);
     if (self->state != OPEN || self->era != fork_era()) why = refusal(self);
     if (!why && !self->slot)
         self->slot = slot_of_loan(self->writer, &self->lent, (Py_ssize_t)self->head.length);
-    if (!why && self->slot && !self->view) self->view = PyMemoryView_FromObject(self->slot);
-    if (!why) result = Py_XNewRef(self->view);
+    if (!why) result = Py_XNewRef(self->slot);
     END_EXCLUSIVE();
     if (why) PyErr_Format(PyExc_ValueError, "the loan is over: %s", why);
     return result;
 }
 
-static PyObject *loan_array(Loan *self, void *unused) {
-    PyObject *view = loan_data(self, unused);
-    if (!view) return NULL;
-    PyObject *made = NULL, *result;
-    if (!self->array) made = PyObject_CallFunctionObjArgs(self->writer->form, view, NULL);
-    Py_DECREF(view);
+/* What somebody has asked for already, or what `make` makes of the slot. */
+static PyObject *made_once(Loan *self, PyObject **kept, PyObject *(*make)(Loan *self, PyObject *slot)) {
+    PyObject *slot = loan_slot(self);
+    if (!slot) return NULL;
+    PyObject *made = *kept ? NULL : make(self, slot);
+    PyObject *result;
     BEGIN_EXCLUSIVE(self);
-    if (!self->array && made) self->array = Py_NewRef(made);
-    result = Py_XNewRef(self->array);
+    if (!*kept && made) *kept = Py_NewRef(made);
+    result = Py_XNewRef(*kept);
     END_EXCLUSIVE();
     Py_XDECREF(made);
+    Py_DECREF(slot);
     return result;
+}
+
+static PyObject *view_of(Loan *self, PyObject *slot) {
+    (void)self;
+    return PyMemoryView_FromObject(slot);
+}
+
+static PyObject *array_of(Loan *self, PyObject *slot) {
+    return PyObject_CallFunctionObjArgs(self->writer->form, slot, NULL);
+}
+
+static PyObject *loan_data(Loan *self, void *unused) {
+    (void)unused;
+    return made_once(self, &self->view, view_of);
+}
+
+static PyObject *loan_array(Loan *self, void *unused) {
+    (void)unused;
+    return made_once(self, &self->array, array_of);
 }
 
 static int loan_set_length(Loan *self, PyObject *value, void *unused) {

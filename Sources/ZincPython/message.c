@@ -189,9 +189,10 @@ static PyObject *message_data(Message *self, void *unused) {
 }
 
 static PyObject *message_array(Message *self, void *unused) {
-    PyObject *view = message_data(self, unused);
-    PyObject *array = view ? PyObject_CallFunctionObjArgs(self->reader->form, view, NULL) : NULL;
-    Py_XDECREF(view);
+    (void)unused;
+    PyObject *slot = message_slot(self);
+    PyObject *array = slot ? PyObject_CallFunctionObjArgs(self->reader->form, slot, NULL) : NULL;
+    Py_XDECREF(slot);
     return array;
 }
 

@@ -14,7 +14,7 @@ from ._mode import with_octal_mode
 from ._zinc import Loan, Message, ViewLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Buffer, Callable, Sequence
     from types import TracebackType
     from typing import Any, Literal, Never, Self, SupportsIndex
 
@@ -69,7 +69,7 @@ class Channel(_zinc.Channel, _named.Named):
         "_views",
     )
 
-    _form: Callable[[memoryview], Any]
+    _form: Callable[[Buffer], Any]
     _dtype: numpy.dtype[Any] | None
     _evict_after_ms: float | None
     _shape: tuple[int, ...] | None
@@ -236,7 +236,7 @@ class Channel(_zinc.Channel, _named.Named):
             raise ValueError(f"{region._title} is no channel: its kind is {region.kind}")
         payload, slots, _, views, how, _ = _zinc.examine_channel(region)
         described = _described(region, payload)
-        form: Callable[[memoryview], Any] = _bytes
+        form: Callable[[Buffer], Any] = _bytes
         fill: Callable[[memoryview, Any], None] | None = None
         if described is not None:
             from ._numpy import numpy
@@ -540,11 +540,11 @@ def _described(
     return description.shape, dtype
 
 
-def _bytes(view: memoryview) -> numpy.ndarray[Any, Any]:
+def _bytes(slot: Buffer) -> numpy.ndarray[Any, Any]:
     """Make an array of a message that has no dtype."""
     from ._numpy import numpy
 
-    return numpy.ndarray(len(view), "u1", view)
+    return numpy.ndarray(len(memoryview(slot)), "u1", slot)
 
 
 def _fill(shape: tuple[int, ...], dtype: numpy.dtype[Any], view: memoryview, data: Any) -> None:

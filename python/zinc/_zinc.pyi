@@ -353,7 +353,7 @@ class Channel:
     def __new__(
         cls,
         region: SharedRegion,
-        form: Callable[[memoryview], Any],
+        form: Callable[[Buffer], Any],
         fill: Callable[[memoryview, Any], None] | None,
         evict_after: int,
         /,
@@ -375,7 +375,7 @@ class ChannelReader:
     def __new__(
         cls,
         region: SharedRegion,
-        form: Callable[[memoryview], Any],
+        form: Callable[[Buffer], Any],
         history: int,
         until_gone: bool,
         /,
