@@ -25,7 +25,7 @@ PROGRAMS := swift build -c release --package-path tests/programs
 NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 	$(shell find Sources -name '*.swift' -o -name '*.[ch]')
 
-.PHONY: build test check mutants docs demo soak fuzz size bench bench-python wheel clean
+.PHONY: build test test-models test-programs check mutants docs demo soak fuzz size bench bench-python wheel clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -45,11 +45,18 @@ $(VENV)/.demo: $(BIN)/python $(NATIVE)
 test: build
 	tests/install strace spin valgrind redis-server
 	$(PROGRAMS)
+	$(MAKE) --jobs 2 test-models test-programs
+
+# They need a processor, and nothing that others would notice.
+test-models: build
+	$(BIN)/python -m pytest -p no:cacheprovider tests/python/*_model.py
+
+test-programs: build
 	swift test --no-parallel # they look at their own /proc
 	swift test --no-parallel --filter ThreadStorm --scratch-path .build-thread --sanitize thread
 	ASAN_OPTIONS=detect_leaks=0 swift test --no-parallel --filter 'ThreadStorm|Task' \
 		--scratch-path .build-address --sanitize address # XCTest leaks; pytest counts ours
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore-glob '*_model.py'
 	[ "$$(id -u)" != 0 ] || tests/unprivileged \
 		$(BIN)/python -m pytest -p no:cacheprovider --ignore tests/python/test_package.py \
 		--ignore-glob '*_model.py' --ignore tests/python/test_bench.py \
