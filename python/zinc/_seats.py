@@ -11,7 +11,7 @@ from . import _zinc
 STATES: tuple[Literal["free", "held", "repairing", "abandoned", "damaged"], ...] = (
     *("free", "held", "repairing", "abandoned", "damaged"),  # as zinc.h numbers them
 )
-ROLES = {1: "locks", _zinc.SEAT_WRITES: "writes", _zinc.SEAT_READS: "reads"}
+ROLES = {1: "locks", _zinc.SEAT_WRITES: "writes", _zinc.SEAT_READS: "reads", 4: "works"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Seat:
     number: int
     """Which of the region's seats, from 0."""
     role: str
-    """What for: ``"locks"``; ``"writes"`` and ``"reads"`` in a channel."""
+    """What for: ``"locks"``; ``"writes"`` and ``"reads"`` in a channel, ``"works"`` in a queue."""
     pid: int
     """The process, in the view of that process."""
     alive: bool

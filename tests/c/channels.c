@@ -144,7 +144,7 @@ static void overwriting(void) {
     options.views = 17;
     EXPECT(create_channel("no-such-channel", &options, &other) == -EINVAL);
     options.views = 0;
-    options.flags = 2;
+    options.flags = 8;
     EXPECT(create_channel("no-such-channel", &options, &other) == -EINVAL);
     EXPECT(zinc_lock_acquire(late.region, ZINC_OWN_LOCK, &look) == 0);
     EXPECT(zinc_lock_release(late.region, ZINC_OWN_LOCK) == 0);

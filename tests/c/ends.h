@@ -1,4 +1,4 @@
-/* Who writes and who reads, each with a handle of its own. */
+/* Who writes, who reads and who works, each with a handle of its own. */
 #include <zinc.h>
 
 typedef struct {
@@ -10,6 +10,11 @@ typedef struct {
     ZincHandle region;
     ZincReader it;
 } Reader;
+
+typedef struct {
+    ZincHandle region;
+    ZincWorker it;
+} Worker;
 
 static int32_t begin(int32_t status, Writer *writer) {
     writer->it = NULL;
@@ -42,4 +47,17 @@ static inline void close_writer(Writer writer) {
 static inline void close_reader(Reader reader) {
     zinc_reader_end(reader.it);
     zinc_close(reader.region);
+}
+
+static inline int32_t open_worker(const char *name, Worker *worker) {
+    int32_t status = zinc_open(name, &worker->region);
+    worker->it = NULL;
+    if (status == 0 && (status = zinc_worker_begin(worker->region, &worker->it)) != 0)
+        zinc_close(worker->region);
+    return status;
+}
+
+static inline void close_worker(Worker worker) {
+    zinc_worker_end(worker.it);
+    zinc_close(worker.region);
 }

@@ -201,7 +201,7 @@ def later(file: str, text: str, after: str) -> Sources:
 MARK = """      unsafe memory.owner(slot).pointee.store(ChannelMemory.published | next, ordering: .releasing)
 """
 LOOK = """      unsafe ring(number).pointee.load(ordering: .sequentiallyConsistent)  // c2
-        != entry(number, slot)
+        & ~ChannelMemory.closed != entry(number, slot)
 """
 TAKE = """    _ = unsafe owner(slot).pointee.compareExchange(
       expected: mark"""

@@ -78,9 +78,25 @@ internal import Synchronization
 
   private func clean(_ seat: Int) -> Bool {
     let isCleaned = memory.clean(seat, { unsafe Attachment.isTaken($0, handle) }, seats)
-    // Who waits for room may find some.
-    if isCleaned { _ = room.notify() }
+    if isCleaned { tellOfWhatIsLeft() }
     return isCleaned
+  }
+
+  /// Who waits for room may find some, and who works a message that a dead one was at work on.
+  private func tellOfWhatIsLeft() {
+    _ = room.notify()
+    if memory.geometry.isShared { _ = unsafe handle.pointee.notification.notify() }
+  }
+
+  /// Tells who waits for room, after a step that is sequentially consistent.
+  @inline(__always)
+  func tellOfRoom() {
+    let words = room.words
+    if unsafe words.parked.pointee.load(ordering: .sequentiallyConsistent)
+      != words.woken.pointee.load(ordering: .relaxed)
+    {
+      _ = room.notify()
+    }
   }
 
   /// Does one live who writes, or has nobody written yet?
@@ -95,6 +111,6 @@ internal import Synchronization
     unsafe Attachment.leave(handle) {
       memory.clean(seat, { unsafe Attachment.isTaken($0, handle) }, seats)
     }
-    _ = room.notify()
+    tellOfWhatIsLeft()
   }
 }

@@ -6,6 +6,7 @@ internal import CZinc
 ///     0     u32 messages, slots, views, flags; u64 payload
 ///     64    u64 head
 ///     128   u32 members, seats used; the notification words of who waits for room
+///     192   u64 taken; u32 returned, of a queue
 ///     256   128 bytes for each seat
 ///     15616 u64 owner for each slot
 ///           u64 for each place of the ring, from a multiple of 128 on
@@ -20,6 +21,10 @@ struct ChannelGeometry: Equatable {
   let payload: Int
   /// Writers wait for readers.
   let waits: Bool
+  /// A queue: each message goes to one of those who work, and writers wait for these.
+  let isShared: Bool
+  /// Of a queue: what somebody was at work on who is killed is not handed out again.
+  let isOnce: Bool
 
   static let mostSlots = 1 << 20 - 2
   static let mostViews = 16
@@ -37,9 +42,10 @@ struct ChannelGeometry: Equatable {
 
   /// With enough slots for so many writers and readers, whatever these hold: 8 for each writer
   /// beside its loans, since it looks only now and then which of those it displaced are free.
-  init(messages: Int, payload: Int, writers: Int, loans: Int, readers: Int, views: Int, waits: Bool)
-    throws(Failure)
-  {
+  init(
+    messages: Int, payload: Int, writers: Int, loans: Int, readers: Int, views: Int, waits: Bool,
+    isShared: Bool = false, isOnce: Bool = false
+  ) throws(Failure) {
     guard (1...(1 << 18)).contains(messages) else {
       throw Failure(
         EINVAL, "a channel keeps 1 to % messages, not %", 1 << 18, UInt64(max(messages, 0)))
@@ -59,7 +65,7 @@ struct ChannelGeometry: Equatable {
     var places = 2
     while places < messages { places *= 2 }
     self.messages = places
-    slots = places + writers * (loans + 8) + readers * views
+    slots = places + writers * (isShared ? loans : loans + 8) + readers * views
     guard slots <= ChannelGeometry.mostSlots else {
       throw Failure(
         EINVAL, "that takes % slots, and % is the most", UInt64(slots),
@@ -70,7 +76,18 @@ struct ChannelGeometry: Equatable {
     }
     self.payload = payload
     self.views = views
-    self.waits = waits
+    self.waits = waits || isShared
+    self.isShared = isShared
+    self.isOnce = isOnce
+  }
+
+  private static let waiting: UInt32 = 1
+  private static let sharing: UInt32 = 2
+  private static let once: UInt32 = 4
+
+  var flags: UInt32 {
+    (waits ? ChannelGeometry.waiting : 0) | (isShared ? ChannelGeometry.sharing : 0)
+      | (isOnce ? ChannelGeometry.once : 0)
   }
 
   /// What a region of `capacity` bytes says of itself. EBADMSG if that can't be.
@@ -86,10 +103,12 @@ struct ChannelGeometry: Equatable {
     let bytes = unsafe words.load(fromByteOffset: 16, as: UInt64.self)
     guard messages >= 2, messages & (messages - 1) == 0, messages < slots,
       slots <= ChannelGeometry.mostSlots, (1...ChannelGeometry.mostViews).contains(views),
-      flags <= 1, bytes >= 1, bytes <= UInt64(capacity)
+      flags <= 1 || flags == 3 || flags == 7, bytes >= 1, bytes <= UInt64(capacity)
     else { throw damaged }
     payload = Int(bytes)
-    waits = flags == 1
+    waits = flags & ChannelGeometry.waiting != 0
+    isShared = flags & ChannelGeometry.sharing != 0
+    isOnce = flags & ChannelGeometry.once != 0
     guard payload <= Int.max / 4 / slots, size == capacity else { throw damaged }
   }
 
@@ -99,7 +118,7 @@ struct ChannelGeometry: Equatable {
     _ body: (_ size: Int, RegionOptions) throws(Failure) -> Attachment.Handle
   ) throws(Failure) -> Attachment.Handle {
     var words = (
-      UInt32(messages), UInt32(slots), UInt32(views), waits ? 1 as UInt32 : 0, UInt64(payload)
+      UInt32(messages), UInt32(slots), UInt32(views), flags, UInt64(payload)
     )
     var options = options
     options.kind = Header.channelKind

@@ -5,7 +5,8 @@ internal import Synchronization
 //
 //     owner of a slot   0 free; s + 1 held by seat s; `parked`: free once nobody reads it;
 //                       1 << 63 | n: published, or about to be, as message n
-//     place of the ring lap << 20 | slot + 1: message n stands at n mod R, with lap n div R
+//     place of the ring lap << 20 | slot + 1: message n stands at n mod R, with lap n div R; a queue
+//                       that is closed says so in the highest bit
 //
 // Messages are numbered from 1, without gaps. Publication is one compare-and-exchange of a place,
 // which claims the number and shows the message. What somebody is at work on stands in that one's
@@ -43,7 +44,9 @@ internal import Synchronization
   static let parked: UInt64 = 0xFFFE
   static let published: UInt64 = 1 << 63
   private static let slotBits: UInt64 = 20
-  private static let lapBits: UInt64 = 44
+  private static let lapBits: UInt64 = 43
+  /// Of the place of a queue where the next message would stand: none comes any more.
+  static let closed: UInt64 = 1 << 63
 
   let geometry: ChannelGeometry
   // What each message needs is not worked out for each.
@@ -102,6 +105,15 @@ internal import Synchronization
   var seatCount: Int {
     min(unsafe Int(seatsUsed.pointee.load(ordering: .acquiring)), SeatTable.count)
   }
+
+  /// Of a queue: this message and all before it are handed out. May lag by those whose worker has
+  /// not yet said so.
+  @inline(__always)
+  var taken: UnsafeMutablePointer<Atomic<UInt64>> { unsafe long(192) }
+
+  /// How often somebody may have left messages of a queue.
+  @inline(__always)
+  var returned: UnsafeMutablePointer<Atomic<UInt32>> { unsafe word(200) }
 
   /// For who waits for room.
   var roomWords: NotificationWords {
@@ -193,10 +205,10 @@ internal import Synchronization
   @inline(__always)
   func slot(of entry: UInt64) -> Int { Int(entry & (1 << ChannelMemory.slotBits - 1)) - 1 }
 
-  /// The message that stands at the place of `number`, whose lap is known to 44 bits. 0 for none.
+  /// The message that stands at the place of `number`, whose lap is known to 43 bits. 0 for none.
   @inline(__always)
   func number(of entry: UInt64, near number: UInt64) -> UInt64 {
-    if entry == 0 { return 0 }
+    if entry &<< 1 == 0 { return 0 }
     let spare = 64 - ChannelMemory.lapBits
     let laps = (entry &>> ChannelMemory.slotBits) &- (number &>> ringBits)
     let signed = Int64(truncatingIfNeeded: laps &<< spare) &>> Int64(spare)
@@ -288,6 +300,8 @@ internal import Synchronization
       where unsafe pin(number, index).pointee.load(ordering: .relaxed) != 0 {
         user.views += 1
       }
+    } else if seats.identity(number, .works) != nil {
+      visitClaims { (_, claim) in if claim.seat == number { user.views += 1 } }
     } else {
       return
     }
@@ -315,6 +329,7 @@ internal import Synchronization
       unsafe owner(slot).pointee.store(left, ordering: .sequentiallyConsistent)  // c5
     }
     unsafe cursor(seat).pointee.store(.max, ordering: .sequentiallyConsistent)
+    if geometry.isShared { giveBack(seat) }
     return true
   }
 
@@ -325,7 +340,7 @@ internal import Synchronization
     let mark = ChannelMemory.published | number
     guard unsafe owner(slot).pointee.load(ordering: .sequentiallyConsistent) == mark,  // c2
       unsafe ring(number).pointee.load(ordering: .sequentiallyConsistent)  // c2
-        != entry(number, slot)
+        & ~ChannelMemory.closed != entry(number, slot)
     else { return true }
     for other in 0..<seatCount where other != seat {
       let its = unsafe taking(other).pointee.load(ordering: .sequentiallyConsistent)  // c3

@@ -14,6 +14,9 @@ internal import Synchronization
   /// Begins after the newest message, or so many before.
   private init(_ end: consuming ChannelEnd, history: UInt64) throws(Failure) {
     self.end = end
+    guard !self.end.memory.geometry.isShared else {
+      throw Failure(EINVAL, "it is a queue, whose messages go to one worker each: take them")
+    }
     try self.end.protectSlots()
     let newest = self.end.memory.newest()
     try begin(newest >= history ? newest &- history &+ 1 : 1)
@@ -150,12 +153,7 @@ internal import Synchronization
       return
     }
     unsafe cursor.pointee.store(next, ordering: .sequentiallyConsistent)  // r4
-    let words = end.room.words
-    if unsafe words.parked.pointee.load(ordering: .sequentiallyConsistent)
-      != words.woken.pointee.load(ordering: .relaxed)
-    {
-      _ = end.room.notify()
-    }
+    end.tellOfRoom()
   }
 
   /// On to the newest message: what lies before it counts as lost.

@@ -35,6 +35,10 @@ extension ChannelWriter {
   /// How far have all readers come? Until another one joins.
   private mutating func lookAtReaders() {
     membersSeen = unsafe end.memory.members.pointee.load(ordering: .sequentiallyConsistent)  // w3
+    if end.memory.geometry.isShared {
+      gate = end.memory.handedOut() &+ 1
+      return
+    }
     gate = end.memory.leastCursor(end.seats)
   }
 
@@ -54,7 +58,9 @@ extension ChannelWriter {
         let members = unsafe memory.members.pointee.load(ordering: .sequentiallyConsistent)  // w3
         if members != membersSeen || next &- messages >= gate { return false }
       }
-      let other = memory.slot(of: old)
+      if memory.geometry.isShared && old & ChannelMemory.closed != 0 { return false }
+      // Of a queue a slot is who takes the message's, and comes back from there.
+      let other = memory.geometry.isShared ? -1 : memory.slot(of: old)
       unsafe head.pointee.number = next
       unsafe memory.slot(slot).storeBytes(of: head.pointee, as: ZincMessageHead.self)
       unsafe memory.givingNumber(seat).pointee.store(next, ordering: .relaxed)  // w4
@@ -92,7 +98,13 @@ extension ChannelWriter {
     let memory = end.memory
     let messages = UInt64(memory.geometry.messages)
     func isRoom(for count: UInt64 = 1) -> Bool {
-      memory.newest() &+ count &- messages < memory.leastCursor(end.seats)
+      if memory.geometry.isShared {
+        return memory.isRoom(for: count, lacksSlot: lacksSlot.load(ordering: .relaxed))
+      }
+      return memory.newest() &+ count &- messages < memory.leastCursor(end.seats)
+    }
+    if memory.geometry.isShared && memory.isClosed {
+      throw Failure(EPIPE, "the queue is closed, and takes no more messages")
     }
     // One that reads on makes room for many soon. Then its cursor is fetched once for all of them,
     // and nobody has to be woken for each.
@@ -132,6 +144,7 @@ extension ChannelWriter {
   /// Says so, and when to evict who holds the next message up: for each number anew, since a slow
   /// reader that goes on is waited for.
   private mutating func beginWaiting(_ seat: Int) {
+    lacksSlot.store(false, ordering: .relaxed)
     let number = end.memory.newest() &+ 1
     if waitingFor == number { return }
     if waitingFor == 0 {
@@ -140,7 +153,8 @@ extension ChannelWriter {
     }
     waitingFor = number
     let now = czinc_clock(CLOCK_MONOTONIC)
-    evictAt.store(evictAfter < .max - now ? now + evictAfter : .max, ordering: .relaxed)
+    let isEvicting = evictAfter < .max - now && !end.memory.geometry.isShared
+    evictAt.store(isEvicting ? now + evictAfter : .max, ordering: .relaxed)
   }
 
   /// What it has waited for is published, or given up.

@@ -28,6 +28,8 @@ internal import Synchronization
   /// Nanoseconds that a reader may hold a message up.
   var evictAfter: UInt64 = .max
   private var next = 0
+  /// Of a queue: it waits for a slot rather than for a place.
+  let lacksSlot = Atomic<Bool>(false)
 
   private init(_ end: consuming ChannelEnd) throws(Failure) {
     _ = try end.sit()
@@ -89,12 +91,17 @@ internal import Synchronization
     while true {
       if spareCount == 0 && displacedCount >= readCount + enough { collect() }
       if spareCount > 0 { return spare() }
-      if let slot = free(seat) { return slot }
+      if let slot = free(seat) {
+        lacksSlot.store(false, ordering: .relaxed)
+        return slot
+      }
       collect()
       if spareCount > 0 { return spare() }
       switch try end.sweep() {
       case .cleaned: continue
-      case .nothing: return -1
+      case .nothing:
+        lacksSlot.store(true, ordering: .relaxed)
+        return -1
       case .notYet:
         // That takes nanoseconds, unless it was stopped there.
         if patience == 0 { return -1 }
@@ -188,7 +195,7 @@ internal import Synchronization
   }
 
   private mutating func keep(_ slot: Int, _ seat: Int) {
-    if spareCount < 8 {
+    if spareCount < 8 && !end.memory.geometry.isShared {
       unsafe spares[spareCount] = Int32(truncatingIfNeeded: slot)
       spareCount += 1
     } else {

@@ -20,7 +20,10 @@ private func geometry(_ channel: UnsafePointer<ZincChannelOptions>?) throws(Fail
     unsafe Int(channel.pointee.size) >= MemoryLayout<ZincChannelOptions>.size
   else { throw Failure(EINVAL, "channel is null, or its size is not sizeof(ZincChannelOptions)") }
   let wanted = unsafe channel.pointee
-  guard wanted.flags & ~UInt32(ZINC_CHANNEL_WAIT) == 0 else {
+  let isShared = wanted.flags & UInt32(ZINC_QUEUE) != 0
+  let isOnce = wanted.flags & UInt32(ZINC_QUEUE_AT_MOST_ONCE) != 0
+  let known = UInt32(ZINC_CHANNEL_WAIT | ZINC_QUEUE | ZINC_QUEUE_AT_MOST_ONCE)
+  guard wanted.flags & ~known == 0, isShared || !isOnce else {
     throw Failure(EINVAL, "a flag that channels do not know: %", UInt64(wanted.flags))
   }
   return try ChannelGeometry(
@@ -28,7 +31,8 @@ private func geometry(_ channel: UnsafePointer<ZincChannelOptions>?) throws(Fail
     writers: wanted.writers == 0 ? 4 : Int(wanted.writers),
     loans: wanted.loans == 0 ? 1 : Int(wanted.loans),
     readers: wanted.readers == 0 ? 8 : Int(wanted.readers),
-    views: wanted.views == 0 ? 8 : Int(wanted.views), waits: wanted.flags != 0)
+    views: wanted.views == 0 ? 8 : Int(wanted.views),
+    waits: wanted.flags & UInt32(ZINC_CHANNEL_WAIT) != 0, isShared: isShared, isOnce: isOnce)
 }
 
 @c @implementation
@@ -78,7 +82,7 @@ private func fill(_ info: UnsafeMutablePointer<ZincChannelInfo>?, _ memory: Chan
   unsafe info.pointee.messages = UInt32(memory.geometry.messages)
   unsafe info.pointee.slots = UInt32(memory.geometry.slots)
   unsafe info.pointee.views = UInt32(memory.geometry.views)
-  unsafe info.pointee.flags = memory.geometry.waits ? UInt32(ZINC_CHANNEL_WAIT) : 0
+  unsafe info.pointee.flags = memory.geometry.flags
 }
 
 public typealias TellOfUser =
@@ -141,7 +145,7 @@ public func zinc_writer_begin(_ handle: ZincHandle?, _ out: UnsafeMutablePointer
   }
 }
 
-private func begin(
+func begin(
   _ operation: StaticString, _ handle: ZincHandle?,
   _ out: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
   _ body: (Attachment.Handle) throws(Failure) -> UnsafeMutableRawPointer

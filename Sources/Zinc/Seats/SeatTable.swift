@@ -58,6 +58,7 @@ extension LockByte {
     case locks = 1
     case writes = 2
     case reads = 3
+    case works = 4
   }
 
   private let base: UnsafeMutableRawPointer

@@ -29,8 +29,10 @@ typedef struct ZincWaitOptions ZincWaitOptions; /* of notification.h */
 #define ZINC_CHANNEL 2
 
 enum {
-    ZINC_CHANNEL_WAIT = 1, /* a writer waits for the slowest reader; else it displaces the oldest
-                              message, whoever has not read it yet */
+    ZINC_CHANNEL_WAIT = 1,       /* a writer waits for the slowest reader; else it displaces the oldest
+                                    message, whoever has not read it yet */
+    ZINC_QUEUE = 2,              /* each message goes to one worker: see queue.h. It waits, too */
+    ZINC_QUEUE_AT_MOST_ONCE = 4, /* with ZINC_QUEUE */
 };
 
 /** How large a channel is. */
@@ -38,7 +40,7 @@ typedef struct ZincChannelOptions {
     uintptr_t size;    /**< sizeof(ZincChannelOptions) */
     uint64_t payload;  /**< bytes of a message, at most */
     uint32_t messages; /**< that are kept: a power of two, or rounded up to one */
-    uint32_t flags;    /**< ZINC_CHANNEL_WAIT, or 0 */
+    uint32_t flags;    /**< ZINC_CHANNEL_WAIT, ZINC_QUEUE and ZINC_QUEUE_AT_MOST_ONCE, or 0 */
     uint32_t writers;  /**< for whom there are slots enough, whatever readers hold; 0 is 4 */
     uint32_t loans;    /**< of each writer at once; 0 is 1 */
     uint32_t readers;  /**< for whom there are; 0 is 8 */
@@ -62,20 +64,21 @@ typedef struct ZincChannelInfo {
     uint32_t messages; /**< that are kept */
     uint32_t slots;    /**< of them, of loans, and of what readers hold */
     uint32_t views;    /**< that a reader may hold at once */
-    uint32_t flags;    /**< ZINC_CHANNEL_WAIT, or 0 */
+    uint32_t flags;    /**< ZINC_CHANNEL_WAIT, ZINC_QUEUE and ZINC_QUEUE_AT_MOST_ONCE, or 0 */
 } ZincChannelInfo;
 
 /** Tells of the channel of a handle. -74 if the region is none, or a damaged one. */
 int32_t zinc_channel_examine(ZincHandle handle, ZincChannelInfo *info);
 
-/** Who writes to a channel or reads it, or did and was killed: `seat.role` ZINC_SEAT_WRITES or _READS. */
+/** Who writes to a channel or reads it, or did and was killed: `seat.role` ZINC_SEAT_WRITES, _READS or
+ * _WORKS. */
 typedef struct ZincChannelUser {
     ZincSeat seat;
     uint64_t waiting_since; /**< of who writes, and waits for readers: ns since 1970; else 0 */
     uint64_t next;          /**< of who reads, as what follows: the number of the message that it wants
                                  next; 0 if it has only just come */
     uint64_t lost;          /**< messages that it has missed */
-    uint32_t views;         /**< messages that it holds */
+    uint32_t views;         /**< messages that it holds; who works, that it is at work on */
     uint32_t is_evicted;    /**< 1 if writers do not wait for it; see zinc_writer_evict_after() */
 } ZincChannelUser;
 
@@ -205,5 +208,7 @@ uint64_t zinc_reader_next(ZincReader reader);
 #ifdef __cplusplus
 }
 #endif
+
+#include "queue.h"
 
 #endif

@@ -1,0 +1,110 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+public import CZinc
+
+// The part of zinc.h that is about queues.
+
+private func worker(_ worker: ZincWorker?) -> QueueWorker.Pointer? {
+  unsafe worker?.assumingMemoryBound(to: QueueWorker.self)
+}
+
+@c @implementation
+public func zinc_worker_begin(_ handle: ZincHandle?, _ out: UnsafeMutablePointer<ZincWorker?>?)
+  -> Int32
+{
+  unsafe begin("work for", handle, out) { handle throws(Failure) in
+    unsafe try QueueWorker.make(handle)
+  }
+}
+
+@c @implementation
+public func zinc_worker_end(_ handle: ZincWorker?) {
+  if let worker = unsafe worker(handle) { unsafe QueueWorker.free(worker) }
+}
+
+@c @implementation
+public func zinc_worker_take(
+  _ handle: ZincWorker?, _ task: UnsafeMutablePointer<ZincTask>?,
+  _ wait: UnsafePointer<ZincWaitOptions>?
+) -> Int32 {
+  guard let worker = unsafe worker(handle), let task = unsafe task else { return -EINVAL }
+  return unsafe attempt("take a message of", worker.pointee.end.handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    let (how, deadline) = unsafe try parse(wait)
+    if case .task(let found) = unsafe try worker.pointee.take() {
+      unsafe fill(task, found, worker)
+      return 0
+    }
+    var found: QueueWorker.Task?
+    let result = unsafe try QueueWorker.take(worker, how, deadline: deadline, &found)
+    if let found { unsafe fill(task, found, worker) }
+    return result
+  }
+}
+
+@inline(__always)
+private func fill(
+  _ task: UnsafeMutablePointer<ZincTask>, _ found: QueueWorker.Task, _ worker: QueueWorker.Pointer
+) {
+  let memory = unsafe worker.pointee.end.memory
+  unsafe task.pointee.data = unsafe UnsafeRawPointer(memory.payload(found.slot))
+  unsafe task.pointee.head = unsafe memory.slot(found.slot).load(as: ZincMessageHead.self)
+  unsafe task.pointee.head.number = found.claim.number
+  // Others may have scribbled.
+  unsafe task.pointee.head.length = min(
+    task.pointee.head.length, UInt64(truncatingIfNeeded: memory.geometry.payload))
+  unsafe task.pointee.slot = UInt32(truncatingIfNeeded: found.slot)
+  unsafe task.pointee.worker = found.owner.bits
+  unsafe task.pointee.redelivered = UInt32(truncatingIfNeeded: found.claim.times)
+}
+
+@c @implementation
+public func zinc_worker_done(_ handle: ZincWorker?, _ task: UnsafePointer<ZincTask>?) -> Int32 {
+  guard let worker = unsafe worker(handle), let task = unsafe task else { return -EINVAL }
+  let isDone = unsafe worker.pointee.done(
+    Int(task.pointee.slot), task.pointee.head.number, of: SeatIdentity(bits: task.pointee.worker))
+  if isDone { return 0 }
+  return unsafe report("be done with", worker.pointee.end.handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    throw Failure(
+      EINVAL, "this worker is not at work on message %", unsafe task.pointee.head.number)
+  }
+}
+
+@c @implementation
+public func zinc_queue_examine(_ handle: ZincHandle?, _ info: UnsafeMutablePointer<ZincQueueInfo>?)
+  -> Int32
+{
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe report("look at the queue", handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    guard let info = unsafe info, unsafe info.pointee.size >= MemoryLayout<ZincQueueInfo>.size
+    else { throw Failure(EINVAL, "info is null, or info.size is not sizeof(ZincQueueInfo)") }
+    let memory = unsafe try ChannelMemory.queue(of: handle)
+    let (waiting, held, left) = memory.count()
+    unsafe info.pointee.waiting = waiting
+    unsafe info.pointee.held = held
+    unsafe info.pointee.left = left
+    unsafe info.pointee.is_closed = memory.isClosed ? 1 : 0
+  }
+}
+
+@c @implementation
+public func zinc_queue_close(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe report("close the queue", handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    unsafe try Attachment.closeQueue(handle)
+  }
+}
+
+@c @implementation
+public func zinc_queue_join(_ handle: ZincHandle?, _ wait: UnsafePointer<ZincWaitOptions>?) -> Int32
+{
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe attempt("wait until all is done of", handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    let (how, deadline) = unsafe try parse(wait)
+    return unsafe try Attachment.waitUntilDone(handle, how, deadline: deadline)
+  }
+}
