@@ -79,7 +79,7 @@ def of_channel(newest: int, told: Iterable[_Told]) -> tuple[list[WriterInfo], li
         who = pid, alive, since / 1e9
         if role == _zinc.SEAT_WRITES:
             writers.append(WriterInfo(*who, waiting_since / 1e9 if waiting_since else None))
-        else:
+        elif role == _zinc.SEAT_READS:
             lag = max(0, newest + 1 - wanted) if wanted else 0
             readers.append(ReaderInfo(*who, lag, lost, views, evicted))
     return writers, readers

@@ -169,6 +169,14 @@ static void each_goes_to_one(void) {
     zinc_close(handle);
     options.flags = ZINC_QUEUE_AT_MOST_ONCE; /* of a queue alone */
     EXPECT(zinc_channel_create_anonymous(&options, NULL, &handle) == -EINVAL);
+    options.flags = ZINC_QUEUE;
+    options.views = 1025;
+    EXPECT(zinc_channel_create_anonymous(&options, NULL, &handle) == -EINVAL);
+    options.views = 1024;
+    EXPECT(zinc_channel_create_anonymous(&options, NULL, &handle) == 0);
+    EXPECT(zinc_worker_begin(handle, &second_end) == 0);
+    zinc_worker_end(second_end);
+    zinc_close(handle);
     EXPECT(zinc_queue_examine(queue.region, NULL) == -EINVAL);
     EXPECT(zinc_worker_take(NULL, &more, NULL) == -EINVAL && zinc_worker_take(one.it, NULL, NULL) == -EINVAL);
     EXPECT(zinc_worker_done(one.it, NULL) == -EINVAL && zinc_worker_done(NULL, &more) == -EINVAL);
@@ -177,6 +185,25 @@ static void each_goes_to_one(void) {
     EXPECT(channel.flags == (ZINC_CHANNEL_WAIT | ZINC_QUEUE));
     close_worker(one);
     close_worker(other);
+    close_writer(queue);
+}
+
+/* Who waits for room gets the first there is. */
+static void room(void) {
+    Writer queue = create(0);
+    Worker worker = work();
+    for (uint64_t i = 1; i <= MESSAGES; i++) put(queue, i);
+    for (uint64_t i = MESSAGES + 1; i <= 100; i++) {
+        pid_t writer = fork();
+        if (writer == 0) {
+            put(queue, i);
+            _exit(failures);
+        }
+        if (i % 8 == 0) usleep(1000); /* so that it is asleep, sometimes */
+        EXPECT(next_of(worker) == (int64_t)i - MESSAGES);
+        EXPECT(exit_of(writer) == 0);
+    }
+    close_worker(worker);
     close_writer(queue);
 }
 
@@ -321,7 +348,7 @@ static void who_is_at_work(void) {
     ZincChannelInfo info = {.size = sizeof info};
     EXPECT(zinc_channel_users(queue.region, note_worker, &here) == 0);
     EXPECT(zinc_channel_examine_name(name, &info, note_worker, &outside) == 0);
-    EXPECT(here.views == 2 && here.seat.pid == getpid() && here.seat.is_alive);
+    EXPECT(here.views == 2 && here.next == 1 && here.seat.pid == getpid() && here.seat.is_alive);
     EXPECT(memcmp(&here, &outside, sizeof here) == 0);
     close_worker(worker);
     close_writer(queue);
@@ -479,6 +506,7 @@ int main(int count, char **arguments) {
     if (count != 2) return 2;
     snprintf(name, sizeof name, "%s", arguments[1]);
     each_goes_to_one();
+    room();
     nobody_writes_to_what_is_taken();
     at_least_once();
     at_most_once();

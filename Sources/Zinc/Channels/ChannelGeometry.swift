@@ -28,6 +28,8 @@ struct ChannelGeometry: Equatable {
 
   static let mostSlots = 1 << 20 - 2
   static let mostViews = 16
+  /// Who works marks no pins.
+  static let mostViewsOfQueues = 1024
   static let seatsOffset = 256
   static let seatStride = 128
   static let ownersOffset = seatsOffset + SeatTable.count * seatStride
@@ -57,9 +59,10 @@ struct ChannelGeometry: Equatable {
         EINVAL, "a channel has 1 to % writers and readers, and 1 to 1024 loans of each writer",
         UInt64(SeatTable.count))
     }
-    guard (1...ChannelGeometry.mostViews).contains(views) else {
+    let mostViews = isShared ? ChannelGeometry.mostViewsOfQueues : ChannelGeometry.mostViews
+    guard (1...mostViews).contains(views) else {
       throw Failure(
-        EINVAL, "a reader holds 1 to % messages at once, not %", UInt64(ChannelGeometry.mostViews),
+        EINVAL, "who reads holds 1 to % messages at once, not %", UInt64(mostViews),
         UInt64(max(views, 0)))
     }
     var places = 2
@@ -102,8 +105,10 @@ struct ChannelGeometry: Equatable {
     let flags = unsafe words.load(fromByteOffset: 12, as: UInt32.self)
     let bytes = unsafe words.load(fromByteOffset: 16, as: UInt64.self)
     guard messages >= 2, messages & (messages - 1) == 0, messages < slots,
-      slots <= ChannelGeometry.mostSlots, (1...ChannelGeometry.mostViews).contains(views),
-      flags <= 1 || flags == 3 || flags == 7, bytes >= 1, bytes <= UInt64(capacity)
+      slots <= ChannelGeometry.mostSlots, flags <= 1 || flags == 3 || flags == 7, views >= 1,
+      views
+        <= (flags > 1 ? ChannelGeometry.mostViewsOfQueues : ChannelGeometry.mostViews), bytes >= 1,
+      bytes <= UInt64(capacity)
     else { throw damaged }
     payload = Int(bytes)
     waits = flags & ChannelGeometry.waiting != 0

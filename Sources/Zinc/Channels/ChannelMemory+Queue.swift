@@ -149,7 +149,7 @@ extension ChannelMemory {
       let number = before &+ 1
       let entry = unsafe ring(number).pointee.load(ordering: .acquiring)
       let slot = slot(of: entry)
-      guard self.number(of: entry, near: number) == number, slot < geometry.slots,
+      guard self.number(of: entry, near: number) == number, (0..<geometry.slots).contains(slot),
         unsafe owner(slot).pointee.load(ordering: .acquiring)  // g1
           != ChannelMemory.published | number
       else { return before }

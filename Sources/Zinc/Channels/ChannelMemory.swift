@@ -301,7 +301,11 @@ internal import Synchronization
         user.views += 1
       }
     } else if seats.identity(number, .works) != nil {
-      visitClaims { (_, claim) in if claim.seat == number { user.views += 1 } }
+      visitClaims { (_, claim) in
+        guard claim.seat == number else { return }
+        user.views += 1
+        user.next = user.next == 0 ? claim.number : min(user.next, claim.number)
+      }
     } else {
       return
     }

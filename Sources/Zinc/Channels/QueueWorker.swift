@@ -173,19 +173,23 @@ extension Attachment {
     let room = Notification(
       memory.roomWords, canNotify: unsafe handle.pointee.notification.canNotify, wakesAlways: false)
     let seats = unsafe handle.pointee.header.seats
+    func sweep() throws(Failure) -> Bool {
+      let count = unsafe try sweepSeats(handle) { seat in
+        memory.clean(seat, { unsafe isTaken($0, handle) }, seats)
+      }
+      if count == 0 { return false }
+      unsafe changed(handle)
+      _ = room.notify()
+      return true
+    }
     while true {
       let seen = room.sequence
       if memory.isDone { return 0 }
       let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
-      let count = unsafe try sweepSeats(handle) { seat in
-        memory.clean(seat, { unsafe isTaken($0, handle) }, seats)
+      if now >= deadline {
+        if try sweep() { continue }
+        return Notification.WaitResult.timedOut.rawValue
       }
-      if count > 0 {
-        unsafe changed(handle)
-        _ = room.notify()
-        continue
-      }
-      if now >= deadline { return Notification.WaitResult.timedOut.rawValue }
       room.takeTicket()
       atomicMemoryFence(ordering: .sequentiallyConsistent)
       if memory.isDone { return 0 }
@@ -195,10 +199,12 @@ extension Attachment {
         return Notification.WaitResult.closed.rawValue
       }
       if result == .notified { continue }
-      if result == .timedOut && (wakeUp == deadline || !options.contains(.interruptible)) {
-        continue
+      if result != .timedOut { return result.rawValue }
+      if try sweep() { continue }
+      // A signal may have come just before the nap.
+      if options.contains(.interruptible) && wakeUp != deadline {
+        return Notification.WaitResult.interrupted.rawValue
       }
-      return result == .timedOut ? Notification.WaitResult.interrupted.rawValue : result.rawValue
     }
   }
 }

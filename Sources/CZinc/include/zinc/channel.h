@@ -44,7 +44,7 @@ typedef struct ZincChannelOptions {
     uint32_t writers;  /**< for whom there are slots enough, whatever readers hold; 0 is 4 */
     uint32_t loans;    /**< of each writer at once; 0 is 1 */
     uint32_t readers;  /**< for whom there are; 0 is 8 */
-    uint32_t views;    /**< messages that a reader may hold at once, at most 16; 0 is 8 */
+    uint32_t views;    /**< messages that a reader may hold at once, at most 16, of a queue 1024; 0 is 8 */
 } ZincChannelOptions;
 
 /** Creates a channel, and attaches to it. `options` as for zinc_region_create(), without kind and contents.
@@ -76,7 +76,8 @@ typedef struct ZincChannelUser {
     ZincSeat seat;
     uint64_t waiting_since; /**< of who writes, and waits for readers: ns since 1970; else 0 */
     uint64_t next;          /**< of who reads, as what follows: the number of the message that it wants
-                                 next; 0 if it has only just come */
+                                 next; 0 if it has only just come. Of who works: the first that it is
+                                 at work on; 0 for none */
     uint64_t lost;          /**< messages that it has missed */
     uint32_t views;         /**< messages that it holds; who works, that it is at work on */
     uint32_t is_evicted;    /**< 1 if writers do not wait for it; see zinc_writer_evict_after() */
