@@ -60,7 +60,8 @@ test-programs: build
 	[ "$$(id -u)" != 0 ] || tests/unprivileged \
 		$(BIN)/python -m pytest -p no:cacheprovider --ignore tests/python/test_package.py \
 		--ignore-glob '*_model.py' --ignore tests/python/test_bench.py \
-		--ignore tests/python/test_locks_crash.py --ignore tests/python/test_channel_core.py
+		--ignore tests/python/test_locks_crash.py --ignore tests/python/test_channel_core.py \
+		--ignore tests/python/test_queue_core.py
 
 check: docs
 	tests/check
@@ -89,11 +90,13 @@ demo-program:
 soak: build
 	$(BIN)/python tests/storm.py $$(($(MINUTES) * 60))
 	mkdir -p .build-storm
-	for storm in lock_storm channel_storm; do cc -O2 tests/c/$$storm.c -Ipython/zinc/include \
+	for storm in lock_storm channel_storm queue_storm; do cc -O2 tests/c/$$storm.c -Ipython/zinc/include \
 		python/zinc/libzinc.so -Wl,-rpath,$(CURDIR)/python/zinc -o .build-storm/$$storm || exit 1; done
 	.build-storm/lock_storm $$(($(MINUTES) * 60))
 	for channel in '16 8 overwrites' '4 8 waits' '64 4096 overwrites' '4 1048576 waits'; do \
 		.build-storm/channel_storm soak-$$$$ $$(($(MINUTES) * 15)) $$channel 3 3 || exit 1; done
+	for queue in '4 8 least' '64 4096 least' '4 8 most' '64 4096 most'; do \
+		.build-storm/queue_storm soak-$$$$ $$(($(MINUTES) * 15)) $$queue 3 4 || exit 1; done
 
 fuzz: build
 	tests/fuzz/header $(SECONDS)

@@ -15,10 +15,6 @@ def test_channels_with_kills(name: str, compile_c: Callable[..., Path]) -> None:
     subprocess.run([str(compile_c("channels", "-pthread")), name], check=True, timeout=60)
 
 
-def test_queues_with_kills(name: str, compile_c: Callable[..., Path]) -> None:
-    subprocess.run([str(compile_c("queues", "-pthread")), name], check=True, timeout=60)
-
-
 def test_end_comes_after_the_last_message(name: str, compile_c: Callable[[str], Path]) -> None:
     subprocess.run([str(compile_c("last_message")), name], check=True, timeout=60)
 

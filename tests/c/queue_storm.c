@@ -1,0 +1,208 @@
+/*
+ * Writers and workers of one queue, of which one is killed every few milliseconds:
+ * queue_storm NAME SECONDS MESSAGES PAYLOAD least|most WRITERS WORKERS. Prints what it saw, and exits
+ * with 1 if a message was torn, lost, or done twice, came again without saying so, or came again
+ * where it is done at most once; if one is stuck, or a slot was lost.
+ */
+#define _GNU_SOURCE
+#include <zinc.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ends.h"
+
+enum { VIEWS = 8, MOST = 16, LOANS = 1 };
+
+/* What is known of each of the last messages, beside its number's upper part. */
+enum { HANDED = 1, FINISHING = 2, DONE = 3, STATES = 4, KNOWN = 1 << 22 };
+
+static struct {
+    atomic_ulong published, taken, again, torn, twice, lost, unsaid, refused, kills;
+    atomic_int line;
+    atomic_uint known[KNOWN];
+} *seen;
+
+static const char *name;
+static uint64_t payload;
+static int is_once;
+
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            fprintf(stderr, "line %d: not so: %s: %s\n", __LINE__, #condition, zinc_error_message());        \
+            atomic_store(&seen->line, __LINE__);                                                             \
+            _exit(1);                                                                                        \
+        }                                                                                                    \
+    } while (0)
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static unsigned knowledge(uint64_t number, unsigned state) {
+    return (unsigned)(number / KNOWN) * STATES + state;
+}
+
+static void write_on(void) {
+    Writer queue;
+    CHECK(open_writer(name, &queue) == 0);
+    for (uint64_t turn = 1;; turn++) {
+        ZincLoan loan;
+        int32_t status = zinc_writer_loan(queue.it, &loan);
+        if (status == -ENOBUFS) {
+            atomic_fetch_add(&seen->refused, 1);
+            CHECK(zinc_writer_wait(queue.it, NULL) == 0);
+            continue;
+        }
+        CHECK(status == 0);
+        uint64_t value = (uint64_t)getpid() << 40 | turn;
+        for (uint64_t i = 0; i < payload / 8; i++) ((volatile uint64_t *)loan.data)[i] = value;
+        ZincMessageHead head = {.length = payload, .tag = value};
+        if (turn % 64 == 0) sched_yield();
+        CHECK(zinc_writer_publish(queue.it, &loan, &head, NULL) == 0);
+        atomic_fetch_add(&seen->published, 1);
+    }
+}
+
+static int is_whole(const ZincTask *task) {
+    for (uint64_t i = 0; i < payload / 8; i++)
+        if (((const volatile uint64_t *)task->data)[i] != task->head.tag) return 0;
+    return task->head.length == payload;
+}
+
+/* Who had it before may have been killed before it said so here. */
+static void begin_work(const ZincTask *task) {
+    uint64_t number = task->head.number;
+    unsigned last = atomic_exchange(&seen->known[number % KNOWN], knowledge(number, HANDED));
+    if (last / STATES == number / KNOWN && last % STATES != 0) {
+        if (last % STATES == DONE || is_once) atomic_fetch_add(&seen->twice, 1);
+        if (!task->redelivered) atomic_fetch_add(&seen->unsaid, 1);
+    } else if (!is_once && number > KNOWN && last % STATES < FINISHING) {
+        atomic_fetch_add(&seen->lost, 1);
+    }
+    if (task->redelivered) atomic_fetch_add(&seen->again, 1);
+    if (!is_whole(task)) atomic_fetch_add(&seen->torn, 1);
+    atomic_fetch_add(&seen->taken, 1);
+}
+
+static void finish_work(Worker worker, const ZincTask *task) {
+    uint64_t number = task->head.number;
+    if (!is_whole(task)) atomic_fetch_add(&seen->torn, 1);
+    atomic_store(&seen->known[number % KNOWN], knowledge(number, FINISHING));
+    CHECK(zinc_worker_done(worker.it, task) == 0);
+    atomic_store(&seen->known[number % KNOWN], knowledge(number, DONE));
+}
+
+static void work_on(int is_slow) {
+    Worker worker;
+    CHECK(open_worker(name, &worker) == 0);
+    ZincTask held[VIEWS - 1];
+    int is_held[VIEWS - 1] = {0};
+    uint64_t count = 0;
+    for (int k = 0;; k = (k + 1) % (VIEWS - 1)) {
+        if (is_held[k]) finish_work(worker, &held[k]);
+        CHECK(zinc_worker_take(worker.it, &held[k], NULL) == 0);
+        is_held[k] = 1;
+        begin_work(&held[k]);
+        if (is_slow && ++count % 50 == 0) usleep(500);
+    }
+}
+
+static pid_t start(int number, int writers) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (number < writers) write_on();
+        work_on(number & 1);
+    }
+    return pid;
+}
+
+int main(int count, char **arguments) {
+    if (count != 8) return 2;
+    name = arguments[1];
+    double seconds = atof(arguments[2]);
+    payload = (uint64_t)atoll(arguments[4]);
+    is_once = arguments[5][0] == 'm';
+    int writers = atoi(arguments[6]), all = writers + atoi(arguments[7]);
+    seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ZincChannelOptions options = {.size = sizeof options,
+                                  .payload = payload,
+                                  .messages = (uint32_t)atoi(arguments[3]),
+                                  .flags = ZINC_QUEUE | (is_once ? ZINC_QUEUE_AT_MOST_ONCE : 0),
+                                  .writers = (uint32_t)writers + 2,
+                                  .loans = LOANS,
+                                  .readers = (uint32_t)(all - writers) + 2,
+                                  .views = VIEWS};
+    Writer queue;
+    CHECK(create_channel(name, &options, &queue) == 0);
+    pid_t pids[MOST];
+    for (int i = 0; i < all; i++) pids[i] = start(i, writers);
+    srandom((unsigned)getpid());
+    double end = now() + seconds, since = now(), worst = 0;
+    unsigned long last = 0;
+    while (now() < end && atomic_load(&seen->line) == 0) {
+        usleep(500 + (useconds_t)(random() % 6000));
+        int one = (int)(random() % all);
+        kill(pids[one], SIGKILL);
+        waitpid(pids[one], NULL, 0);
+        atomic_fetch_add(&seen->kills, 1);
+        pids[one] = start(one, writers);
+        unsigned long taken = atomic_load(&seen->taken);
+        if (taken != last) {
+            if (now() - since > worst) worst = now() - since;
+            since = now();
+            last = taken;
+        }
+    }
+    for (int i = 0; i < all; i++) {
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+    }
+    /* One does all that is left; then nobody holds anything. */
+    Worker worker;
+    ZincTask task;
+    const ZincWaitOptions look = {.size = sizeof look};
+    CHECK(open_worker(name, &worker) == 0);
+    while (zinc_worker_take(worker.it, &task, &look) == 0) {
+        begin_work(&task);
+        finish_work(worker, &task);
+    }
+    int is_stuck = zinc_queue_join(queue.region, &look) != 0;
+    ZincChannelInfo info = {.size = sizeof info};
+    CHECK(zinc_channel_examine(queue.region, &info) == 0);
+    unsigned long unknown = 0;
+    for (uint64_t n = info.newest > KNOWN ? info.newest - KNOWN + 1 : 1; n <= info.newest; n++) {
+        unsigned known = atomic_load(&seen->known[n % KNOWN]);
+        unknown += known < knowledge(n, FINISHING) || known / STATES != n / KNOWN;
+    }
+    if (!is_once)
+        seen->lost += unknown;
+    else if (unknown > seen->kills * VIEWS + (unsigned)all * VIEWS)
+        seen->lost += unknown;
+    unsigned loans = 0;
+    ZincLoan loan;
+    while (zinc_writer_loan(queue.it, &loan) == 0) loans++;
+    unsigned leaked = info.slots - loans;
+    printf(
+        "%s: %lu kills, %lu published (newest %lu), %lu taken, %lu of them again, %lu not done, %lu refused, "
+        "longest silence %.1f ms; torn %lu, twice %lu, lost %lu, unsaid %lu, stuck %d, slots lost %u\n",
+        arguments[5], seen->kills, seen->published, (unsigned long)info.newest, seen->taken, seen->again,
+        unknown, seen->refused, worst * 1e3, seen->torn, seen->twice, seen->lost, seen->unsaid, is_stuck,
+        leaked);
+    close_worker(worker);
+    close_writer(queue);
+    return seen->torn || seen->twice || seen->lost || seen->unsaid || is_stuck || leaked ||
+           atomic_load(&seen->line) || seen->taken == 0;
+}
