@@ -122,7 +122,7 @@ JOINS = ("JOINS=1", "UNDER_WAY=0", "WORKERS=1")
         PLAIN,
         KILLED,
         UNDER_WAY,
-        (*KILLED, "ROUNDS=2", "CLEANERS=2"),
+        ("ROUNDS=2", "KILLS=2", "UNDER_WAY=0"),
         (*TWO, "UNDER_WAY=0", "KILLS=1"),
         TWO,
         ("WORKERS=1", "ROUNDS=3", "KILLS=2", "CLEANERS=2", "UNDER_WAY=0"),

@@ -70,14 +70,12 @@ typedef struct ZincChannelInfo {
 /** Tells of the channel of a handle. -74 if the region is none, or a damaged one. */
 int32_t zinc_channel_examine(ZincHandle handle, ZincChannelInfo *info);
 
-/** Who writes to a channel or reads it, or did and was killed: `seat.role` ZINC_SEAT_WRITES, _READS or
- * _WORKS. */
+/** Who takes part in a channel, or did and was killed; `seat.role` is ZINC_SEAT_WRITES, _READS or _WORKS. */
 typedef struct ZincChannelUser {
     ZincSeat seat;
     uint64_t waiting_since; /**< of who writes, and waits for readers: ns since 1970; else 0 */
     uint64_t next;          /**< of who reads, as what follows: the number of the message that it wants
-                                 next; 0 if it has only just come. Of who works: the first that it is
-                                 at work on; 0 for none */
+                                 next, or 0; of who works the first that it is at work on, or 0 */
     uint64_t lost;          /**< messages that it has missed */
     uint32_t views;         /**< messages that it holds; who works, that it is at work on */
     uint32_t is_evicted;    /**< 1 if writers do not wait for it; see zinc_writer_evict_after() */
