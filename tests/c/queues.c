@@ -193,7 +193,12 @@ static void room(void) {
     Writer queue = create(0);
     Worker worker = work();
     for (uint64_t i = 1; i <= MESSAGES; i++) put(queue, i);
-    for (uint64_t i = MESSAGES + 1; i <= 100; i++) {
+    EXPECT(zinc_writer_wait(queue.it, &look) == -ETIMEDOUT);
+    ZincTask first = take(worker); /* its place is free, and it is at work on it */
+    EXPECT(zinc_writer_wait(queue.it, &look) == 0);
+    put(queue, MESSAGES + 1);
+    EXPECT(zinc_worker_done(worker.it, &first) == 0);
+    for (uint64_t i = MESSAGES + 2; i <= 100; i++) {
         pid_t writer = fork();
         if (writer == 0) {
             put(queue, i);

@@ -5,8 +5,9 @@ internal import Synchronization
 @safe struct QueueWorker: ~Copyable {
   typealias Pointer = UnsafeMutablePointer<QueueWorker>
 
-  let end: ChannelEnd
+  // The first, as of a reader: any thread says that something is done.
   private var owner = SeatIdentity.nobody
+  let end: ChannelEnd
   private var returnedSeen: UInt32 = 0
   /// How many it is at work on.
   private let held = Atomic<Int>(0)
