@@ -82,6 +82,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/include/zinc/lock.h",
         "zinc/include/zinc/notification.h",
         "zinc/include/zinc/primitives.h",
+        "zinc/include/zinc/queue.h",
         "zinc/include/zinc/region.h",
         "zinc/include/zinc/seat.h",
         "zinc/libzinc.so",
@@ -110,7 +111,7 @@ def test_binaries_need_no_folder_and_no_new_c_library(
 def test_build_info_tells_what_it_is() -> None:
     info = zinc.build_info()
     assert info["version"] == zinc.__version__
-    assert (info["layout"], info["abi"]) == (4, 7)
+    assert (info["layout"], info["abi"]) == (4, 8)
     assert re.fullmatch(r"\d+\.\d+(\.\d+)?", str(info["swift"]))
     assert info["mode"] == "embedded, release"
 
