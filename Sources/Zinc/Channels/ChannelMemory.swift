@@ -142,6 +142,16 @@ internal import Synchronization
     unsafe self.slot(slot) + ChannelGeometry.slotHead
   }
 
+  /// What a message says of itself, and its payload.
+  @inline(__always)
+  func look(at slot: Int, _ number: UInt64) -> (head: ZincMessageHead, data: UnsafeRawPointer) {
+    var head = unsafe self.slot(slot).load(as: ZincMessageHead.self)
+    head.number = number
+    // Others may have scribbled.
+    head.length = min(head.length, UInt64(truncatingIfNeeded: geometry.payload))
+    return unsafe (head, UnsafeRawPointer(payload(slot)))
+  }
+
   // MARK: - Seats
 
   @inline(__always)

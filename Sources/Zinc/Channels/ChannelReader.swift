@@ -137,12 +137,7 @@ internal import Synchronization
   /// What a message says of itself, and its payload.
   @inline(__always)
   func look(at message: Message) -> (head: ZincMessageHead, data: UnsafeRawPointer) {
-    let memory = end.memory
-    var head = unsafe memory.slot(message.slot).load(as: ZincMessageHead.self)
-    head.number = message.number
-    // Others may have scribbled.
-    head.length = min(head.length, UInt64(truncatingIfNeeded: memory.geometry.payload))
-    return unsafe (head, UnsafeRawPointer(memory.payload(message.slot)))
+    unsafe end.memory.look(at: message.slot, message.number)
   }
 
   @inline(__always)

@@ -46,13 +46,9 @@ public func zinc_worker_take(
 private func fill(
   _ task: UnsafeMutablePointer<ZincTask>, _ found: QueueWorker.Task, _ worker: QueueWorker.Pointer
 ) {
-  let memory = unsafe worker.pointee.end.memory
-  unsafe task.pointee.data = unsafe UnsafeRawPointer(memory.payload(found.slot))
-  unsafe task.pointee.head = unsafe memory.slot(found.slot).load(as: ZincMessageHead.self)
-  unsafe task.pointee.head.number = found.claim.number
-  // Others may have scribbled.
-  unsafe task.pointee.head.length = min(
-    task.pointee.head.length, UInt64(truncatingIfNeeded: memory.geometry.payload))
+  let (head, data) = unsafe worker.pointee.end.memory.look(at: found.slot, found.claim.number)
+  unsafe task.pointee.data = unsafe data
+  unsafe task.pointee.head = head
   unsafe task.pointee.slot = UInt32(truncatingIfNeeded: found.slot)
   unsafe task.pointee.worker = found.owner.bits
   unsafe task.pointee.redelivered = UInt32(truncatingIfNeeded: found.claim.times)
