@@ -9,19 +9,13 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "ends.h"
+#include "storm.h"
 
-enum { VIEWS = 8, MOST = 16 };
+enum { VIEWS = 8 };
 
 static struct {
     atomic_ulong published, received, lost, torn, miscounted, refused, kills;
@@ -30,21 +24,7 @@ static struct {
 
 static const char *name;
 static uint64_t payload;
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "line %d: not so: %s: %s\n", __LINE__, #condition, zinc_error_message());        \
-            atomic_store(&seen->line, __LINE__);                                                             \
-            _exit(1);                                                                                        \
-        }                                                                                                    \
-    } while (0)
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
+static int writers;
 
 static void write_on(void) {
     Writer channel;
@@ -67,11 +47,7 @@ static void write_on(void) {
     }
 }
 
-static int is_whole(const ZincMessage *message) {
-    for (uint64_t i = 0; i < payload / 8; i++)
-        if (((const volatile uint64_t *)message->data)[i] != message->head.tag) return 0;
-    return message->head.length == payload;
-}
+static int is_whole(const ZincMessage *message) { return has_all(message->data, payload, &message->head); }
 
 static void read_on(int is_slow) {
     Reader reader;
@@ -98,7 +74,7 @@ static void read_on(int is_slow) {
     }
 }
 
-static pid_t start(int number, int writers) {
+static pid_t start(int number) {
     pid_t pid = fork();
     if (pid == 0) {
         if (number < writers) write_on();
@@ -112,7 +88,8 @@ int main(int count, char **arguments) {
     name = arguments[1];
     double seconds = atof(arguments[2]);
     payload = (uint64_t)atoll(arguments[4]);
-    int writers = atoi(arguments[6]), all = writers + atoi(arguments[7]);
+    writers = atoi(arguments[6]);
+    int all = writers + atoi(arguments[7]);
     seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ZincChannelOptions options = {.size = sizeof options,
                                   .payload = payload,
@@ -123,29 +100,7 @@ int main(int count, char **arguments) {
                                   .views = VIEWS};
     Writer channel;
     CHECK(create_channel(name, &options, &channel) == 0);
-    pid_t pids[MOST];
-    for (int i = 0; i < all; i++) pids[i] = start(i, writers);
-    srandom((unsigned)getpid());
-    double end = now() + seconds, since = now(), worst = 0;
-    unsigned long last = 0;
-    while (now() < end && atomic_load(&seen->line) == 0) {
-        usleep(500 + (useconds_t)(random() % 6000));
-        int one = (int)(random() % all);
-        kill(pids[one], SIGKILL);
-        waitpid(pids[one], NULL, 0);
-        atomic_fetch_add(&seen->kills, 1);
-        pids[one] = start(one, writers);
-        unsigned long published = atomic_load(&seen->published);
-        if (published != last) {
-            if (now() - since > worst) worst = now() - since;
-            since = now();
-            last = published;
-        }
-    }
-    for (int i = 0; i < all; i++) {
-        kill(pids[i], SIGKILL);
-        waitpid(pids[i], NULL, 0);
-    }
+    double worst = rage(seconds, all, start, &seen->line, &seen->kills, &seen->published);
     /* Nobody holds anything: as many can be had as there are, but for what is published. */
     unsigned loans = 0;
     ZincLoan loan;

@@ -9,19 +9,13 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "ends.h"
+#include "storm.h"
 
-enum { VIEWS = 8, MOST = 16, LOANS = 1 };
+enum { VIEWS = 8, LOANS = 1 };
 
 /* What is known of each of the last messages, beside its number's upper part. */
 enum { HANDED = 1, FINISHING = 2, DONE = 3, STATES = 4, KNOWN = 1 << 22 };
@@ -34,22 +28,8 @@ static struct {
 
 static const char *name;
 static uint64_t payload;
+static int writers;
 static int is_once;
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "line %d: not so: %s: %s\n", __LINE__, #condition, zinc_error_message());        \
-            atomic_store(&seen->line, __LINE__);                                                             \
-            _exit(1);                                                                                        \
-        }                                                                                                    \
-    } while (0)
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static unsigned knowledge(uint64_t number, unsigned state) {
     return (unsigned)(number / KNOWN) * STATES + state;
@@ -76,11 +56,7 @@ static void write_on(void) {
     }
 }
 
-static int is_whole(const ZincTask *task) {
-    for (uint64_t i = 0; i < payload / 8; i++)
-        if (((const volatile uint64_t *)task->data)[i] != task->head.tag) return 0;
-    return task->head.length == payload;
-}
+static int is_whole(const ZincTask *task) { return has_all(task->data, payload, &task->head); }
 
 /* Who had it before may have been killed before it said so here. */
 static void begin_work(const ZincTask *task) {
@@ -120,7 +96,7 @@ static void work_on(int is_slow) {
     }
 }
 
-static pid_t start(int number, int writers) {
+static pid_t start(int number) {
     pid_t pid = fork();
     if (pid == 0) {
         if (number < writers) write_on();
@@ -135,7 +111,8 @@ int main(int count, char **arguments) {
     double seconds = atof(arguments[2]);
     payload = (uint64_t)atoll(arguments[4]);
     is_once = arguments[5][0] == 'm';
-    int writers = atoi(arguments[6]), all = writers + atoi(arguments[7]);
+    writers = atoi(arguments[6]);
+    int all = writers + atoi(arguments[7]);
     seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ZincChannelOptions options = {.size = sizeof options,
                                   .payload = payload,
@@ -147,29 +124,7 @@ int main(int count, char **arguments) {
                                   .views = VIEWS};
     Writer queue;
     CHECK(create_channel(name, &options, &queue) == 0);
-    pid_t pids[MOST];
-    for (int i = 0; i < all; i++) pids[i] = start(i, writers);
-    srandom((unsigned)getpid());
-    double end = now() + seconds, since = now(), worst = 0;
-    unsigned long last = 0;
-    while (now() < end && atomic_load(&seen->line) == 0) {
-        usleep(500 + (useconds_t)(random() % 6000));
-        int one = (int)(random() % all);
-        kill(pids[one], SIGKILL);
-        waitpid(pids[one], NULL, 0);
-        atomic_fetch_add(&seen->kills, 1);
-        pids[one] = start(one, writers);
-        unsigned long taken = atomic_load(&seen->taken);
-        if (taken != last) {
-            if (now() - since > worst) worst = now() - since;
-            since = now();
-            last = taken;
-        }
-    }
-    for (int i = 0; i < all; i++) {
-        kill(pids[i], SIGKILL);
-        waitpid(pids[i], NULL, 0);
-    }
+    double worst = rage(seconds, all, start, &seen->line, &seen->kills, &seen->taken);
     /* One does all that is left; then nobody holds anything. */
     Worker worker;
     ZincTask task;
