@@ -47,9 +47,9 @@ test: build
 	$(PROGRAMS)
 	$(MAKE) --jobs 2 test-models test-programs
 
-# They need a processor, and nothing that others would notice.
+# They take what the other tests leave of two processors, so that those keep their time.
 test-models: build
-	$(BIN)/python -m pytest -p no:cacheprovider tests/python/*_model.py
+	nice -n 19 $(BIN)/python -m pytest -p no:cacheprovider tests/python/*_model.py
 
 test-programs: build
 	swift test --no-parallel # they look at their own /proc

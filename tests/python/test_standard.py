@@ -5,6 +5,10 @@ The standard library has these tests where its package `test` is installed.
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,25 @@ tests: Any = pytest.importorskip("test.lock_tests")
 # How objects show themselves is ours, and so are their private methods. What is longer than any
 # clock runs is for ever, and no OverflowError.
 OURS = ("repr", "_at_fork_reinit", "test__", "_recursion_count", "_release_save", "test_timeout")
+
+
+def wait_threads_blocked(_count: int) -> None:
+    """Return once the other threads do nothing, though they could.
+
+    The library sleeps for 10 ms a thread, which is too short where others work, too.
+    """
+    looks = 0
+    while looks < 5:  # one that waits for the interpreter gets it amid the next sleep
+        time.sleep(0.01)
+        states = [
+            (Path(thread) / "stat").read_text().rpartition(")")[2].split()[0]
+            for thread in os.scandir("/proc/self/task")
+            if int(thread.name) != threading.get_native_id()
+        ]
+        looks = looks + 1 if set(states) <= {"S"} else 0
+
+
+tests.wait_threads_blocked = wait_threads_blocked
 
 
 def asked_of(kind: object, attribute: str, cases: str, *apart_from: str) -> Any:
