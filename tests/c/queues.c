@@ -21,10 +21,10 @@ enum { MESSAGES = 4, VIEWS = 3, LOANS = 2, WRITERS = 2, WORKERS = 2 };
 
 static char name[200];
 
-static Writer create(uint32_t flags) {
+static Writer create_for(uint32_t messages, uint32_t flags) {
     ZincChannelOptions options = {.size = sizeof options,
                                   .payload = 64,
-                                  .messages = MESSAGES,
+                                  .messages = messages,
                                   .flags = ZINC_QUEUE | flags,
                                   .writers = WRITERS,
                                   .loans = LOANS,
@@ -34,6 +34,8 @@ static Writer create(uint32_t flags) {
     EXPECT(create_channel(name, &options, &queue) == 0);
     return queue;
 }
+
+static Writer create(uint32_t flags) { return create_for(MESSAGES, flags); }
 
 static Worker work(void) {
     Worker worker;
@@ -97,17 +99,29 @@ static int exit_of(pid_t child) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static void die(void) { kill(getpid(), failures ? SIGABRT : SIGKILL); }
+
+static void expect_killed(pid_t child) {
+    int status;
+    waitpid(child, &status, 0);
+    EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
 /* Takes so many, and is killed. */
 static void die_at_work(int count) {
     pid_t child = fork();
     if (child == 0) {
         Worker own = work();
         for (int i = 0; i < count; i++) take(own);
-        kill(getpid(), failures ? SIGABRT : SIGKILL);
+        die();
     }
-    int status;
-    waitpid(child, &status, 0);
-    EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    expect_killed(child);
+}
+
+static unsigned place_of(ZincHandle queue, uint64_t number) {
+    uint32_t state = 99;
+    EXPECT(zinc_queue_find(queue, number, &state) == 0);
+    return state;
 }
 
 static void each_goes_to_one(void) {
@@ -185,6 +199,294 @@ static void each_goes_to_one(void) {
     EXPECT(channel.flags == (ZINC_CHANNEL_WAIT | ZINC_QUEUE));
     close_worker(one);
     close_worker(other);
+    close_writer(queue);
+}
+
+/* As many wait as it was made for, whatever that is. */
+static void exactly_so_many(void) {
+    for (uint32_t messages = 1; messages <= 9; messages++) {
+        Writer queue = create_for(messages, 0);
+        Worker worker = work();
+        ZincChannelInfo info = {.size = sizeof info};
+        EXPECT(zinc_channel_examine(queue.region, &info) == 0 && info.messages == messages);
+        uint64_t written = 0;
+        for (int round = 0; round < 20; round++) {
+            while (put_for(queue, written + 1, &look) == 0) written++;
+            EXPECT(written == messages + (uint64_t)round);
+            EXPECT(zinc_writer_wait(queue.it, &look) == -ETIMEDOUT);
+            expect_counts(queue.region, messages, 0, 0);
+            EXPECT(next_of(worker) == round + 1);
+            EXPECT(zinc_writer_wait(queue.it, &look) == 0);
+        }
+        while (next_of(worker) > 0) continue;
+        close_worker(worker);
+        close_writer(queue);
+    }
+}
+
+/* What is finished is done for all, and stays as it is until it is released. */
+static void finished_before_it_is_released(void) {
+    for (uint32_t flags = 0; flags <= ZINC_QUEUE_AT_MOST_ONCE; flags += ZINC_QUEUE_AT_MOST_ONCE) {
+        Writer queue = create(flags);
+        Worker one = work(), other = work();
+        ZincTask tasks[VIEWS], more;
+        for (uint64_t i = 0; i < VIEWS; i++) {
+            put(queue, i);
+            tasks[i] = take(one);
+            EXPECT(zinc_worker_release(one.it, &tasks[i]) == -EINVAL); /* it is at work */
+            EXPECT(zinc_worker_finish(other.it, &tasks[i]) == -EINVAL);
+            EXPECT(place_of(queue.region, i + 1) == ZINC_TASK_HELD);
+            EXPECT(zinc_worker_finish(one.it, &tasks[i]) == 0);
+            EXPECT(place_of(queue.region, i + 1) == ZINC_TASK_GONE);
+            EXPECT(zinc_worker_finish(one.it, &tasks[i]) == -EINVAL);
+            EXPECT(zinc_worker_done(one.it, &tasks[i]) == -EINVAL);
+            EXPECT(zinc_worker_give_back(one.it, &tasks[i]) == -EINVAL);
+            EXPECT(zinc_worker_release(other.it, &tasks[i]) == -EINVAL);
+        }
+        EXPECT(zinc_queue_join(queue.region, &look) == 0);
+        expect_counts(queue.region, 0, 0, 0);
+        /* They count as held, and no writer gets their slots. */
+        put(queue, 10);
+        EXPECT(zinc_worker_take(one.it, &more, &look) == -ENOBUFS);
+        EXPECT(next_of(other) == 10);
+        for (uint64_t i = 0; i < 100; i++) {
+            put(queue, 100 + i);
+            EXPECT(next_of(other) == (int64_t)(100 + i));
+        }
+        pid_t child = fork(); /* which holds nothing */
+        if (child == 0) {
+            EXPECT(zinc_worker_release(one.it, &tasks[0]) == -EINVAL);
+            _exit(failures);
+        }
+        EXPECT(exit_of(child) == 0);
+        for (uint64_t i = 0; i < VIEWS; i++) EXPECT(value_of(&tasks[i]) == i);
+        ZincTask wrong = tasks[0];
+        wrong.slot = 1000000;
+        EXPECT(zinc_worker_release(one.it, &wrong) == -EINVAL);
+        wrong = tasks[0];
+        wrong.head.number++;
+        EXPECT(zinc_worker_release(one.it, &wrong) == -EINVAL);
+        EXPECT(zinc_worker_release(NULL, &wrong) == -EINVAL);
+        EXPECT(zinc_worker_release(one.it, NULL) == -EINVAL);
+        EXPECT(zinc_worker_release(one.it, &tasks[0]) == 0);
+        EXPECT(zinc_worker_release(one.it, &tasks[0]) == -EINVAL);
+        put(queue, 20);
+        more = take(one);
+        EXPECT(zinc_worker_finish(one.it, &more) == 0);
+        EXPECT(zinc_worker_release(one.it, &tasks[0]) == -EINVAL); /* another one is there, or none */
+        EXPECT(value_of(&more) == 20 && zinc_worker_release(one.it, &more) == 0);
+        /* Nobody gets it again of who is killed, nor is its slot lost. */
+        put(queue, 30);
+        child = fork();
+        if (child == 0) {
+            Worker own = work();
+            ZincTask task = take(own);
+            EXPECT(zinc_worker_finish(own.it, &task) == 0);
+            die();
+        }
+        expect_killed(child);
+        EXPECT(zinc_queue_join(queue.region, NULL) == 0 && next_of(other) == -ETIMEDOUT);
+        /* Who ends releases. */
+        close_worker(one);
+        expect_all_slots(queue, 0);
+        close_worker(other);
+        close_writer(queue);
+    }
+}
+
+static ZincWorker shared_worker;
+
+static void *wait_and_take(void *value) {
+    ZincWaitOptions for_long = in(20000);
+    EXPECT(zinc_worker_wait(shared_worker, &for_long) == 0);
+    ZincTask task;
+    EXPECT(zinc_worker_take(shared_worker, &task, &look) == 0);
+    *(uint64_t *)value = value_of(&task);
+    EXPECT(zinc_worker_done(shared_worker, &task) == 0);
+    return NULL;
+}
+
+/* What is given back comes to others, and at last to who gave it. */
+static void given_back(void) {
+    Writer queue = create(0);
+    Worker one = work(), other = work();
+    put(queue, 1);
+    put(queue, 2);
+    ZincTask task = take(one);
+    EXPECT(zinc_worker_give_back(other.it, &task) == -EINVAL);
+    EXPECT(zinc_worker_give_back(one.it, &task) == 0);
+    EXPECT(zinc_worker_give_back(one.it, &task) == -EINVAL && zinc_worker_done(one.it, &task) == -EINVAL);
+    expect_counts(queue.region, 1, 0, 1);
+    EXPECT(place_of(queue.region, 1) == ZINC_TASK_LEFT && place_of(queue.region, 2) == ZINC_TASK_WAITS);
+    EXPECT(next_of(one) == 2); /* not the same once more */
+    task = take(other);
+    EXPECT(value_of(&task) == 1 && task.head.number == 1 && task.redelivered == 1);
+    EXPECT(zinc_worker_done(other.it, &task) == 0);
+
+    /* Who waits is told, and comes before who gave it, however soon that one comes back. */
+    for (uint64_t i = 10; i < 15; i++) {
+        put(queue, i);
+        task = take(one);
+        shared_worker = other.it;
+        pthread_t thread;
+        uint64_t value = 0;
+        EXPECT(pthread_create(&thread, NULL, wait_and_take, &value) == 0);
+        EXPECT(zinc_worker_give_back(one.it, &task) == 0);
+        ZincTask again;
+        EXPECT(zinc_worker_take(one.it, &again, &look) == -ETIMEDOUT);
+        pthread_join(thread, NULL);
+        EXPECT(value == i);
+    }
+    /* Where there is no other it comes again, and none of several is forgotten. */
+    put(queue, 20);
+    put(queue, 21);
+    int seen[2] = {0};
+    for (int i = 0; i < 12; i++) {
+        EXPECT(zinc_worker_wait(one.it, NULL) == 0);
+        task = take(one);
+        seen[value_of(&task) - 20]++;
+        EXPECT(task.redelivered == (uint32_t)(i < 2 ? 0 : i / 2));
+        EXPECT(zinc_worker_give_back(one.it, &task) == 0);
+    }
+    EXPECT(seen[0] == 6 && seen[1] == 6);
+    /* One who dies after that leaves nothing more. */
+    pid_t child = fork();
+    if (child == 0) {
+        Worker own = work();
+        task = take(own);
+        EXPECT(zinc_worker_give_back(own.it, &task) == 0);
+        die();
+    }
+    expect_killed(child);
+    expect_counts(queue.region, 0, 0, 2);
+    /* A closed queue has not ended while something is left, not for who is at work either. */
+    EXPECT(zinc_queue_close(queue.region) == 0);
+    task = take(one);
+    ZincTask last = take(one);
+    EXPECT(zinc_worker_give_back(one.it, &last) == 0);
+    EXPECT(zinc_worker_take(one.it, &last, NULL) == 0 && zinc_worker_take(one.it, &last, &look) == -EPIPE);
+    EXPECT(zinc_worker_done(one.it, &last) == 0 && zinc_worker_done(one.it, &task) == 0);
+    EXPECT(next_of(one) == -EPIPE);
+    expect_all_slots(queue, 0);
+    close_worker(one);
+    close_worker(other);
+    close_writer(queue);
+
+    queue = create(ZINC_QUEUE_AT_MOST_ONCE);
+    one = work();
+    put(queue, 1);
+    task = take(one);
+    EXPECT(zinc_worker_give_back(one.it, &task) == 0);
+    EXPECT(zinc_queue_join(queue.region, &look) == 0 && place_of(queue.region, 1) == ZINC_TASK_GONE);
+    EXPECT(next_of(one) == -ETIMEDOUT);
+    expect_all_slots(queue, 0);
+    close_worker(one);
+    close_writer(queue);
+}
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+static void *take_all(void *sum) {
+    int64_t value = 0;
+    while (value != -EPIPE && zinc_worker_wait(shared_worker, NULL) == 0) {
+        pthread_mutex_lock(&turn);
+        value = next_of((Worker){.it = shared_worker});
+        if (value > 0) *(uint64_t *)sum += (uint64_t)value;
+        pthread_mutex_unlock(&turn);
+        EXPECT(value > 0 || value == -ETIMEDOUT || value == -EPIPE);
+    }
+    EXPECT(value == -EPIPE);
+    return NULL;
+}
+
+/* Threads that wait for one worker, of which each takes. */
+static void threads_wait_for_one_worker(void) {
+    enum { THREADS = 4 };
+    Writer queue = create(0);
+    Worker worker = work();
+    EXPECT(zinc_worker_wait(worker.it, &look) == -ETIMEDOUT);
+    ZincWaitOptions soon = in(30);
+    EXPECT(zinc_worker_wait(worker.it, &soon) == -ETIMEDOUT);
+    EXPECT(zinc_worker_wait(NULL, NULL) == -EINVAL);
+    put(queue, 1);
+    EXPECT(zinc_worker_wait(worker.it, &look) == 0 && next_of(worker) == 1);
+    put(queue, 2);
+    die_at_work(1);
+    EXPECT(zinc_worker_wait(worker.it, NULL) == 0 && next_of(worker) == 2); /* it looks who has died */
+    pid_t child = fork();
+    if (child == 0) { /* which has looked for nothing yet */
+        EXPECT(zinc_worker_wait(worker.it, &look) == 0 && next_of(worker) == -ETIMEDOUT);
+        EXPECT(zinc_worker_wait(worker.it, &look) == -ETIMEDOUT);
+        _exit(failures);
+    }
+    EXPECT(exit_of(child) == 0);
+    (void)next_of(worker);
+
+    shared_worker = worker.it;
+    uint64_t sum = 0;
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) EXPECT(pthread_create(&threads[i], NULL, take_all, &sum) == 0);
+    for (uint64_t i = 1; i <= 2000; i++) put(queue, i);
+    EXPECT(zinc_queue_close(queue.region) == 0);
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    EXPECT(sum == 2000 * 2001 / 2);
+    close_worker(worker);
+    close_writer(queue);
+}
+
+/* Where is a message? */
+static void found_by_its_number(void) {
+    Writer queue = create(0);
+    uint32_t state = 99;
+    EXPECT(zinc_queue_find(queue.region, 1, &state) == -EINVAL && state == 99);
+    put(queue, 1);
+    EXPECT(zinc_queue_find(queue.region, 0, &state) == -EINVAL);
+    EXPECT(zinc_queue_find(queue.region, 2, &state) == -EINVAL);
+    EXPECT(zinc_queue_find(NULL, 1, &state) == -EINVAL && zinc_queue_find(queue.region, 1, NULL) == -EINVAL);
+    EXPECT(place_of(queue.region, 1) == ZINC_TASK_WAITS);
+    Worker worker = work();
+    ZincTask first = take(worker);
+    for (uint64_t i = 2; i <= 50; i++) { /* whatever stands at its place */
+        EXPECT(place_of(queue.region, 1) == ZINC_TASK_HELD);
+        put(queue, i);
+        EXPECT(place_of(queue.region, i) == ZINC_TASK_WAITS);
+        EXPECT(next_of(worker) == (int64_t)i && place_of(queue.region, i) == ZINC_TASK_GONE);
+    }
+    EXPECT(zinc_worker_done(worker.it, &first) == 0 && place_of(queue.region, 1) == ZINC_TASK_GONE);
+    put(queue, 51);
+    die_at_work(1);
+    EXPECT(place_of(queue.region, 51) == ZINC_TASK_LEFT); /* nobody has looked who has died */
+    EXPECT(next_of(worker) == 51 && place_of(queue.region, 51) == ZINC_TASK_GONE);
+    close_worker(worker);
+    close_writer(queue);
+    queue = create(ZINC_QUEUE_AT_MOST_ONCE);
+    put(queue, 1);
+    die_at_work(1);
+    EXPECT(place_of(queue.region, 1) == ZINC_TASK_LEFT);
+    EXPECT(zinc_queue_join(queue.region, NULL) == 0 && place_of(queue.region, 1) == ZINC_TASK_GONE);
+    close_writer(queue);
+    ZincChannelOptions options = {.size = sizeof options, .payload = 8, .messages = 4};
+    ZincHandle handle;
+    EXPECT(zinc_channel_create_anonymous(&options, NULL, &handle) == 0);
+    EXPECT(zinc_queue_find(handle, 1, &state) == -EBADMSG);
+    zinc_close(handle);
+}
+
+/* Who waits for the end and neither writes nor works clears the dead away, and goes on without a seat. */
+static void joins_without_a_seat(void) {
+    Writer queue = create(ZINC_QUEUE_AT_MOST_ONCE);
+    ZincHandle handle;
+    EXPECT(zinc_open(name, &handle) == 0);
+    for (int i = 0; i < 3; i++) {
+        put(queue, 1);
+        die_at_work(1);
+        EXPECT(zinc_queue_join(handle, i == 0 ? &look : NULL) == 0);
+    }
+    put(queue, 2);
+    Worker worker;
+    worker.region = handle;
+    EXPECT(zinc_worker_begin(handle, &worker.it) == 0 && next_of(worker) == 2);
+    close_worker(worker);
     close_writer(queue);
 }
 
@@ -511,6 +813,12 @@ int main(int count, char **arguments) {
     if (count != 2) return 2;
     snprintf(name, sizeof name, "%s", arguments[1]);
     each_goes_to_one();
+    exactly_so_many();
+    finished_before_it_is_released();
+    given_back();
+    threads_wait_for_one_worker();
+    found_by_its_number();
+    joins_without_a_seat();
     room();
     nobody_writes_to_what_is_taken();
     at_least_once();

@@ -6,10 +6,11 @@
  *     spin -a -DKILLS=1 queue.pml && cc -O2 -DSAFETY pan.c && ./a.out -E
  *
  * What must hold: no slot is written that somebody else has; each message has the number after the
- * last; it is taken once, and again only of one who died at work, never where it may be done at most
- * once; it stays as it is until it is done; none is published after the close, and who is told of the
- * end has nothing left to come; who waits until all is done is told only if there was such a moment
- * meanwhile; and once all is quiet each message is done, and each slot free.
+ * last, and no more wait than may; it is taken once, and again only of one who died at work or gave it
+ * back, never where it may be done at most once; it stays as it is until it is released; none is
+ * published after the close, and who is told of the end has nothing left to come; who waits until all
+ * is done is told only if there was such a moment meanwhile; and once all is quiet each message is
+ * done, and each slot free.
  */
 #ifndef WRITERS
 #define WRITERS 1
@@ -23,6 +24,9 @@
 #ifndef PLACES /* of the ring */
 #define PLACES 2
 #endif
+#ifndef CAPACITY /* messages that may wait */
+#define CAPACITY PLACES
+#endif
 #ifndef SLOTS /* 3 or 4 */
 #define SLOTS 3
 #endif
@@ -34,6 +38,12 @@
 #endif
 #ifndef KILLS
 #define KILLS 0
+#endif
+#ifndef GIVES /* so often is one given back */
+#define GIVES 0
+#endif
+#ifndef FINISHES /* some are done before they are released */
+#define FINISHES 0
 #endif
 #ifndef ONCE /* at most */
 #define ONCE 0
@@ -52,7 +62,7 @@
 #define NOBODY SEATS
 #define MOST 8                          /* messages, + 1 */
 
-/* Of a slot's owner: who writes it, seat + 1, or one of these. */
+/* Of a slot's owner: who has it, seat + 1, to write it or as what is done; or one of these. */
 #define FREE 0
 #define PUBLISHED(n) (10 + (n))
 #define IS_PUBLISHED(owner) ((owner) >= 10 && (owner) < 10 + MOST)
@@ -70,7 +80,7 @@ byte content[SLOTS + 1];                /* the number that was written to the sl
 byte giving[WRITERS], giving_number[WRITERS];
 byte taken, returned;
 bool locked[SEATS], sits[SEATS];        /* the role: it sits there, or did when it was killed */
-byte kills;
+byte kills, gives;
 
 /* Stores under way: of what, of which slot, and the value. */
 #define CONTENT 1
@@ -161,6 +171,11 @@ inline hold(slot) {
 #else
 #define IS_ANY_FREE (owner[1] == FREE || owner[2] == FREE || owner[3] == FREE)
 #endif
+#ifdef GATE_OF_PLACES
+#define MOST_WAIT PLACES
+#else
+#define MOST_WAIT CAPACITY
+#endif
 #define IS_BEHIND \
     (ring_number[(taken + 1) % PLACES] == taken + 1 && \
      owner[ring_slot[(taken + 1) % PLACES]] != PUBLISHED(taken + 1))
@@ -193,8 +208,8 @@ end:
                 see_all(me);
                 written[slot] = 0; slot = 0; n = 0; rounds = 0; step = W0
 #ifndef NO_GATE
-            :: !ring_closed[n % PLACES] && n > PLACES + gate -> step = G1
-            :: !ring_closed[n % PLACES] && n <= PLACES + gate -> step = W4
+            :: !ring_closed[n % PLACES] && n > MOST_WAIT + gate -> step = G1
+            :: !ring_closed[n % PLACES] && n <= MOST_WAIT + gate -> step = W4
 #else
             :: else -> step = W4
 #endif
@@ -225,9 +240,9 @@ end:
 #else
 #define SLACK 0
 #endif
-    :: atomic { step == W3_WAIT && (n <= PLACES + before + SLACK || n <= PLACES + taken || IS_BEHIND || is_closed) ->
+    :: atomic { step == W3_WAIT && (n <= MOST_WAIT + before + SLACK || n <= MOST_WAIT + taken || IS_BEHIND || is_closed) ->
         if
-        :: n <= PLACES + before + SLACK -> gate = before + SLACK; step = W2
+        :: n <= MOST_WAIT + before + SLACK -> gate = before + SLACK; step = W2
         :: else -> step = (is_closed -> W2 : G1)
         fi;
         before = 0; other = 0 }
@@ -247,7 +262,7 @@ end:
         if
         :: ENTRY_IS(n % PLACES, old_number, old_slot) && !ring_closed[n % PLACES] ->
             assert(n == newest + 1 && !is_closed);
-            assert(n <= PLACES || handed[n - PLACES]); /* nobody would get it */
+            assert(n <= CAPACITY || handed[n - CAPACITY]); /* too many, or nobody would get it */
             ring_number[n % PLACES] = n; ring_slot[n % PLACES] = slot;
             newest = n;
             unfinished++;
@@ -314,11 +329,34 @@ end:
 #define OVER 11
 #define LEFT 12
 #define AGAIN 13
+#define HELD 14
+#define HELD_LATE 15
+#define B1 16
+#define B1_LATE 17
+#define RETIRED 18
 #define NEVER 255
+
+inline give_back() {
+#if ONCE && !defined(GIVE_AGAIN_ANYWAY)
+    owner[slot] = FREE;
+    finish(number);
+#else
+    owner[slot] = CLAIM(NOBODY, number, 1);
+#endif
+    slot = 0; number = 0
+}
+
+inline rest() {
+    rests = true;
+    if
+    :: step = A1
+    :: WORKERS > 1 && !is_left -> is_left = true; step = RETIRED /* it lives, and takes no more */
+    fi
+}
 
 proctype worker(byte me) {
     byte step, slot, number, returned_seen = NEVER, found;
-    bool is_mine, is_end;
+    bool is_mine, is_end, rests;
 #ifdef READ_BEFORE
     byte early[SLOTS + 1];
 #endif
@@ -326,7 +364,10 @@ end:
     do
     :: atomic { step == A1 ->
         found = returned;
-        step = (found != returned_seen -> A2 : T1);
+        step = (found != returned_seen && !rests -> A2 : T1);
+#ifdef RESTED_IS_SEEN
+        returned_seen = (rests -> found : returned_seen);
+#endif
 #ifdef SEEN_AFTER
         found = 0;
 #endif
@@ -413,15 +454,66 @@ end:
         assert(early[slot] == number);
 #endif
         assert(owner[slot] == CLAIM(me, number, 0) || owner[slot] == CLAIM(me, number, 1));
-        owner[slot] = FREE;
-        finish(number);
+        if
+        :: owner[slot] = FREE; finish(number);
 #ifdef READ_AFTER
-        step = WORK_LATE }
+            step = WORK_LATE
+#else
+            is_read[slot] = false; slot = 0; number = 0; step = A1
+#endif
+#if FINISHES
+#ifdef FINISH_FREES
+        :: owner[slot] = FREE; finish(number); step = HELD
+#else
+        :: owner[slot] = me + 1; finish(number); step = HELD
+#endif
+#endif
+#if GIVES
+        :: gives < GIVES ->
+            gives++;
+#if defined(GIVE_TELLS_FIRST) && !defined(GIVE_TELLS_NOBODY)
+            returned++;
+            step = B1_LATE
+#else
+            is_read[slot] = false;
+            give_back();
+            step = B1
+#endif
+#endif
+        fi }
+#ifdef READ_AFTER
     :: atomic { step == WORK_LATE ->
+        assert(content[slot] == number);
+        is_read[slot] = false; slot = 0; number = 0; step = A1 }
+#endif
+#if FINISHES
+    :: atomic { step == HELD ->
+        assert(content[slot] == number);
+#ifdef FINISH_FREES
+        is_read[slot] = false; slot = 0; number = 0; step = A1 }
+#else
+        assert(owner[slot] == me + 1 && !written[slot]);
+        owner[slot] = FREE;
+#ifdef HELD_AFTER
+        step = HELD_LATE }
+    :: atomic { step == HELD_LATE ->
         assert(content[slot] == number);
 #endif
         is_read[slot] = false; slot = 0; number = 0; step = A1 }
-    :: atomic { step == WAIT && (returned != returned_seen || ring_number[(taken + 1) % PLACES] > taken ||
+#endif
+#endif
+#if GIVES
+    :: atomic { step == B1 ->
+#ifndef GIVE_TELLS_NOBODY
+        returned++;
+#endif
+        rest() }
+#ifdef GIVE_TELLS_FIRST
+    :: atomic { step == B1_LATE -> is_read[slot] = false; give_back(); rest() }
+#endif
+    :: atomic { step == WAIT && rests -> rests = false } /* for others to be first */
+#endif
+    :: atomic { step == WAIT && (returned != returned_seen && !rests || ring_number[(taken + 1) % PLACES] > taken ||
                                  ring_closed[(taken + 1) % PLACES]) ->
         step = A1 }
     /* Can't anything come back? */
@@ -446,14 +538,15 @@ end:
         od;
         number = 0; is_end = false }
 #if KILLS
-    :: atomic { step != GONE && step != LEFT && step != OVER && kills < KILLS ->
+    :: atomic { step != GONE && step != LEFT && step != OVER && step != RETIRED && kills < KILLS ->
         kills++;
         locked[me] = false;
         if
-        :: slot && is_read[slot] && (step == WORK || step == WORK_LATE || is_mine) -> is_read[slot] = false
+        :: slot && is_read[slot] && (step >= HELD || step == WORK || step == WORK_LATE || is_mine) ->
+            is_read[slot] = false
         :: else
         fi;
-        slot = 0; number = 0; found = 0; is_mine = false; is_end = false; returned_seen = NEVER;
+        slot = 0; number = 0; found = 0; is_mine = false; is_end = false; rests = false; returned_seen = NEVER;
         if
         :: step = GONE
         :: WORKERS > 1 && !is_left -> is_left = true; step = LEFT /* nobody comes in its place */
@@ -539,11 +632,11 @@ end:
 #define C_END 8
 
 #ifdef RETURN_FIRST
-#define AFTER_C0 C7
+#define AFTER_C5 C7
 #define AFTER_C6 C_END
 #define AFTER_C7 C6
 #else
-#define AFTER_C0 C6
+#define AFTER_C5 C6
 #define AFTER_C6 C7
 #define AFTER_C7 C_END
 #endif
@@ -570,7 +663,7 @@ end:
         fi;
         locked[seat] = true;
         if
-        :: seat >= WRITERS -> step = AFTER_C0
+        :: seat >= WRITERS -> step = C5
         :: else ->
             slot = giving[seat]; number = giving_number[seat];
             step = (slot -> C2_OWNER : C4)
@@ -594,9 +687,9 @@ end:
     :: atomic { step == C5 ->
         slot++;
         if
-        :: slot > SLOTS -> slot = 0; step = C_END
+        :: slot > SLOTS -> slot = 0; step = (seat < WRITERS -> C_END : AFTER_C5)
         :: slot <= SLOTS && owner[slot] == seat + 1 ->
-            assert(!written[slot]);
+            assert(!written[slot] && !is_read[slot]);
             owner[slot] = FREE
         :: else
         fi }

@@ -17,7 +17,7 @@ from .test_model import SOURCES, holds, steps
 
 pytestmark = pytest.mark.skipif(not shutil.which("spin"), reason="needs spin")
 
-STEPS = {"a1", "a2", "t1", "t2", "t3", "d1", "c6", "c7", "g1", "x1", "u1", "u2", "u3"}
+STEPS = {"a1", "a2", "t1", "t2", "t3", "d1", "d2", "b1", "c6", "c7", "g1", "x1", "u1", "u2", "u3"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class Sources:
 
 
 SOURCE = Sources()
+
+
+IS_LEFT = "func left(_ claim: Claim) -> UInt64 { geometry.isOnce ? 0 : claim.left.bits }"
 
 
 def of_queues(source: Sources) -> list[str]:
@@ -59,7 +62,8 @@ def of_queues(source: Sources) -> list[str]:
     close, done = part(queue, "func close("), part(queue, "var isDone")
     publish = part(publication, "/// False if there is no room")
     look = part(publication, "func lookAtReaders(")
-    begin = part(source.worker, "mutating func take() throws")
+    begin = part(source.worker, "func take() throws(Failure) -> Outcome")
+    finish, back = part(source.worker, "func finish("), part(source.worker, "func giveBack(")
 
     # Taking.
     is_compared = re.search(
@@ -74,9 +78,18 @@ def of_queues(source: Sources) -> list[str]:
     expect("TAKEN_WITHOUT_COMPARING", is_next)
     expect("READ_BEFORE", are("t1", "acquiring"))
     expect("READ_AFTER", are("d1", "releasing"))
-    is_seen = follow(begin, "// a1\n", "memory.takeLeft(", "returnedSeen = returned\n")
+    is_seen = follow(begin, "// a1\n", "memory.takeLeft(", "returnedSeen.store(returned, ")
     expect("SEEN_AFTER", is_seen)
+    expect("RESTED_IS_SEEN", "!= returnedSeen.load(ordering: .relaxed) && !isResting {" in begin)
+    # Finishing, and giving back.
+    expect("FINISH_FREES", "end(task, { _ in UInt64(task.owner.seat + 1) })" in finish)
+    expect("HELD_AFTER", are("d2", "releasing"))
+    expect("GIVE_TELLS_NOBODY", "returned.pointee.wrappingAdd(1" in back)
+    expect("GIVE_TELLS_FIRST", follow(back, "end(task, memory.left)", "// b1\n"))
+    expect("GIVE_AGAIN_ANYWAY", IS_LEFT in queue)
     # Room.
+    is_exact = "messages = UInt64(truncatingIfNeeded: memory.geometry.messages)" in publish
+    expect("GATE_OF_PLACES", is_exact)
     is_waited_for = (
         "gate = end.memory.handedOut()" in look and "next &- messages >= gate" in publish
     )
@@ -90,10 +103,10 @@ def of_queues(source: Sources) -> list[str]:
     expect("SEE_NOTHING", are("w5", "releasing"))
     # Cleaning.
     is_given_back = "if geometry.isShared { giveBack(seat) }" in part(source.memory, "func clean(")
-    expect("LEAVE_NOTHING", is_given_back and ".pointee.store(left, " in left)
+    expect("LEAVE_NOTHING", is_given_back and ".pointee.store(self.left(claim), " in left)
     expect("TELL_NOTHING", "returned.pointee.wrappingAdd(1" in left)
     expect("RETURN_FIRST", follow(left, "// c6\n", "// c7"))
-    expect("AGAIN_ANYWAY", "geometry.isOnce ? 0 : claim.left.bits" in left)
+    expect("AGAIN_ANYWAY", IS_LEFT in queue)
     stands = "& ~ChannelMemory.closed != entry(number, slot)\n"
     expect("CLOSED_IS_ANOTHER", stands in part(source.memory, "private func resolve("))
     # The end.
@@ -114,6 +127,8 @@ CLOSES = ("CLOSES=1", "ROUNDS=2", "UNDER_WAY=0")
 CLOSES_KILLED = (*CLOSES, "WORKERS=1", "KILLS=1")
 CLOSED_TWO = ("CLOSES=1", "WRITERS=2", "ROUNDS=1", "WORKERS=1", "KILLS=1")
 JOINS = ("JOINS=1", "UNDER_WAY=0", "WORKERS=1")
+ENDS = ("FINISHES=1", "GIVES=1", "ROUNDS=2")
+ALONE = ("WORKERS=1", *ENDS, "UNDER_WAY=0")
 
 
 @pytest.mark.parametrize(
@@ -133,6 +148,14 @@ JOINS = ("JOINS=1", "UNDER_WAY=0", "WORKERS=1")
         CLOSED_TWO,
         JOINS,
         (*JOINS, "KILLS=1"),
+        ("CAPACITY=1", "ROUNDS=3"),
+        ("CAPACITY=3", "PLACES=4", "SLOTS=4", "WORKERS=1", "ROUNDS=5", "UNDER_WAY=0", "KILLS=1"),
+        ENDS,
+        (*ENDS, "UNDER_WAY=0", "KILLS=1"),
+        ("WORKERS=1", "FINISHES=1", "GIVES=2", "ROUNDS=3", "KILLS=2", "UNDER_WAY=0"),
+        (*ENDS, "UNDER_WAY=0", "KILLS=1", "ONCE=1"),
+        (*ALONE, "CLOSES=1", "KILLS=1"),
+        (*ALONE, "JOINS=1", "KILLS=1"),
     ],
     ids=" ".join,
 )
@@ -176,6 +199,9 @@ MOVED = """      _ = unsafe taken.pointee.compareExchange(
 """
 LOOKED = """    let returned = unsafe memory.returned.pointee.load(ordering: .acquiring)  // a1
 """
+SEEN = "      returnedSeen.store(returned, ordering: .relaxed)\n"
+GIVEN = """    unsafe memory.returned.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // b1
+"""
 RETURNED = """    unsafe returned.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // c7
 """
 GIVEN_BACK = "  func giveBack(_ seat: Int) {\n"
@@ -200,8 +226,35 @@ WEAKER: dict[str, tuple[tuple[str, ...], Callable[..., Sources], *tuple[str, ...
         "worker",
         LOOKED,
         "",
-        "      returnedSeen = returned\n",
-        LOOKED + "      returnedSeen = returned\n",
+        SEEN,
+        LOOKED + SEEN,
+    ),
+    "a1 of who rests": (ALONE, changed, "worker", " && !isResting {", " {"),
+    "d1 of who finishes": (
+        ENDS,
+        changed,
+        "worker",
+        "end(task, { _ in UInt64(task.owner.seat + 1) })",
+        "end(task, { _ in 0 })",
+    ),
+    "d2": (ENDS, weakened, "worker", "d2"),
+    "no b1": (ALONE, changed, "worker", GIVEN, ""),
+    "b1 before d1": (
+        ENDS,
+        changed,
+        "worker",
+        GIVEN,
+        "",
+        "    guard end(task, memory.left) else { return false }\n",
+        GIVEN + "    guard end(task, memory.left) else { return false }\n",
+    ),
+    "b1 again": ((*ENDS, "ONCE=1"), changed, "queue", "geometry.isOnce ? 0 : claim", "claim"),
+    "g1 of all places": (
+        ("CAPACITY=1", "ROUNDS=3"),
+        changed,
+        "publication",
+        "truncatingIfNeeded: memory.geometry.messages)",
+        "truncatingIfNeeded: memory.geometry.places)",
     ),
     "no g1": (PLAIN, changed, "publication", "next &- messages >= gate", "false"),
     "g1 one later": (

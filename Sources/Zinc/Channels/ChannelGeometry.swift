@@ -12,8 +12,10 @@ internal import CZinc
 ///           u64 for each place of the ring, from a multiple of 128 on
 ///           the slots: 64 bytes, and the payload
 struct ChannelGeometry: Equatable {
-  /// Places of the ring, a power of two: so many messages are kept.
+  /// So many messages are kept; of a queue, wait.
   let messages: Int
+  /// Of the ring, as many as messages, or the power of two after that.
+  let places: Int
   let slots: Int
   /// How many messages a reader may hold at once.
   let views: Int
@@ -38,7 +40,7 @@ struct ChannelGeometry: Equatable {
   /// On lines of its own, which readers look at all the time, and on which writers write once.
   var ringOffset: Int { (ChannelGeometry.ownersOffset + slots * 8 + 127) & ~127 }
   /// At a page, since readers protect what follows.
-  var slotsOffset: Int { (ringOffset + messages * 8 + 4095) & ~4095 }
+  var slotsOffset: Int { (ringOffset + places * 8 + 4095) & ~4095 }
   var stride: Int { (ChannelGeometry.slotHead + payload + 63) & ~63 }
   var size: Int { slotsOffset + slots * stride }
 
@@ -65,10 +67,9 @@ struct ChannelGeometry: Equatable {
         EINVAL, "who reads holds 1 to % messages at once, not %", UInt64(mostViews),
         UInt64(max(views, 0)))
     }
-    var places = 2
-    while places < messages { places *= 2 }
-    self.messages = places
-    slots = places + writers * (isShared ? loans : loans + 8) + readers * views
+    places = ChannelGeometry.places(for: messages)
+    self.messages = isShared ? messages : places
+    slots = self.messages + writers * (isShared ? loans : loans + 8) + readers * views
     guard slots <= ChannelGeometry.mostSlots else {
       throw Failure(
         EINVAL, "that takes % slots, and % is the most", UInt64(slots),
@@ -82,6 +83,12 @@ struct ChannelGeometry: Equatable {
     self.waits = waits || isShared
     self.isShared = isShared
     self.isOnce = isOnce
+  }
+
+  private static func places(for messages: Int) -> Int {
+    var places = 2
+    while places < messages { places *= 2 }
+    return places
   }
 
   private static let waiting: UInt32 = 1
@@ -104,17 +111,20 @@ struct ChannelGeometry: Equatable {
     views = unsafe Int(words.load(fromByteOffset: 8, as: UInt32.self))
     let flags = unsafe words.load(fromByteOffset: 12, as: UInt32.self)
     let bytes = unsafe words.load(fromByteOffset: 16, as: UInt64.self)
-    guard messages >= 2, messages & (messages - 1) == 0, messages < slots,
-      slots <= ChannelGeometry.mostSlots, flags <= 1 || flags == 3 || flags == 7, views >= 1,
+    guard messages >= 1, messages < slots, slots <= ChannelGeometry.mostSlots,
+      flags <= 1 || flags == 3 || flags == 7, views >= 1,
       views
         <= (flags > 1 ? ChannelGeometry.mostViewsOfQueues : ChannelGeometry.mostViews), bytes >= 1,
       bytes <= UInt64(capacity)
     else { throw damaged }
+    places = ChannelGeometry.places(for: messages)
     payload = Int(bytes)
     waits = flags & ChannelGeometry.waiting != 0
     isShared = flags & ChannelGeometry.sharing != 0
     isOnce = flags & ChannelGeometry.once != 0
-    guard payload <= Int.max / 4 / slots, size == capacity else { throw damaged }
+    guard isShared || messages == places, payload <= Int.max / 4 / slots, size == capacity else {
+      throw damaged
+    }
   }
 
   /// Calls `body` with how large a channel's region is, and what it is created with.

@@ -3,21 +3,26 @@ internal import Synchronization
 
 // A queue: a channel whose messages wait for who works, and go to exactly one of these. Who has a
 // message stands in one word, its slot's owner, from its publication until it is done: so it is
-// never two's, and is nobody's only once it is done, whoever is killed wherever.
+// never two's, and is nobody's only once it is done, whoever is killed wherever. One that is done and
+// still read is held as by a writer, for its bytes alone.
 //
 //     owner of a slot   beside those of channels: 1 << 62 | s << 55 | k << 52 | n: message n, which
 //                       seat s is at work on, and k before it were. Seat 127: nobody is, for who was
-//                       has died
+//                       has died, or gave it back
 //
 //     take   a1  as often returned as I have seen: on to t1
 //            a2  one that is nobody's: owner = mine. None: I have seen a1's
 //            t1  n = taken + 1, w = ring[n]: older: nothing there, and closed if it says so
 //            t2  its slot's owner: published n -> mine
 //            t3  taken: n - 1 -> n, whoever has it now
-//     done   d1  owner: mine -> free
+//     done   d1  owner: mine -> free, or held until it is read no more
+//            d2  owner: held -> free
+//     back   b1  owner: mine -> nobody's, or free where each is handed out once at most
+//            b2  returned + 1
 //     clean  c6  each that is that seat's: nobody's, or free where each is handed out once at most
 //            c7  returned + 1
-//     write  g1  as far as t3 for those who have not come to it: before n + R, n must be taken
+//     write  g1  as far as t3 for those who have not come to it: before n + m, n must be taken, where
+//                so many may wait
 //     close  x1  ring[newest + 1]: old -> old, closed, for which w5 fails
 //     join   u1  n = newest
 //            u2  no slot is published and in the ring, nor somebody's, nor nobody's
@@ -53,6 +58,7 @@ extension ChannelMemory {
     /// How often it was handed out before, up to 7.
     var times: UInt64 { bits &>> 52 & 7 }
 
+    var isLeft: Bool { seat == Claim.nobody }
     func by(_ seat: Int) -> Claim { Claim(number, by: seat, times: times) }
     var left: Claim { Claim(number, by: Claim.nobody, times: min(times + 1, Claim.mostTimes)) }
   }
@@ -72,6 +78,13 @@ extension ChannelMemory {
         body(slot, claim)
       }
     }
+  }
+
+  /// Is somebody else at work, or was? One who has died may be among them.
+  func isHeld(byOthersThan seat: Int) -> Bool {
+    var isHeld = false
+    visitClaims { (_, claim) in if claim.seat != seat { isHeld = true } }
+    return isHeld
   }
 
   // MARK: - Who works
@@ -112,12 +125,12 @@ extension ChannelMemory {
     }
   }
 
-  /// A message that somebody has left, for this seat.
+  /// A message that somebody has left, for this seat; of several the first from slot `first` on.
   @inline(never)
-  func takeLeft(_ seat: Int) -> (slot: Int, Claim)? {
-    for slot in 0..<geometry.slots {
-      guard let claim = Claim(unsafe owner(slot).pointee.load(ordering: .acquiring)),
-        claim.seat == Claim.nobody
+  func takeLeft(_ seat: Int, from first: Int) -> (slot: Int, Claim)? {
+    for offset in 0..<geometry.slots {
+      let slot = (first + offset) % geometry.slots
+      guard let claim = Claim(unsafe owner(slot).pointee.load(ordering: .acquiring)), claim.isLeft
       else { continue }
       let mine = claim.by(seat)
       let isMine = unsafe owner(slot).pointee.compareExchange(
@@ -128,14 +141,16 @@ extension ChannelMemory {
     return nil
   }
 
+  /// The owner of what somebody was at work on who is not any more.
+  func left(_ claim: Claim) -> UInt64 { geometry.isOnce ? 0 : claim.left.bits }
+
   /// Leaves what a dead one was at work on to others, by who holds the lock of its seat.
   func giveBack(_ seat: Int) {
     for slot in 0..<geometry.slots {
       guard let claim = Claim(unsafe owner(slot).pointee.load(ordering: .acquiring)),
         claim.seat == seat
       else { continue }
-      let left = geometry.isOnce ? 0 : claim.left.bits
-      unsafe owner(slot).pointee.store(left, ordering: .sequentiallyConsistent)  // c6
+      unsafe owner(slot).pointee.store(self.left(claim), ordering: .sequentiallyConsistent)  // c6
     }
     unsafe returned.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // c7
   }
@@ -193,7 +208,7 @@ extension ChannelMemory {
     for slot in 0..<geometry.slots {
       let owner = unsafe owner(slot).pointee.load(ordering: .sequentiallyConsistent)  // u2
       if let claim = Claim(owner) {
-        if claim.seat == Claim.nobody { left += 1 } else { held += 1 }
+        if claim.isLeft { left += 1 } else { held += 1 }
       } else if owner & ChannelMemory.published != 0 {
         let number = owner & ~ChannelMemory.published
         let entry = unsafe ring(number).pointee.load(ordering: .sequentiallyConsistent)
@@ -201,6 +216,32 @@ extension ChannelMemory {
       }
     }
     return (waiting, held, left)
+  }
+
+  /// Who has a message: nil if nobody has, nor will; else its slot's owner.
+  func find(_ number: UInt64) -> UInt64? {
+    func owner(of slot: Int) -> UInt64? {
+      let owner = unsafe self.owner(slot).pointee.load(ordering: .sequentiallyConsistent)
+      let isIt = owner == ChannelMemory.published | number || Claim(owner)?.number == number
+      return isIt ? owner : nil
+    }
+    // It stays in one slot, which its place tells until another one stands there.
+    let entry = unsafe ring(number).pointee.load(ordering: .sequentiallyConsistent)
+    let slot = slot(of: entry)
+    if self.number(of: entry, near: number) == number, (0..<geometry.slots).contains(slot) {
+      return owner(of: slot)
+    }
+    for slot in 0..<geometry.slots {
+      if let owner = owner(of: slot), Claim(owner) != nil { return owner }
+    }
+    return nil
+  }
+
+  /// Is there something for who comes to take?
+  var isWaiting: Bool {
+    let number = unsafe taken.pointee.load(ordering: .acquiring) &+ 1
+    let entry = unsafe ring(number).pointee.load(ordering: .acquiring)
+    return self.number(of: entry, near: number) >= number
   }
 
   /// Has there been a moment, since this was called, at which all that was published was done?

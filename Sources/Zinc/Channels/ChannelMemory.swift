@@ -61,7 +61,7 @@ internal import Synchronization
     unsafe places = unsafe base + geometry.ringOffset
     unsafe slots = unsafe base + geometry.slotsOffset
     stride = geometry.stride
-    ringBits = UInt64(geometry.messages.trailingZeroBitCount)
+    ringBits = UInt64(geometry.places.trailingZeroBitCount)
     self.geometry = geometry
   }
 
@@ -127,7 +127,7 @@ internal import Synchronization
 
   @inline(__always)
   func ring(_ number: UInt64) -> UnsafeMutablePointer<Atomic<UInt64>> {
-    let place = Int(truncatingIfNeeded: number) & (geometry.messages &- 1)
+    let place = Int(truncatingIfNeeded: number) & (geometry.places &- 1)
     return unsafe (places + place &* 8).assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 

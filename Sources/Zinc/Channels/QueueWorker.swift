@@ -1,16 +1,20 @@
 internal import CZinc
 internal import Synchronization
 
-/// Who takes messages of a queue: one thread at a time takes, any says that one is done.
+/// Who takes messages of a queue: one thread at a time takes, any does all else.
 @safe struct QueueWorker: ~Copyable {
   typealias Pointer = UnsafeMutablePointer<QueueWorker>
 
-  // The first, as of a reader: any thread says that something is done.
-  private var owner = SeatIdentity.nobody
   let end: ChannelEnd
-  private var returnedSeen: UInt32 = 0
-  /// How many it is at work on.
+  /// The identity of the seat that all this is about; in a forked child it is its parent's at first.
+  private let owner = Atomic<UInt32>(0)
+  private let returnedSeen = Atomic<UInt32>(0)
+  /// How many it is at work on, or reads that are done.
   private let held = Atomic<Int>(0)
+  /// Until then it leaves what is left to others, since it has given something back; 0 if it has not.
+  private let restsUntil = Atomic<UInt64>(0)
+  /// Where it looks first for what is left, so that each comes once in a while.
+  private let nextLeft = Atomic<Int>(0)
 
   private init(_ end: consuming ChannelEnd) throws(Failure) {
     self.end = end
@@ -39,11 +43,20 @@ internal import Synchronization
 
   /// Sits, in a forked child for itself: what its parent is at work on stays its parent's.
   @inline(never)
-  private mutating func begin() throws(Failure) {
+  private func begin() throws(Failure) {
     _ = try end.sit()
-    owner = unsafe Attachment.identity(end.handle)
+    owner.store(unsafe Attachment.identity(end.handle).bits, ordering: .relaxed)
     held.store(0, ordering: .relaxed)
-    returnedSeen = unsafe end.memory.returned.pointee.load(ordering: .relaxed) &- 1
+    restsUntil.store(0, ordering: .relaxed)
+    returnedSeen.store(
+      unsafe end.memory.returned.pointee.load(ordering: .relaxed) &- 1, ordering: .relaxed)
+  }
+
+  /// Nobody in a child that has not begun yet.
+  @inline(__always)
+  private var identity: SeatIdentity {
+    let now = unsafe Attachment.identity(end.handle)
+    return now.bits == owner.load(ordering: .relaxed) ? now : .nobody
   }
 
   /// A message that it is at work on, until `done`.
@@ -60,22 +73,28 @@ internal import Synchronization
   }
 
   /// The next message. ENOBUFS if it is at work on as many as it may.
-  mutating func take() throws(Failure) -> Outcome {
+  func take() throws(Failure) -> Outcome {
     let memory = end.memory
-    if unsafe Attachment.identity(end.handle) != owner { try begin() }
+    if identity == .nobody { try begin() }
+    let owner = identity
     guard held.load(ordering: .relaxed) < memory.geometry.views else {
       throw Failure(
         ENOBUFS, "it is at work on % messages, and may be on % at once; say that some are done",
         UInt64(memory.geometry.views), UInt64(memory.geometry.views))
     }
     let returned = unsafe memory.returned.pointee.load(ordering: .acquiring)  // a1
-    if returned != returnedSeen {
-      if let (slot, claim) = memory.takeLeft(owner.seat) { return .task(begun(slot, claim)) }
-      returnedSeen = returned
+    if returned != returnedSeen.load(ordering: .relaxed) && !isResting {
+      restsUntil.store(0, ordering: .relaxed)
+      let first = nextLeft.load(ordering: .relaxed)
+      if let (slot, claim) = memory.takeLeft(owner.seat, from: first) {
+        nextLeft.store(slot + 1, ordering: .relaxed)
+        return .task(begun(slot, claim, owner))
+      }
+      returnedSeen.store(returned, ordering: .relaxed)
     }
     switch try memory.take(owner.seat) {
     case .claim(let slot, let claim):
-      let task = begun(slot, claim)
+      let task = begun(slot, claim, owner)
       end.tellOfRoom()
       return .task(task)
     case .nothing: return .nothing
@@ -84,29 +103,94 @@ internal import Synchronization
   }
 
   @inline(__always)
-  private func begun(_ slot: Int, _ claim: ChannelMemory.Claim) -> Task {
+  private func begun(_ slot: Int, _ claim: ChannelMemory.Claim, _ owner: SeatIdentity) -> Task {
     held.wrappingAdd(1, ordering: .relaxed)
     return Task(slot: slot, claim: claim, owner: owner)
   }
 
-  /// A message is done, by any thread: false if it is none that this worker is at work on, as in a
-  /// child whose parent is, or the second time.
-  func done(_ slot: Int, _ number: UInt64, of owner: SeatIdentity) -> Bool {
+  private var isResting: Bool {
+    let until = restsUntil.load(ordering: .relaxed)
+    return until != 0 && czinc_clock(CLOCK_MONOTONIC) < until
+  }
+
+  // MARK: - The end of a task, by any thread
+
+  /// What a worker is, or was, at work on.
+  struct Reference {
+    let slot: Int
+    let number: UInt64
+    let owner: SeatIdentity
+  }
+
+  /// False if it is none that this worker is at work on, as in a child whose parent is, or the second
+  /// time.
+  private func end(_ task: Reference, _ next: (ChannelMemory.Claim) -> UInt64) -> Bool {
     let memory = end.memory
-    guard (0..<memory.geometry.slots).contains(slot), owner != .nobody,
-      unsafe Attachment.identity(end.handle) == owner,
+    guard isMine(task),
       let claim = ChannelMemory.Claim(
-        unsafe memory.owner(slot).pointee.load(ordering: .relaxed)),
-      claim.seat == owner.seat, claim.number == number
+        unsafe memory.owner(task.slot).pointee.load(ordering: .relaxed)),
+      claim.seat == task.owner.seat, claim.number == task.number
     else { return false }
-    let isDone = unsafe memory.owner(slot).pointee.compareExchange(
-      expected: claim.bits, desired: 0, ordering: .sequentiallyConsistent  // d1
+    return unsafe memory.owner(task.slot).pointee.compareExchange(
+      expected: claim.bits, desired: next(claim), ordering: .sequentiallyConsistent  // d1
     ).exchanged
-    guard isDone else { return false }
+  }
+
+  private func isMine(_ task: Reference) -> Bool {
+    let identity = unsafe Attachment.identity(end.handle)
+    return (0..<end.memory.geometry.slots).contains(task.slot) && task.owner != .nobody
+      && identity == task.owner
+  }
+
+  /// Its slot is free.
+  private func freed() {
     held.wrappingSubtract(1, ordering: .relaxed)
+    end.tellOfRoom()
+  }
+
+  func done(_ task: Reference) -> Bool {
+    guard end(task, { _ in 0 }) else { return false }
+    freed()
+    return true
+  }
+
+  /// Done for all others, and stays as it is until `release`.
+  func finish(_ task: Reference) -> Bool {
+    guard end(task, { _ in UInt64(task.owner.seat + 1) }) else { return false }
     end.tellOfRoom()
     return true
   }
+
+  /// False if it is none that this worker has finished.
+  func release(_ task: Reference) -> Bool {
+    let memory = end.memory
+    let mine = UInt64(truncatingIfNeeded: task.owner.seat + 1)
+    guard isMine(task), unsafe memory.owner(task.slot).pointee.load(ordering: .relaxed) == mine,
+      unsafe memory.slot(task.slot).load(as: UInt64.self) == task.number,
+      unsafe memory.owner(task.slot).pointee.compareExchange(
+        expected: mine, desired: 0, ordering: .sequentiallyConsistent  // d2
+      ).exchanged
+    else { return false }
+    freed()
+    return true
+  }
+
+  /// To others, who come first. Where each is handed out once at most, nobody gets it.
+  func giveBack(_ task: Reference) -> Bool {
+    let memory = end.memory
+    // From the first of several on: it looks once in a while, however often it gives back.
+    if restsUntil.load(ordering: .relaxed) == 0 {
+      restsUntil.store(czinc_clock(CLOCK_MONOTONIC) + Attachment.longestNap, ordering: .relaxed)
+    }
+    guard end(task, memory.left) else { return false }
+    freed()
+    if memory.geometry.isOnce { return true }
+    unsafe memory.returned.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // b1
+    unsafe Attachment.changed(end.handle)
+    return true
+  }
+
+  // MARK: - Waiting
 
   /// As `take`, and waits for a message until `deadline`: 0 with one, or what a wait ends with. EPIPE
   /// once the queue is closed and nothing is left that could come to this worker.
@@ -133,19 +217,38 @@ internal import Synchronization
     return result
   }
 
+  /// Waits until `take` may find something, or tell the end, by any thread.
+  func wait(_ options: Notification.WaitOptions, deadline: UInt64) throws(Failure) -> Int32 {
+    unsafe try Attachment.wait(end.handle, options, until: deadline) {
+      () throws(Failure) -> Int32? in
+      canTake ? 0 : nil
+    } sweep: { () throws(Failure) -> Bool in
+      try sweep()
+    }
+  }
+
+  private var canTake: Bool {
+    let returned = unsafe end.memory.returned.pointee.load(ordering: .acquiring)
+    return identity == .nobody || end.memory.isWaiting
+      || returned != returnedSeen.load(ordering: .relaxed) && !isResting
+        && end.memory.count().left > 0
+      || end.memory.isClosed && isOver
+  }
+
   /// Of a closed queue: can't anything come back? Who is at work itself is not to wait for the others,
   /// which may wait for it.
   private var isOver: Bool {
-    if end.memory.geometry.isOnce || held.load(ordering: .relaxed) > 0 { return true }
+    if end.memory.geometry.isOnce { return true }
+    var isAtWork = false
+    end.memory.visitClaims { (_, claim) in if claim.seat == identity.seat { isAtWork = true } }
     let (waiting, held, left) = end.memory.count()
-    return waiting + held + left == 0
+    return waiting + left == 0 && (isAtWork || held == 0)
   }
 
   /// Looks whether somebody has died who was at work.
   private func sweep() throws(Failure) -> Bool {
-    var isHeld = false
-    end.memory.visitClaims { (_, claim) in if claim.seat != owner.seat { isHeld = true } }
-    return isHeld ? try end.sweep() == .cleaned : false
+    guard end.memory.isHeld(byOthersThan: identity.seat) else { return false }
+    return try end.sweep() == .cleaned
   }
 }
 
@@ -161,20 +264,18 @@ extension Attachment {
     _ = Notification(memory.roomWords, canNotify: true, wakesAlways: false).notify()
   }
 
-  /// Waits until all that was published is done: 0, or what a wait ends with. Of those who died at
-  /// work only who sits clears away.
+  /// Waits until all that was published is done: 0, or what a wait ends with.
   static func waitUntilDone(
     _ handle: Handle, _ options: Notification.WaitOptions, deadline: UInt64
   ) throws(Failure) -> Int32 {
     let memory = unsafe try ChannelMemory.queue(of: handle)
-    guard unsafe handle.pointee.notification.waits.count() else {
-      return Notification.WaitResult.closed.rawValue
-    }
-    defer { unsafe handle.pointee.notification.waits.uncount() }
     let room = Notification(
       memory.roomWords, canNotify: unsafe handle.pointee.notification.canNotify, wakesAlways: false)
     let seats = unsafe handle.pointee.header.seats
-    func sweep() throws(Failure) -> Bool {
+    return unsafe try wait(handle, on: room, quiet: true, options, until: deadline) {
+      memory.isDone ? 0 : nil
+    } sweep: { () throws(Failure) -> Bool in
+      guard memory.isHeld(byOthersThan: unsafe identity(handle).seat) else { return false }
       let count = unsafe try sweepSeats(handle) { seat in
         memory.clean(seat, { unsafe isTaken($0, handle) }, seats)
       }
@@ -183,29 +284,18 @@ extension Attachment {
       _ = room.notify()
       return true
     }
-    while true {
-      let seen = room.sequence
-      if memory.isDone { return 0 }
-      let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
-      if now >= deadline {
-        if try sweep() { continue }
-        return Notification.WaitResult.timedOut.rawValue
-      }
-      room.takeTicket()
-      atomicMemoryFence(ordering: .sequentiallyConsistent)
-      if memory.isDone { return 0 }
-      let wakeUp = min(deadline, now + longestNap)
-      let result = room.wait(past: seen, options, deadline: wakeUp)
-      if unsafe handle.pointee.notification.waits.isClosing {
-        return Notification.WaitResult.closed.rawValue
-      }
-      if result == .notified { continue }
-      if result != .timedOut { return result.rawValue }
-      if try sweep() { continue }
-      // A signal may have come just before the nap.
-      if options.contains(.interruptible) && wakeUp != deadline {
-        return Notification.WaitResult.interrupted.rawValue
-      }
+  }
+
+  /// Who has a message that was published: ZINC_TASK_GONE, _WAITS, _HELD or _LEFT.
+  static func find(_ number: UInt64, _ handle: Handle) throws(Failure) -> UInt32 {
+    let memory = unsafe try ChannelMemory.queue(of: handle)
+    guard number != 0, number <= memory.newest() else {
+      throw Failure(EINVAL, "there was no message % yet", number)
     }
+    guard let owner = memory.find(number) else { return UInt32(ZINC_TASK_GONE) }
+    guard let claim = ChannelMemory.Claim(owner) else { return UInt32(ZINC_TASK_WAITS) }
+    if claim.isLeft { return UInt32(ZINC_TASK_LEFT) }
+    let isAlive = unsafe isTaken(claim.seat, handle)
+    return UInt32(isAlive ? ZINC_TASK_HELD : ZINC_TASK_LEFT)
   }
 }

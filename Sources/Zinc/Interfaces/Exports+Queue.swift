@@ -55,16 +55,55 @@ private func fill(
 }
 
 @c @implementation
-public func zinc_worker_done(_ handle: ZincWorker?, _ task: UnsafePointer<ZincTask>?) -> Int32 {
+public func zinc_worker_wait(_ handle: ZincWorker?, _ wait: UnsafePointer<ZincWaitOptions>?)
+  -> Int32
+{
+  guard let worker = unsafe worker(handle) else { return -EINVAL }
+  return unsafe attempt(
+    "wait for messages of", worker.pointee.end.handle.pointee.nameForMessages
+  ) { () throws(Failure) in
+    let (how, deadline) = unsafe try parse(wait)
+    return unsafe try worker.pointee.wait(how, deadline: deadline)
+  }
+}
+
+/// EINVAL unless `body` has found the task to be the worker's.
+@inline(__always)
+private func end(
+  _ operation: StaticString, _ handle: ZincWorker?, _ task: UnsafePointer<ZincTask>?,
+  _ body: (QueueWorker.Pointer, QueueWorker.Reference) -> Bool
+) -> Int32 {
   guard let worker = unsafe worker(handle), let task = unsafe task else { return -EINVAL }
-  let isDone = unsafe worker.pointee.done(
-    Int(task.pointee.slot), task.pointee.head.number, of: SeatIdentity(bits: task.pointee.worker))
-  if isDone { return 0 }
-  return unsafe report("be done with", worker.pointee.end.handle.pointee.nameForMessages) {
+  let reference = QueueWorker.Reference(
+    slot: unsafe Int(task.pointee.slot), number: unsafe task.pointee.head.number,
+    owner: SeatIdentity(bits: unsafe task.pointee.worker))
+  if unsafe body(worker, reference) { return 0 }
+  return unsafe report(operation, worker.pointee.end.handle.pointee.nameForMessages) {
     () throws(Failure) in
     throw Failure(
-      EINVAL, "this worker is not at work on message %", unsafe task.pointee.head.number)
+      EINVAL, "this worker does not have message %, or not any more", reference.number)
   }
+}
+
+@c @implementation
+public func zinc_worker_done(_ handle: ZincWorker?, _ task: UnsafePointer<ZincTask>?) -> Int32 {
+  unsafe end("be done with a message of", handle, task) { unsafe $0.pointee.done($1) }
+}
+
+@c @implementation
+public func zinc_worker_finish(_ handle: ZincWorker?, _ task: UnsafePointer<ZincTask>?) -> Int32 {
+  unsafe end("finish a message of", handle, task) { unsafe $0.pointee.finish($1) }
+}
+
+@c @implementation
+public func zinc_worker_release(_ handle: ZincWorker?, _ task: UnsafePointer<ZincTask>?) -> Int32 {
+  unsafe end("release a message of", handle, task) { unsafe $0.pointee.release($1) }
+}
+
+@c @implementation
+public func zinc_worker_give_back(_ handle: ZincWorker?, _ task: UnsafePointer<ZincTask>?) -> Int32
+{
+  unsafe end("give a message back to", handle, task) { unsafe $0.pointee.giveBack($1) }
 }
 
 @c @implementation
@@ -82,6 +121,17 @@ public func zinc_queue_examine(_ handle: ZincHandle?, _ info: UnsafeMutablePoint
     unsafe info.pointee.held = held
     unsafe info.pointee.left = left
     unsafe info.pointee.is_closed = memory.isClosed ? 1 : 0
+  }
+}
+
+@c @implementation
+public func zinc_queue_find(
+  _ handle: ZincHandle?, _ number: UInt64, _ state: UnsafeMutablePointer<UInt32>?
+) -> Int32 {
+  guard let handle = unsafe attachment(handle), let state = unsafe state else { return -EINVAL }
+  return unsafe report("find a message of", handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    unsafe state.pointee = unsafe try Attachment.find(number, handle)
   }
 }
 

@@ -1,4 +1,5 @@
 internal import CZinc
+internal import Synchronization
 
 // How all of the family but the lock itself wait: on the notifications of the region, of which each
 // change is one, and with an eye on who may have died meanwhile.
@@ -14,20 +15,39 @@ extension Attachment {
     _ handle: Handle, _ options: Notification.WaitOptions, until deadline: UInt64,
     _ attempt: () throws(Failure) -> Int32?, sweep: () throws(Failure) -> Bool
   ) throws(Failure) -> Int32 {
+    unsafe try wait(
+      handle, on: handle.pointee.notification, options, until: deadline, attempt, sweep: sweep)
+  }
+
+  /// The same on other words of the region. Where these are `quiet`, who changes something notifies
+  /// only if there is a ticket.
+  static func wait(
+    _ handle: Handle, on notification: borrowing Notification, quiet: Bool = false,
+    _ options: Notification.WaitOptions, until deadline: UInt64,
+    _ attempt: () throws(Failure) -> Int32?, sweep: () throws(Failure) -> Bool
+  ) throws(Failure) -> Int32 {
     guard unsafe handle.pointee.notification.waits.count() else {
       return Notification.WaitResult.closed.rawValue
     }
     defer { unsafe handle.pointee.notification.waits.uncount() }
     while true {
-      let seen = unsafe handle.pointee.notification.sequence
+      let seen = notification.sequence
       if let result = try attempt() { return result }
       let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
       if now >= deadline {
         if try sweep() { continue }
         return Notification.WaitResult.timedOut.rawValue
       }
+      if quiet {
+        notification.takeTicket()
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        if let result = try attempt() { return result }
+      }
       let wakeUp = min(deadline, now + longestNap)
-      let result = unsafe handle.pointee.notification.wait(past: seen, options, deadline: wakeUp)
+      let result = notification.wait(past: seen, options, deadline: wakeUp)
+      if unsafe handle.pointee.notification.waits.isClosing {
+        return Notification.WaitResult.closed.rawValue
+      }
       if result == .notified { continue }
       if result != .timedOut { return result.rawValue }
       if try sweep() { continue }

@@ -53,7 +53,8 @@ extension Attachment {
     }
   }
 
-  /// Takes the role from all who were killed on their seats; how many. For who sits.
+  /// Takes the role from all who were killed on their seats; how many. Who does not sit does it through
+  /// a description of its own; who may only read, not at all.
   static func sweepSeats(_ handle: Handle) throws(Failure) -> Int {
     let isChannel = unsafe handle.pointee.file.kind == Header.channelKind
     return unsafe try sweepSeats(handle) { _ in !isChannel }
@@ -61,9 +62,20 @@ extension Attachment {
 
   static func sweepSeats(_ handle: Handle, _ clean: (Int) -> Bool) throws(Failure) -> Int {
     try AttachedHandles.locked { () throws(Failure) in
-      guard unsafe identity(handle) != .nobody else { return 0 }  // Closed meanwhile.
+      guard unsafe identity(handle) != .nobody else {
+        return try unsafe handle.pointee.sweepFromOutside(clean)
+      }
       try unsafe handle.pointee.checkSeat()
       return try unsafe handle.pointee.seat.sweep(handle.pointee.header.seats, clean)
+    }
+  }
+
+  private func sweepFromOutside(_ clean: (Int) -> Bool) throws(Failure) -> Int {
+    switch descriptor {
+    case .some(let held) where notification.canNotify:
+      _ = try heldDescriptor()
+      return try header.seats.sweep(description(insteadOf: held), except: -1, clean)
+    default: return 0  // Closed meanwhile, too.
     }
   }
 

@@ -39,7 +39,7 @@ enum {
 typedef struct ZincChannelOptions {
     uintptr_t size;    /**< sizeof(ZincChannelOptions) */
     uint64_t payload;  /**< bytes of a message, at most */
-    uint32_t messages; /**< that are kept: a power of two, or rounded up to one */
+    uint32_t messages; /**< that are kept: a power of two, or rounded up to one; of a queue, that may wait */
     uint32_t flags;    /**< ZINC_CHANNEL_WAIT, ZINC_QUEUE and ZINC_QUEUE_AT_MOST_ONCE, or 0 */
     uint32_t writers;  /**< for whom there are slots enough, whatever readers hold; 0 is 4 */
     uint32_t loans;    /**< of each writer at once; 0 is 1 */
@@ -61,7 +61,7 @@ typedef struct ZincChannelInfo {
     uintptr_t size;    /**< sizeof(ZincChannelInfo) */
     uint64_t payload;  /**< bytes of a message, at most */
     uint64_t newest;   /**< the number of the newest message; 0 if there is none */
-    uint32_t messages; /**< that are kept */
+    uint32_t messages; /**< that are kept; of a queue, that may wait */
     uint32_t slots;    /**< of them, of loans, and of what readers hold */
     uint32_t views;    /**< that a reader may hold at once */
     uint32_t flags;    /**< ZINC_CHANNEL_WAIT, ZINC_QUEUE and ZINC_QUEUE_AT_MOST_ONCE, or 0 */
