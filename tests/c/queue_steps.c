@@ -1,7 +1,7 @@
 /*
- * Stops or kills who takes, does, writes, cleans or closes in a queue after each of its instructions,
- * and looks what the others get meanwhile: `queue_steps least` or `queue_steps most` (once). Prints
- * how many instructions there were.
+ * Stops or kills who takes, does, finishes, gives back, writes, cleans or closes in a queue after each of its
+ * instructions, and looks what the others get meanwhile: `queue_steps least` or `queue_steps most` (once).
+ * Prints how many instructions there were.
  */
 #define _GNU_SOURCE
 #include <zinc.h>
@@ -56,16 +56,44 @@ static int is_whole(const ZincTask *task) {
     return words[0] == words[1] && task->head.length == 16;
 }
 
+static int take_one(ZincTask *task) {
+    int32_t status = zinc_worker_take(childs_worker.it, task, &look);
+    if (status == -ETIMEDOUT) return 0; /* others were quicker */
+    if (status != 0) _exit(6);
+    child->took = task->head.number;
+    if (!is_whole(task)) _exit(7);
+    return 1;
+}
+
 static void do_one(void) {
     ZincTask task;
-    int32_t status = zinc_worker_take(childs_worker.it, &task, &look);
-    if (status == -ETIMEDOUT) return; /* others were quicker */
-    if (status != 0) _exit(6);
-    child->took = task.head.number;
-    if (!is_whole(&task)) _exit(7);
+    if (!take_one(&task)) return;
     child->finishing = task.head.number;
     if (zinc_worker_done(childs_worker.it, &task) != 0) _exit(8);
     child->finished = task.head.number;
+}
+
+static ZincTask childs_task;
+
+static void sit_and_take(void) {
+    sit_to_work();
+    if (!take_one(&childs_task)) _exit(13);
+}
+
+static void finish_it(void) {
+    child->finishing = childs_task.head.number;
+    if (zinc_worker_finish(childs_worker.it, &childs_task) != 0) _exit(14);
+    child->finished = childs_task.head.number;
+    if (!is_whole(&childs_task)) _exit(15);
+    if (zinc_worker_release(childs_worker.it, &childs_task) != 0) _exit(16);
+}
+
+/* And takes another one at once. */
+static void give_it_back(void) {
+    if (zinc_worker_give_back(childs_worker.it, &childs_task) != 0) _exit(17);
+    uint64_t given = child->took;
+    do_one();
+    if (child->finished == given) _exit(18); /* others did not get it first */
 }
 
 /* With a loan, and two messages. */
@@ -135,14 +163,18 @@ static void expect_all_is_well(int dead) {
 
 /* ---- one trial each; false when there was nothing left to stop at */
 
-static int worker_is_killed(int steps) {
+static int kill_amid(void (*prepare)(void), void (*act)(void), int dead, int steps) {
     pid_t pid;
     for (int i = 0; i < DEAD; i++) put(queue);
-    int is_stopped = start_stopped(sit_to_work, do_one, steps, &pid);
+    int is_stopped = start_stopped(prepare, act, steps, &pid);
     if (is_stopped) kill_and_reap(pid);
-    expect_all_is_well(1);
+    expect_all_is_well(dead);
     return is_stopped;
 }
+
+static int worker_is_killed(int steps) { return kill_amid(sit_to_work, do_one, 1, steps); }
+static int finisher_is_killed(int steps) { return kill_amid(sit_and_take, finish_it, 1, steps); }
+static int giver_is_killed(int steps) { return kill_amid(sit_and_take, give_it_back, DEAD, steps); }
 
 static int writer_is_killed(int steps) {
     pid_t pid;
@@ -165,12 +197,12 @@ static int cleaner_is_killed(int steps) {
 }
 
 /* The others do not wait for one that is stopped, and what it has stays its own. */
-static int worker_is_stopped(int steps) {
+static int stop_amid(void (*prepare)(void), void (*act)(void), int dead, int steps) {
     pid_t pid;
     for (int i = 0; i < DEAD; i++) put(queue);
-    int is_stopped = start_stopped(sit_to_work, do_one, steps, &pid);
+    int is_stopped = start_stopped(prepare, act, steps, &pid);
     if (!is_stopped) {
-        expect_all_is_well(0);
+        expect_all_is_well(dead);
         return 0;
     }
     for (int i = 0; i < 2 * MESSAGES; i++) {
@@ -181,9 +213,13 @@ static int worker_is_stopped(int steps) {
     go_on(pid);
     uint64_t its = child->finished;
     check(!its || !is_handed[its - before], "done twice");
-    expect_all_is_well(0);
+    expect_all_is_well(dead);
     return 1;
 }
+
+static int worker_is_stopped(int steps) { return stop_amid(sit_to_work, do_one, 0, steps); }
+static int finisher_is_stopped(int steps) { return stop_amid(sit_and_take, finish_it, 0, steps); }
+static int giver_is_stopped(int steps) { return stop_amid(sit_and_take, give_it_back, 1, steps); }
 
 static int writer_is_stopped(int steps) {
     pid_t pid;
@@ -268,9 +304,13 @@ int main(int count, char **arguments) {
     check(create_channel(name, &options, &queue) == 0, zinc_error_message());
     check(open_worker(name, &worker) == 0, zinc_error_message());
     TRY(worker_is_killed);
+    TRY(finisher_is_killed);
+    TRY(giver_is_killed);
     TRY(writer_is_killed);
     try_all("cleaner_is_killed", cleaner_is_killed, 7); /* many steps, most of them in system calls */
     TRY(worker_is_stopped);
+    TRY(finisher_is_stopped);
+    TRY(giver_is_stopped);
     TRY(writer_is_stopped);
     TRY(closer_is_killed);
     close_worker(worker);

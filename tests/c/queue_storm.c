@@ -21,7 +21,7 @@ enum { VIEWS = 8, LOANS = 1 };
 enum { HANDED = 1, FINISHING = 2, DONE = 3, STATES = 4, KNOWN = 1 << 22 };
 
 static struct {
-    atomic_ulong published, taken, again, torn, twice, lost, unsaid, refused, kills;
+    atomic_ulong published, taken, again, given, torn, twice, lost, unsaid, refused, kills;
     atomic_int line;
     atomic_uint known[KNOWN];
 } *seen;
@@ -56,6 +56,9 @@ static void write_on(void) {
     }
 }
 
+/* How a task ends. */
+enum { IS_DONE, FINISHES, GIVES_BACK };
+
 static int is_whole(const ZincTask *task) { return has_all(task->data, payload, &task->head); }
 
 /* Who had it before may have been killed before it said so here. */
@@ -73,12 +76,25 @@ static void begin_work(const ZincTask *task) {
     atomic_fetch_add(&seen->taken, 1);
 }
 
-static void finish_work(Worker worker, const ZincTask *task) {
+static void finish_work(Worker worker, const ZincTask *task, int how) {
     uint64_t number = task->head.number;
     if (!is_whole(task)) atomic_fetch_add(&seen->torn, 1);
+    if (how == GIVES_BACK && !is_once) {
+        CHECK(zinc_worker_give_back(worker.it, task) == 0);
+        atomic_fetch_add(&seen->given, 1);
+        return;
+    }
     atomic_store(&seen->known[number % KNOWN], knowledge(number, FINISHING));
-    CHECK(zinc_worker_done(worker.it, task) == 0);
+    if (how == GIVES_BACK)
+        CHECK(zinc_worker_give_back(worker.it, task) == 0);
+    else if (how == FINISHES)
+        CHECK(zinc_worker_finish(worker.it, task) == 0);
+    else
+        CHECK(zinc_worker_done(worker.it, task) == 0);
     atomic_store(&seen->known[number % KNOWN], knowledge(number, DONE));
+    if (how != FINISHES) return;
+    if (!is_whole(task)) atomic_fetch_add(&seen->torn, 1);
+    CHECK(zinc_worker_release(worker.it, task) == 0);
 }
 
 static void work_on(int is_slow) {
@@ -88,11 +104,11 @@ static void work_on(int is_slow) {
     int is_held[VIEWS - 1] = {0};
     uint64_t count = 0;
     for (int k = 0;; k = (k + 1) % (VIEWS - 1)) {
-        if (is_held[k]) finish_work(worker, &held[k]);
+        if (is_held[k]) finish_work(worker, &held[k], count % 16 == 5 ? GIVES_BACK : (int)(count % 2));
         CHECK(zinc_worker_take(worker.it, &held[k], NULL) == 0);
         is_held[k] = 1;
         begin_work(&held[k]);
-        if (is_slow && ++count % 50 == 0) usleep(500);
+        if (++count % 50 == 0 && is_slow) usleep(500);
     }
 }
 
@@ -132,7 +148,7 @@ int main(int count, char **arguments) {
     CHECK(open_worker(name, &worker) == 0);
     while (zinc_worker_take(worker.it, &task, &look) == 0) {
         begin_work(&task);
-        finish_work(worker, &task);
+        finish_work(worker, &task, IS_DONE);
     }
     int is_stuck = zinc_queue_join(queue.region, &look) != 0;
     ZincChannelInfo info = {.size = sizeof info};
@@ -150,12 +166,12 @@ int main(int count, char **arguments) {
     ZincLoan loan;
     while (zinc_writer_loan(queue.it, &loan) == 0) loans++;
     unsigned leaked = info.slots - loans;
-    printf(
-        "%s: %lu kills, %lu published (newest %lu), %lu taken, %lu of them again, %lu not done, %lu refused, "
-        "longest silence %.1f ms; torn %lu, twice %lu, lost %lu, unsaid %lu, stuck %d, slots lost %u\n",
-        arguments[5], seen->kills, seen->published, (unsigned long)info.newest, seen->taken, seen->again,
-        unknown, seen->refused, worst * 1e3, seen->torn, seen->twice, seen->lost, seen->unsaid, is_stuck,
-        leaked);
+    printf("%s: %lu kills, %lu published (newest %lu), %lu taken, %lu of them again, %lu given back, %lu not "
+           "done, %lu refused, "
+           "longest silence %.1f ms; torn %lu, twice %lu, lost %lu, unsaid %lu, stuck %d, slots lost %u\n",
+           arguments[5], seen->kills, seen->published, (unsigned long)info.newest, seen->taken, seen->again,
+           seen->given, unknown, seen->refused, worst * 1e3, seen->torn, seen->twice, seen->lost,
+           seen->unsaid, is_stuck, leaked);
     close_worker(worker);
     close_writer(queue);
     return seen->torn || seen->twice || seen->lost || seen->unsaid || is_stuck || leaked ||
