@@ -16,7 +16,7 @@ from . import _zinc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from typing import Any, TypeVar
 
     import numpy
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._region import SharedRegion
 
     _Region = TypeVar("_Region", bound="_zinc.SharedRegion")
+    _Keep = Callable[[SharedRegion], Any]
 
 # Seconds that a region stays for a reference to it that nobody has loaded yet.
 LEASE = 600.0
@@ -63,24 +64,28 @@ def is_asked_for() -> bool:
 # ---- regions ----
 
 
-def reduce_region(region: SharedRegion) -> Any:
-    """Pickle a reference, and keep the region until it is loaded. ValueError if it is closed."""
-    # What a subclass has of its own, in its __dict__, its __slots__ or as it says itself.
-    return load_region, (type(region), *place_of(region)), region.__getstate__()
-
-
-def place_of(region: SharedRegion) -> tuple[Any, ...]:
-    """Say where a region is, for `load_region`, and keep it until that is asked."""
-    if region.closed:
-        raise ValueError(f"pickle {region._title}: it is closed, and can't be attached to")
-    place = (os.getpid(), region.descriptor()) if region.name is None else region.name
-    is_kept = False
+def keep(region: SharedRegion) -> bool:
+    """Keep a region until its reference is loaded, and say whether it is."""
     if region.name is not None:
         # Who may only read it has to stay until it is loaded.
         with contextlib.suppress(PermissionError):
             region.keep(LEASE)
-            is_kept = True
-    return place, region.id, region.readonly, is_kept
+            return True
+    return False
+
+
+def reduce_region(region: SharedRegion, keep: _Keep = keep) -> Any:
+    """Pickle a reference, and keep the region until it is loaded. ValueError if it is closed."""
+    # What a subclass has of its own, in its __dict__, its __slots__ or as it says itself.
+    return load_region, (type(region), *place_of(region, keep)), region.__getstate__()
+
+
+def place_of(region: SharedRegion, keep: _Keep = keep) -> tuple[Any, ...]:
+    """Say where a region is, for `load_region`, and keep it until that is asked."""
+    if region.closed:
+        raise ValueError(f"pickle {region._title}: it is closed, and can't be attached to")
+    place = (os.getpid(), region.descriptor()) if region.name is None else region.name
+    return place, region.id, region.readonly, keep(region)
 
 
 def load_region(
@@ -88,7 +93,7 @@ def load_region(
     place: str | tuple[int, int],
     identity: int,
     readonly: bool,
-    is_kept: bool,
+    is_kept: Any,
 ) -> _Region:
     """Attach to what was pickled. pickle.UnpicklingError if that can't be, whatever the reason:
     a pool takes an OSError for the end of its pipe, and waits for ever.
@@ -111,9 +116,16 @@ def load_region(
     return region
 
 
-def _arrived(region: _zinc.SharedRegion, is_kept: bool) -> None:
-    """Give back what `place_of` took: whoever loads a reference is attached by itself."""
-    if is_kept:
+def _arrived(region: _zinc.SharedRegion, is_kept: Any) -> None:
+    """Give back what `place_of` took: whoever loads a reference is attached by itself.
+
+    Of objects in messages, which may be loaded more than once, somebody else does, who may want to
+    know what was loaded.
+    """
+    if isinstance(is_kept, list):
+        taken: list[Any] = is_kept
+        taken.append((region.name, region.id))
+    elif is_kept is True:
         with contextlib.suppress(PermissionError, ValueError):  # may only read; closed meanwhile
             region.give_back()
 
@@ -196,14 +208,19 @@ def reduce_array(array: numpy.ndarray[Any, Any], protocol: int = 4) -> Any:
     """Pickle a reference to an array's memory, whatever kind of array it is; by value where it
     is in no region, or in one that is closed here.
     """  # noqa: D205
+    return reduce_shared(array) or array.__reduce_ex__(protocol)
+
+
+def reduce_shared(array: numpy.ndarray[Any, Any], keep: _Keep = keep) -> Any:
+    """Pickle a reference to an array's memory; None if it has to go by value."""
     if array.base is None:
-        return array.__reduce_ex__(protocol)
+        return None
     address = array.__array_interface__["data"][0]
     region = region_of(array) or region_at(address)
     if region is None or region.closed:
-        return array.__reduce_ex__(protocol)
+        return None
     view = array.shape, array.dtype, address - region.address, array.strides
-    place = type(region), *place_of(region)
+    place = type(region), *place_of(region, keep)
     return load_array, (type(array), place, *view, array.flags.writeable)
 
 
