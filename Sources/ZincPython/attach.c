@@ -173,6 +173,19 @@ PyObject *zinc_module_examine_channel(PyObject *module, PyObject *args) {
     return zinc_channel_told(&info);
 }
 
+PyObject *zinc_module_channel_keeps(PyObject *module, PyObject *args) {
+    ModuleState *state = PyModule_GetState(module);
+    PyObject *object;
+    unsigned long long number;
+    if (!PyArg_ParseTuple(args, "O!K:channel_keeps", state->region_type, &object, &number)) return NULL;
+    Region *region = (Region *)object;
+    ZincHandle handle = region_begin(region);
+    if (!handle) return NULL;
+    int32_t status = zinc_channel_keeps(handle, number);
+    region_end(region);
+    return status < 0 ? zinc_raise(state, status) : PyBool_FromLong(status);
+}
+
 PyObject *zinc_module_from_fd(PyObject *module, PyObject *args) {
     PyObject *type, *file;
     unsigned flags;

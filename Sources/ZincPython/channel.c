@@ -1,5 +1,6 @@
 /* Channel: who writes to a channel, from the first loan on. */
 #include "channel.h"
+#include "object.h"
 
 #include <errno.h>
 #include <string.h>
@@ -212,6 +213,29 @@ static PyObject *channel_send(Channel *self, PyObject *const *args, Py_ssize_t c
     return number;
 }
 
+PyDoc_STRVAR(send_parts_doc, "_send_parts($self, parts, tag, timeout_ms, /)\n--\n\n"
+                             "As send(), of what dump() gives.");
+
+static PyObject *channel_send_parts(Channel *self, PyObject *const *args, Py_ssize_t count) {
+    End *end = &self->end;
+    uint64_t tag = 0, deadline = ZINC_FOREVER;
+    if (count != 3 || !PyObject_TypeCheck(args[0], (PyTypeObject *)end->state->parts_type))
+        return PyErr_Format(PyExc_TypeError, "_send_parts() takes Parts, a tag and a timeout");
+    Parts *parts = (Parts *)args[0];
+    if (!convert_tag(args[1], &tag) || !zinc_convert_timeout(args[2], &deadline)) return NULL;
+    if (!end_begin(end, "send to")) return NULL;
+    ZincLoan loan;
+    ZincMessageHead head = {.length = parts->size, .tag = tag};
+    int is_lent = borrow(end, &loan) == 0, is_sent = 0;
+    if (is_lent && parts->size > loan.capacity)
+        raise_too_large(end, "send to", parts->size, loan.capacity);
+    else if (is_lent && parts_write(parts, loan.data) == 0)
+        is_sent = loan_publish(end, &loan, &head, deadline) == 0;
+    if (is_lent && !is_sent) loan_give_back(end, &loan);
+    end_release(end);
+    return is_sent ? PyLong_FromUnsignedLongLong(head.number) : NULL;
+}
+
 PyDoc_STRVAR(filled_doc, "_filled($self, data, tag, /)\n--\n\n"
                          "A loan with `data` in it.");
 
@@ -308,6 +332,7 @@ static PyObject *channel_name(Channel *self, void *unused) {
 
 static PyMethodDef channel_methods[] = {
     {"send", (PyCFunction)(void (*)(void))channel_send, METH_FASTCALL | METH_KEYWORDS, send_doc},
+    {"_send_parts", (PyCFunction)(void (*)(void))channel_send_parts, METH_FASTCALL, send_parts_doc},
     {"_filled", (PyCFunction)(void (*)(void))channel_filled, METH_FASTCALL, filled_doc},
     {"loan", (PyCFunction)(void (*)(void))channel_loan, METH_FASTCALL | METH_KEYWORDS, loan_doc},
     {"wait_for_readers", (PyCFunction)(void (*)(void))channel_wait_for_readers, METH_FASTCALL | METH_KEYWORDS,

@@ -94,6 +94,7 @@ extern PyType_Spec zinc_channel_spec, zinc_channel_reader_spec, zinc_message_spe
 
 PyObject *zinc_module_create_channel(PyObject *module, PyObject *args);
 PyObject *zinc_module_examine_channel(PyObject *module, PyObject *args);
+PyObject *zinc_module_channel_keeps(PyObject *module, PyObject *args);
 PyObject *zinc_module_examine_channel_name(PyObject *module, PyObject *args);
 PyObject *zinc_module_channel_users(PyObject *module, PyObject *args);
 

@@ -4,6 +4,7 @@
  * is gone. Slots of loans hold the memory alone.
  */
 #include "channel.h"
+#include "object.h"
 
 #include <structmember.h>
 
@@ -196,6 +197,43 @@ static PyObject *message_array(Message *self, void *unused) {
     return array;
 }
 
+/* Says of an exception which message it is about. */
+static void note(Message *self) {
+    PyObject *type, *error, *traceback, *noted = NULL;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    PyObject *title = end_title(self->reader);
+    if (title)
+        noted =
+            PyUnicode_FromFormat("message %llu of %U", (unsigned long long)self->received.head.number, title);
+    PyObject *done = noted && error ? PyObject_CallMethod(error, "add_note", "O", noted) : NULL;
+    PyErr_Clear();
+    Py_XDECREF(done);
+    Py_XDECREF(noted);
+    Py_XDECREF(title);
+    PyErr_Restore(type, error, traceback);
+}
+
+PyDoc_STRVAR(object_doc,
+             "object($self)\n--\n\n"
+             "Load the object that `send_object` sent.\n\n"
+             "Its arrays, of numpy, pandas, pyarrow or polars, are where the message is, read-only, and\n"
+             "each holds the message as long as it lives. All else is made anew, each time. To load a\n"
+             "pickle runs what it says: take objects from those alone whom you would let run code here.\n\n"
+             "Raises ValueError if the message is none or damaged, or was released, pickle.UnpicklingError\n"
+             "if what it refers to is gone, and what unpickling its classes raises.");
+
+static PyObject *message_object(Message *self, PyObject *unused) {
+    (void)unused;
+    PyObject *slot = message_slot(self);
+    if (!slot) return NULL;
+    PyObject *object =
+        object_load(self->reader->state, slot, 0, Py_None, (unsigned long long)self->received.head.number);
+    if (!object) note(self);
+    Py_DECREF(slot);
+    return object;
+}
+
 PyDoc_STRVAR(release_doc,
              "release($self)\n--\n\n"
              "Give the message back, as its end does; never raises, and a second time does nothing.\n\n"
@@ -228,6 +266,7 @@ static PyObject *message_repr(Message *self) {
 }
 
 static PyMethodDef message_methods[] = {
+    {"object", (PyCFunction)message_object, METH_NOARGS, object_doc},
     {"release", (PyCFunction)message_release, METH_NOARGS, release_doc},
     {"__enter__", (PyCFunction)message_enter, METH_NOARGS, "__enter__($self)\n--\n\nThe message itself."},
     {"__exit__", (PyCFunction)(void (*)(void))message_exit, METH_FASTCALL, "Give it back, by release()."},

@@ -1,6 +1,7 @@
 /* The module _zinc: its type, its exception, its errors. */
 #include "channel.h"
 #include "lock.h"
+#include "object.h"
 
 #include <errno.h>
 
@@ -136,6 +137,8 @@ static int module_exec(PyObject *module) {
     if (PyModule_AddObjectRef(module, "NotARegionError", state->not_a_region_error) < 0) return -1;
     if (add_locks(module, state) < 0) return -1;
     if (add_channels(module, state) < 0) return -1;
+    if (add_type(module, &zinc_parts_spec, NULL, &state->parts_type) < 0) return -1;
+    if (add_type(module, &zinc_later_spec, NULL, &state->later_type) < 0) return -1;
 
     if (PyModule_AddIntConstant(module, "VERSION", zinc_version()) < 0) return -1;
     if (PyModule_AddStringConstant(module, "SWIFT_VERSION", ZINC_SWIFT_VERSION) < 0) return -1;
@@ -168,6 +171,15 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->slot_type);
     Py_VISIT(state->view_limit_error);
     Py_VISIT(state->array_type);
+    Py_VISIT(state->parts_type);
+    Py_VISIT(state->later_type);
+    Py_VISIT((PyObject *)state->collector);
+    Py_VISIT(state->pickler_type);
+    Py_VISIT(state->loads);
+    Py_VISIT(state->copyreg_table);
+    Py_VISIT(state->kinds);
+    Py_VISIT(state->make_table);
+    Py_VISIT(state->attach);
     return 0;
 }
 
@@ -186,6 +198,15 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->view_limit_error);
     Py_CLEAR(state->array_type);
     Py_CLEAR(state->base_name);
+    Py_CLEAR(state->parts_type);
+    Py_CLEAR(state->later_type);
+    Py_XDECREF((PyObject *)EXCHANGE(state->collector, NULL));
+    Py_XDECREF((PyObject *)EXCHANGE(state->pickler_type, NULL));
+    Py_XDECREF((PyObject *)EXCHANGE(state->loads, NULL));
+    Py_XDECREF((PyObject *)EXCHANGE(state->copyreg_table, NULL));
+    Py_XDECREF((PyObject *)EXCHANGE(state->kinds, NULL));
+    Py_XDECREF((PyObject *)EXCHANGE(state->make_table, NULL));
+    Py_XDECREF((PyObject *)EXCHANGE(state->attach, NULL));
     return 0;
 }
 
@@ -202,6 +223,7 @@ static PyMethodDef module_methods[] = {
      "views)"},
     {"examine_channel", zinc_module_examine_channel, METH_VARARGS,
      "examine_channel(region) -> (payload, messages, slots, views, how, newest)"},
+    {"channel_keeps", zinc_module_channel_keeps, METH_VARARGS, "channel_keeps(region, number) -> bool"},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
     {"shortfall", zinc_module_shortfall, METH_VARARGS, "shortfall(region, flag) -> why"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},
@@ -218,6 +240,9 @@ static PyMethodDef module_methods[] = {
     {"examine_lock", zinc_module_examine_lock, METH_VARARGS, "examine_lock(name) -> (state, pid, since)"},
     {"wait_many", zinc_module_wait_many, METH_VARARGS,
      "wait_many(regions, timeout_ms, for_all, after) -> news"},
+    {"dump", (PyCFunction)(void (*)(void))zinc_module_dump, METH_FASTCALL, "dump(cls, object) -> Parts"},
+    {"load", (PyCFunction)(void (*)(void))zinc_module_load, METH_FASTCALL,
+     "load(slot, copy, taken) -> object"},
     {"array_type", zinc_module_array_type, METH_O, "array_type(numpy.ndarray) -> type"},
     {NULL, NULL, 0, NULL},
 };

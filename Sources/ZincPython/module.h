@@ -7,6 +7,20 @@
 
 #include "zinc.h"
 
+#ifdef Py_GIL_DISABLED
+#include <stdatomic.h>
+#define SHARED _Atomic /* threads meet in these fields */
+#define EXCHANGE(field, value) atomic_exchange(&(field), value)
+#else
+#define SHARED
+#define EXCHANGE(field, value) exchange(&(field), value)
+static inline void *exchange(void *field, void *value) {
+    void *old = *(void **)field;
+    *(void **)field = value;
+    return old;
+}
+#endif
+
 typedef struct {
     PyObject *region_type;
     PyObject *export_type;
@@ -22,6 +36,12 @@ typedef struct {
     PyObject *array_type; /* numpy.ndarray, once there are arrays; see array.c */
     binaryfunc array_subscript;
     PyObject *base_name; /* "base" */
+    PyObject *parts_type;
+    PyObject *later_type;
+    void *SHARED collector; /* Parts that are used again and again; see dump.c */
+    /* Of other modules, once there are objects. */
+    PyObject *SHARED pickler_type, *SHARED loads, *SHARED copyreg_table, *SHARED kinds;
+    PyObject *SHARED make_table, *SHARED attach;
 } ModuleState;
 
 /* Of one of the extension's types, or of a class that has one as its base; NULL if it has none. */

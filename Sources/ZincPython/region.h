@@ -9,20 +9,6 @@
  * progress, which may have dropped the GIL, or an export, which is what views hold. The last
  * of the open object, the calls and the exports frees it.
  */
-#ifdef Py_GIL_DISABLED
-#include <stdatomic.h>
-#define SHARED _Atomic /* threads meet in these fields */
-#define EXCHANGE(field, value) atomic_exchange(&(field), value)
-#else
-#define SHARED
-#define EXCHANGE(field, value) exchange(&(field), value)
-static inline void *exchange(void *field, void *value) {
-    void *old = *(void **)field;
-    *(void **)field = value;
-    return old;
-}
-#endif
-
 enum { CLOSED = 1, ONE_USE = 2 };
 
 typedef struct {

@@ -1,214 +1,151 @@
 """Objects in shared memory: pickles whose buffers are written once, and read where they are.
 
-    head     magic, bytes of the pickle's stream, number of buffers
-    u64      bytes of each buffer; 1 << 63 of one that is a region's ticket
-    bytes    the stream
-    bytes    each buffer, at the next multiple of 64
-
-What does not fit where it is wanted has a region of its own, of this layout, and a record is left
-in its place.
-
-    record   magic, id of the region, bytes of it, its name
+The extension lays them out and reads them (object.h says how they look); here is what becomes of
+those that are too large for where they are wanted, and of the regions that they refer to.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
-import pickle
+import stat
 import struct
+import threading
 from typing import TYPE_CHECKING, Any
 
-from . import _reducers, _reference, _region, _zinc
+from . import _reference, _region, _zinc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ._region import SharedRegion
+
+    # A region's name and id: what a ticket is for.
+    _Ticket = tuple[str, int]
 
 # The kind of a region that is an object.
 OBJECT = 9
 
-# No text begins so, in UTF-8 or ASCII.
-_MAGIC, _RECORD_MAGIC = b"\xf5zincobj", b"\xf5zincref"
-_HEAD = struct.Struct("<8sQQ")
-_TICKET = 1 << 63
-_ALIGNMENT = 64
+# So many handles a sender keeps, at most, of objects in regions of their own.
+_HANDLES = 64
+
+# So many of them it looks at, at each message.
+_LOOKS = 16
 
 
-class Parts:
+class Parts(_zinc.Parts):
     """A pickled object that waits to be written into shared memory: what `dump` returns.
 
-    Regions that are in it as references are kept for 10 minutes from then on, unless it was
-    dropped: `tickets` says which, for `give_back`.
+    The regions that it refers to are kept for 10 minutes from then on (`tickets`), and `regions`
+    has them. Who does not send it drops it.
     """
 
-    __slots__ = ("_buffers", "_chunks", "_sizes", "_stream", "size", "tickets")
+    __slots__ = ()
 
-    def __init__(self, chunks: list[Any], buffers: list[pickle.PickleBuffer]) -> None:
-        self._chunks = chunks
-        self._stream = sum(map(len, chunks))
-        self._buffers: list[memoryview | _reducers.Later | None] = []
-        self._sizes: list[int] = []
-        self.tickets: list[tuple[str, int]] = []
-        end = _HEAD.size + 8 * len(buffers) + self._stream
-        try:
-            for buffer in buffers:
-                raw = buffer.raw()
-                what: Any = raw.obj
-                if type(what) is _reducers.Ticket:
-                    if _reference.keep(what.region):
-                        self.tickets.append((what.region.name or "", what.region.id))
-                    self._buffers.append(None)
-                    self._sizes.append(_TICKET)
-                    continue
-                is_later = type(what) is _reducers.Later
-                size = what.nbytes if is_later else raw.nbytes
-                self._buffers.append(what if is_later else raw)
-                self._sizes.append(size)
-                end = -(-end // _ALIGNMENT) * _ALIGNMENT + size
-        except BaseException:
-            self.drop()
-            raise
-        self.size: int = end
-        """Bytes that it takes."""
-
-    def write_into(self, view: memoryview) -> None:
-        """Write it into writable memory of `size` bytes, which begins at a multiple of 64."""
-        _HEAD.pack_into(view, 0, _MAGIC, self._stream, len(self._sizes))
-        struct.pack_into(f"<{len(self._sizes)}Q", view, _HEAD.size, *self._sizes)
-        end = _HEAD.size + 8 * len(self._sizes)
-        for chunk in self._chunks:
-            view[end : end + len(chunk)] = chunk
-            end += len(chunk)
-        for buffer, size in zip(self._buffers, self._sizes, strict=True):
-            if buffer is None:
-                continue
-            end = -(-end // _ALIGNMENT) * _ALIGNMENT
-            if isinstance(buffer, memoryview):
-                view[end : end + size] = buffer
-            elif size:
-                buffer.write(view[end : end + size])
-            end += size
+    tickets: list[_Ticket] | None
 
     def drop(self) -> None:
         """Give back what it has taken: it is not sent."""
-        tickets, self.tickets = self.tickets, []
-        give_back(tickets)
+        tickets, self.tickets = self.tickets, None
+        if tickets:
+            give_back(tickets)
 
-    def moved(self, mode: int = 0o600, group: int | None = None) -> Parts:
-        """Write it into a region of its own, and return what stands for it, much smaller.
+    def moved(self, like: SharedRegion) -> Moved:
+        """Write it into a region of its own, and return what stands for it, which is small.
 
-        The region is kept as those that it refers to. Raises OSError (ENOSPC) if there is no room.
+        The region is for whom `like` is, and the tickets are that one's then. Raises OSError
+        (ENOSPC) if there is no room, and what else `SharedRegion.create` raises.
         """
+        return Moved(self, like)
+
+
+class Moved:
+    """What stands for an object that is in a region of its own.
+
+    As `Parts`; `region` is a handle that keeps it beside the ticket.
+    """
+
+    __slots__ = ("_record", "region", "regions", "size", "tickets")
+
+    def __init__(self, parts: Parts, like: SharedRegion) -> None:
         name = f"object-{os.urandom(8).hex()}"
-        region = _region.made_by(
-            _region.SharedRegion,
-            _zinc.create,
-            name,
-            self.size,
-            0,
-            mode,
-            False,
-            b"",
-            OBJECT,
-            None,
-            group,
-        )
+        status = os.fstat(like.descriptors()[0])
+        mode = stat.S_IMODE(status.st_mode) & 0o777 if like.name is not None else 0o600
+        group = status.st_gid if mode & 0o070 else None
+        facts = name, parts.size, 0, mode, False, b"", OBJECT, None, group
+        region = _region.made_by(_region.SharedRegion, _zinc.create, *facts)
         try:
-            self.write_into(memoryview(region))
+            parts.write_into(memoryview(region))
             region.keep(_reference.LEASE)
-            record = Parts([_HEAD.pack(_RECORD_MAGIC, region.id, self.size) + name.encode()], [])
         except BaseException:
             _region.discard(region)
             raise
-        return _Record(record, self.tickets, region)
-
-
-class _Record(Parts):
-    """What stands for an object in a region of its own."""
-
-    __slots__ = ("region",)
-
-    def __init__(self, record: Parts, tickets: list[tuple[str, int]], region: SharedRegion) -> None:
-        self._chunks = record._chunks
-        self.size = len(self._chunks[0])
-        self.tickets = [*tickets, (str(region.name), region.id)]
         self.region = region
+        self.regions = [region, *parts.regions]
+        self.tickets: list[_Ticket] | None = [(name, region.id), *(parts.tickets or ())]
+        parts.tickets = None
+        self._record = struct.pack("<8sQQ", b"\xf5zincref", region.id, parts.size) + name.encode()
+        self.size = len(self._record)
+
+    @property
+    def record(self) -> bytes:
+        """The bytes that stand for it."""
+        return self._record
 
     def write_into(self, view: memoryview) -> None:
-        view[: self.size] = self._chunks[0]
+        """Write what stands for it into writable memory of `size` bytes."""
+        view[: self.size] = self._record
 
     def drop(self) -> None:
-        super().drop()
+        """Give back what it has taken, the region too: it is not sent."""
+        tickets, self.tickets = self.tickets, None
+        if tickets:
+            give_back(tickets)
         self.region.close()
 
 
 def dump(obj: object) -> Parts:
-    """Pickle an object, for shared memory. Raises what pickle and the object's own ways raise."""
-    chunks = _Chunks()
-    buffers: list[pickle.PickleBuffer] = []
-    pickler = pickle.Pickler(chunks, 5, buffer_callback=buffers.append)
-    pickler.dispatch_table = _reducers.table()
-    pickler.dump(obj)
-    return Parts(chunks, buffers)
+    """Pickle an object for shared memory.
+
+    Raises what pickle and the object's own ways raise, and ValueError if a region in it is closed.
+    """
+    parts = _zinc.dump(Parts, obj)
+    if parts.has_regions:
+        taken: list[_Ticket] = []
+        try:
+            for region in parts.regions:
+                if _reference.keep(region):
+                    taken.append((str(region.name), region.id))
+        except BaseException:
+            give_back(taken)
+            raise
+        parts.tickets = taken
+    return parts
 
 
-class _Chunks(list[Any]):
-    write: Any = vars(list)["append"]
+def load(slot: Any, *, copy: bool = False, taken: list[_Ticket] | None = None) -> Any:
+    """Load an object from where it was written: from anything with a buffer of bytes.
 
-
-def load(slot: Any, *, copy: bool = False, taken: list[tuple[str, int]] | None = None) -> Any:
-    """Load an object from where it was written: from anything with a buffer.
-
-    Its arrays are read-only and where it is, and each holds `slot`; with `copy` they have memory of
-    their own instead, read-only too, but for those of an object in a region of its own, which is
-    read there in any case. `taken` gets what is to be given back when nobody may load it again
-    (`give_back`).
+    Its arrays are read-only and where it is, and each holds `slot`. With `copy` they have memory of
+    their own instead, read-only too; but not those of an object in a region of its own, which it is
+    read from in any case. `taken` gets the tickets that are to be given back (`give_back`) when
+    nobody may load it again; the object's arrays do not need them.
 
     Raises ValueError if the bytes are no object, or a damaged one, pickle.UnpicklingError if what
     it refers to is gone, and whatever an unpickled object raises.
     """
-    view = memoryview(slot).toreadonly().cast("B")
-    if len(view) < _HEAD.size:
-        raise ValueError(f"{len(view)} bytes that are no object: use .data")
-    magic, stream, count = _HEAD.unpack_from(view)
-    if magic == _RECORD_MAGIC:
-        view = _attached(bytes(view[_HEAD.size :]), stream, count, taken)
-        copy = False
-        magic, stream, count = _HEAD.unpack_from(view)
-    if magic != _MAGIC:
-        raise ValueError(f"{len(view)} bytes that are no object: use .data")
-    start = _HEAD.size + 8 * count
-    end = start + stream
-    if end > len(view):
-        raise ValueError("an object that is damaged: its sizes are more than its bytes")
-    buffers: list[Any] = []
-    for size in struct.unpack_from(f"<{count}Q", view, _HEAD.size):
-        if size == _TICKET:
-            buffers.append(bytearray() if taken is None else taken)
-            continue
-        begin = -(-end // _ALIGNMENT) * _ALIGNMENT
-        end = begin + size
-        if end > len(view):
-            raise ValueError("an object that is damaged: its sizes are more than its bytes")
-        part = view[begin:end]
-        buffers.append(bytes(part) if copy else part)
-    return pickle.loads(view[start : start + stream], buffers=buffers)
+    return _zinc.load(slot, copy, taken)
 
 
-def _attached(
-    name: bytes, identity: int, size: int, taken: list[tuple[str, int]] | None
-) -> memoryview:
-    """Attach to the region of an object."""
+def attached(name: bytes, identity: int, size: int, taken: list[_Ticket] | None) -> memoryview:
+    """Attach to the region of an object, for the extension."""
     place = name.decode("ascii", "replace")
     try:
-        region = _reference.load_region(
-            _region.SharedRegion, place, identity, True, None if taken is None else taken
-        )
+        region = _reference.load_region(_region.SharedRegion, place, identity, True, taken)
     except ValueError as error:  # no name
         raise ValueError(f"an object that is damaged: {error}") from None
-    if region.kind != OBJECT or region.capacity != size or size < _HEAD.size:
+    if region.kind != OBJECT or region.capacity != size:
         region.close()
         raise ValueError(f"an object that is damaged: region {place!r} is another")
     view = memoryview(region)
@@ -216,10 +153,10 @@ def _attached(
     return view
 
 
-def give_back(tickets: Iterable[tuple[str, int]]) -> None:
-    """Give tickets back that were taken, by regions' names and ids: what nobody has goes then."""
+def give_back(tickets: Iterable[_Ticket]) -> None:
+    """Give tickets back: the regions that nobody has go then."""
     for name, identity in tickets:
-        # Gone, or of another user, or what it was is no region any more.
+        # Gone, or another's by now.
         with contextlib.suppress(OSError, ValueError):
             region = _zinc.open(_region.SharedRegion, name, _zinc.ANY_USER, 0)
             if region.id == identity:
@@ -227,4 +164,62 @@ def give_back(tickets: Iterable[tuple[str, int]]) -> None:
             region.close()
 
 
-__all__ = ["OBJECT", "Parts", "dump", "give_back", "load"]
+class Sent:
+    """The regions of what a sender has sent, by number, as long as somebody may still load it.
+
+    It has a handle of each, so that they last as long as the sender, and the tickets for who loads
+    them after it. Any number of threads may use it. A forked child has none of its parent's.
+    """
+
+    __slots__ = ("_lock", "_messages", "_owner")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._messages: collections.deque[tuple[int, list[_Ticket], list[SharedRegion]]] = (
+            collections.deque()
+        )
+        self._owner = os.getpid()
+
+    def __len__(self) -> int:
+        """Return of how many messages it has something."""
+        return len(self._messages)
+
+    def add(self, number: int, parts: Parts | Moved) -> None:
+        """Keep what belongs to this message."""
+        with self._lock:
+            self._mine().append((number, parts.tickets or [], [*parts.regions]))
+            if len(self._messages) > _HANDLES:
+                old, tickets, _ = self._messages[-_HANDLES - 1]
+                self._messages[-_HANDLES - 1] = old, tickets, []
+
+    def sweep(self, is_gone: Callable[[int], bool]) -> None:
+        """Let go of those of whose number `is_gone` says that nobody can load it any more.
+
+        Looks at the next few at each call, so that it takes the same time however many there are.
+        """
+        gone: list[_Ticket] = []
+        with self._lock:
+            messages = self._mine()
+            for _ in range(min(len(messages), _LOOKS)):
+                message = messages.popleft()
+                if is_gone(message[0]):
+                    gone += message[1]
+                else:
+                    messages.append(message)
+        give_back(gone)
+
+    def close(self) -> None:
+        """Let go of the handles: what is not loaded within 10 minutes goes."""
+        with self._lock:
+            messages = self._mine()
+            for _, _, regions in messages:
+                for region in regions:
+                    with contextlib.suppress(OSError, ValueError):
+                        region.keep(_reference.LEASE)
+            messages.clear()
+
+    def _mine(self) -> collections.deque[tuple[int, list[_Ticket], list[SharedRegion]]]:
+        if self._owner != os.getpid():
+            self._owner = os.getpid()
+            self._messages.clear()
+        return self._messages

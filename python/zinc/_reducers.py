@@ -11,7 +11,7 @@ import copyreg
 import pickle
 import sys
 
-from . import _picklers, _reference
+from . import _picklers, _reference, _zinc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,33 +26,14 @@ if TYPE_CHECKING:
 # ---- what stands in a pickle for a buffer ----
 
 
-class Later(bytearray):
-    """Stands for a buffer that is written when its memory is there."""
-
-    __slots__ = ("nbytes", "write")
-
-    nbytes: int
-    write: Callable[[memoryview], object]
-
-
-class Ticket(bytearray):
-    """Stands for a region that has to be kept until the pickle is loaded."""
-
-    __slots__ = ("region",)
-
-    region: SharedRegion
-
-
 def _later(nbytes: int, write: Callable[[memoryview], object]) -> pickle.PickleBuffer:
-    stand_in = Later()
-    stand_in.nbytes, stand_in.write = nbytes, write
-    return pickle.PickleBuffer(stand_in)
+    """Return what stands for so many bytes that `write` writes once their memory is there."""
+    return pickle.PickleBuffer(_zinc.Later(nbytes, write))
 
 
 def _ticket(region: SharedRegion) -> pickle.PickleBuffer:
-    stand_in = Ticket()
-    stand_in.region = region
-    return pickle.PickleBuffer(stand_in)
+    """Return what stands for a ticket, which whoever sends the pickle takes."""
+    return pickle.PickleBuffer(_zinc.Later(-1, region))
 
 
 # ---- zinc and the standard library ----
@@ -108,26 +89,16 @@ def _teach_numpy(table: dict[type, _Reducer], numpy: Any) -> None:
 
 _TEACHERS: dict[str, Callable[[dict[type, _Reducer], Any], None]] = {"numpy": _teach_numpy}
 
-_table: dict[type, _Reducer] = {}
-_known: tuple[Any, ...] = ()
-
 
 def table() -> dict[type, _Reducer]:
-    """Return how objects of which types are reduced: `copyreg`'s ways, and those of here."""
-    global _known, _table
-    known = len(sys.modules), len(_picklers._reducers), copyreg.dispatch_table
-    if known != _known:
-        made: dict[type, Any] = {**copyreg.dispatch_table, array.array: _reduce_array_array}
-        for kind, reducer in list(_picklers._reducers.items()):
-            made[kind] = _reduce_region if _is_region(kind) else reducer
-        for name, teach in _TEACHERS.items():
-            if (module := sys.modules.get(name)) is not None:
-                teach(made, module)
-        _table, _known = made, (*known[:2], dict(copyreg.dispatch_table))
-    return _table
+    """Return how objects of which types are reduced: as `copyreg` says, and as is known here.
 
-
-def _is_region(kind: type) -> bool:
-    from . import _zinc
-
-    return issubclass(kind, _zinc.SharedRegion)
+    It is asked for again when more is registered or imported.
+    """
+    made: dict[type, _Reducer] = {**copyreg.dispatch_table, array.array: _reduce_array_array}
+    for kind, reducer in list(_picklers._reducers.items()):
+        made[kind] = _reduce_region if issubclass(kind, _zinc.SharedRegion) else reducer
+    for name, teach in _TEACHERS.items():
+        if (module := sys.modules.get(name)) is not None:
+            teach(made, module)
+    return made

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     _Region = TypeVar("_Region", bound="_zinc.SharedRegion")
     _Keep = Callable[[SharedRegion], Any]
+    # Whether it was; or whom to tell of what was loaded, or nothing, if others give the ticket back.
+    _IsKept = bool | list[tuple[str, int]] | bytes | None
 
 # Seconds that a region stays for a reference to it that nobody has loaded yet.
 LEASE = 600.0
@@ -93,7 +95,7 @@ def load_region(
     place: str | tuple[int, int],
     identity: int,
     readonly: bool,
-    is_kept: Any,
+    is_kept: _IsKept,
 ) -> _Region:
     """Attach to what was pickled. pickle.UnpicklingError if that can't be, whatever the reason:
     a pool takes an OSError for the end of its pipe, and waits for ever.
@@ -116,15 +118,14 @@ def load_region(
     return region
 
 
-def _arrived(region: _zinc.SharedRegion, is_kept: Any) -> None:
+def _arrived(region: _zinc.SharedRegion, is_kept: _IsKept) -> None:
     """Give back what `place_of` took: whoever loads a reference is attached by itself.
 
     Of objects in messages, which may be loaded more than once, somebody else does, who may want to
     know what was loaded.
     """
     if isinstance(is_kept, list):
-        taken: list[Any] = is_kept
-        taken.append((region.name, region.id))
+        is_kept.append((str(region.name), region.id))
     elif is_kept is True:
         with contextlib.suppress(PermissionError, ValueError):  # may only read; closed meanwhile
             region.give_back()

@@ -1,4 +1,5 @@
 internal import CZinc
+internal import Synchronization
 
 // Who takes part in a channel, for who does not.
 
@@ -24,6 +25,26 @@ extension Attachment {
     } sweep: {
       false
     }
+  }
+}
+
+extension ChannelMemory {
+  /// May somebody still receive message `number`, or does somebody who lives hold it?
+  ///
+  /// First the ring and then the pins, sequentially consistent, as who takes a slot again: whoever
+  /// pins it later finds that it is not there.
+  func keeps(_ number: UInt64, _ seats: SeatTable, _ isAlive: (Int) -> Bool) -> Bool {
+    let entry = unsafe ring(number).pointee.load(ordering: .sequentiallyConsistent)
+    if self.number(of: entry, near: number) == number { return true }
+    for seat in 0..<seatCount where seats.role(seat) == SeatTable.Role.reads.rawValue {
+      for index in 0..<geometry.views {
+        let pinned = unsafe Int(pin(seat, index).pointee.load(ordering: .sequentiallyConsistent))
+        guard (1...geometry.slots).contains(pinned) else { continue }
+        // As long as it is pinned nobody writes there.
+        if unsafe slot(pinned - 1).load(as: UInt64.self) == number && isAlive(seat) { return true }
+      }
+    }
+    return false
   }
 }
 

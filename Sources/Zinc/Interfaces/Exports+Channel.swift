@@ -106,6 +106,17 @@ public func zinc_channel_users(
 }
 
 @c @implementation
+public func zinc_channel_keeps(_ handle: ZincHandle?, _ number: UInt64) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe attempt("look for a message of", handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    let memory = unsafe try ChannelMemory(of: handle)
+    let seats = unsafe handle.pointee.header.seats
+    return memory.keeps(number, seats) { unsafe Attachment.isTaken($0, handle) } ? 1 : 0
+  }
+}
+
+@c @implementation
 public func zinc_channel_examine_name(
   _ name: UnsafePointer<CChar>?, _ info: UnsafeMutablePointer<ZincChannelInfo>?,
   _ tell: TellOfUser?, _ context: UnsafeMutableRawPointer?

@@ -85,6 +85,12 @@ typedef struct ZincChannelUser {
 int32_t zinc_channel_users(ZincHandle handle, void (*tell)(const ZincChannelUser *user, void *context),
                            void *context);
 
+/**
+ * 1 as long as somebody may still receive message `number`, or holds it, 0 from then on: for what lasts
+ * as long as its message. Of a channel that is no queue. -74 if the region is no channel, or a damaged one.
+ */
+int32_t zinc_channel_keeps(ZincHandle handle, uint64_t number);
+
 /** Both from outside, of the channel of this name, as zinc_region_examine(). */
 int32_t zinc_channel_examine_name(const char *name, ZincChannelInfo *info,
                                   void (*tell)(const ZincChannelUser *user, void *context), void *context);
