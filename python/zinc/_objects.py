@@ -148,9 +148,7 @@ def attached(name: bytes, identity: int, size: int, taken: list[_Ticket] | None)
     if region.kind != OBJECT or region.capacity != size:
         region.close()
         raise ValueError(f"an object that is damaged: region {place!r} is another")
-    view = memoryview(region)
-    region.close()  # what is in use of it holds it
-    return view
+    return memoryview(region)  # which has the handle as long as something is in use
 
 
 def give_back(tickets: Iterable[_Ticket]) -> None:

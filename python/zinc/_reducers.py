@@ -64,18 +64,24 @@ def _teach_numpy(table: dict[type, _Reducer], numpy: Any) -> None:
     def reduce(value: Any) -> Any:
         if value.base is not None and (shared := _reference.reduce_shared(value, _ticket)):
             return shared
-        dtype, shape = value.dtype, value.shape
+        dtype, shape, flags = value.dtype, value.shape, value.flags
         if dtype.hasobject or not dtype.itemsize:
             return value.__reduce_ex__(5)
         told = dtype.char if dtype.isbuiltin == 1 else dtype
-        flags = value.flags
-        if flags.forc:
-            raw = value.view("i8") if dtype.kind in "mM" else value
+        strides = None
+        whole = value
+        if not flags.forc and value.size:
+            order = sorted(range(value.ndim), key=value.strides.__getitem__, reverse=True)
+            whole, strides = value.transpose(order), value.strides
+        if whole.flags.forc:
             try:
-                data = buffer(raw)
-            except (BufferError, TypeError, ValueError):  # a dtype that buffers do not know
+                # Of times, which buffers do not know, the numbers.
+                data = buffer(whole.view("i8") if dtype.kind in "mM" else whole)
+            except (BufferError, TypeError, ValueError):  # nor other dtypes
                 pass
             else:
+                if strides is not None:
+                    return make, (shape, told, data, 0, strides)
                 if flags.c_contiguous:
                     return make, (shape, told, data)
                 return make, (shape, told, data, 0, None, "F")
@@ -85,9 +91,200 @@ def _teach_numpy(table: dict[type, _Reducer], numpy: Any) -> None:
     table[numpy.ndarray] = reduce
 
 
+def _teach_masked(table: dict[type, _Reducer], ma: Any) -> None:
+    import numpy
+
+    def reduce(value: Any) -> Any:
+        if value._baseclass is not numpy.ndarray:
+            return value.__reduce_ex__(5)
+        mask = None if value._mask is ma.nomask else value._mask
+        data = value._data
+        return _load_masked, (data, mask, value._fill_value, value._hardmask)
+
+    table[ma.MaskedArray] = reduce
+
+
+def _load_masked(data: Any, mask: Any, fill_value: Any, is_hard: bool) -> Any:
+    from numpy import ma
+
+    hidden = ma.nomask if mask is None else mask
+    result: Any = ma.MaskedArray(data, hidden, hard_mask=is_hard, copy=False)
+    result._fill_value = fill_value
+    return result
+
+
+# ---- pyarrow, and polars through it: the format of its streams, which has what is to be seen ----
+
+
+def _write_stream(arrow: Any, value: Any, sink: Any) -> None:
+    with arrow.ipc.new_stream(sink, value.schema) as writer:
+        writer.write(value)
+
+
+def _stream_size(arrow: Any, value: Any) -> int:
+    measure = arrow.MockOutputStream()
+    _write_stream(arrow, value, measure)
+    return int(measure.size())
+
+
+def _stream(arrow: Any, value: Any) -> pickle.PickleBuffer:
+    """Return what stands for the stream of a table or a batch."""
+
+    def write(view: memoryview) -> None:
+        _write_stream(arrow, value, arrow.FixedSizeBufferWriter(arrow.py_buffer(view)))
+
+    return _later(_stream_size(arrow, value), write)
+
+
+def _load_table(data: memoryview) -> Any:
+    import pyarrow
+
+    return pyarrow.ipc.open_stream(pyarrow.py_buffer(data)).read_all()
+
+
+def _load_batch(data: memoryview) -> Any:
+    import pyarrow
+
+    return pyarrow.ipc.open_stream(pyarrow.py_buffer(data)).read_next_batch()
+
+
+def _load_column(data: memoryview) -> Any:
+    return _load_batch(data).column(0)
+
+
+def _load_chunks(data: memoryview) -> Any:
+    return _load_table(data).column(0)
+
+
+def _teach_arrow(table: dict[type, _Reducer], lib: Any) -> None:
+    import pyarrow
+
+    arrow: Any = pyarrow
+
+    def reducer(load: Callable[[memoryview], Any], shape: Callable[[Any], Any]) -> _Reducer:
+        def reduce(value: Any) -> Any:
+            try:
+                return load, (_stream(arrow, shape(value)),)
+            except arrow.ArrowException:  # a type that the format does not have
+                return value.__reduce_ex__(5)
+
+        return reduce
+
+    table[lib.Table] = reducer(_load_table, lambda value: value)
+    table[lib.RecordBatch] = reducer(_load_batch, lambda value: value)
+    table[lib.ChunkedArray] = reducer(_load_chunks, lambda value: arrow.table([value], [""]))
+    column = reducer(_load_column, lambda value: arrow.record_batch([value], [""]))
+    for kind in vars(lib).values():
+        if isinstance(kind, type) and issubclass(kind, lib.Array):
+            table[kind] = column
+
+
+def _teach_polars(table: dict[type, _Reducer], polars: Any) -> None:
+    def reduce_frame(value: Any) -> Any:
+        return _reduce_frame(polars, value) or value.__reduce_ex__(5)
+
+    def reduce_series(value: Any) -> Any:
+        reduced = _reduce_frame(polars, value.to_frame())
+        return (_load_series, reduced[1]) if reduced else value.__reduce_ex__(5)
+
+    table[polars.DataFrame] = reduce_frame
+    table[polars.Series] = reduce_series
+
+
+def _reduce_frame(polars: Any, value: Any) -> Any:
+    """Reduce a frame; None where pyarrow is not installed, or does not know one of its types."""
+    try:
+        import pyarrow
+
+        level = polars.CompatLevel
+        told = value.to_arrow(compat_level=level.newest())
+        if polars.from_arrow(told.schema.empty_table()).schema != value.schema:
+            return None
+        seen = value.estimated_size()
+        if _stream_size(pyarrow, told) > 2 * seen + 4096:
+            # Views of strings, of which a slice has all that its parent has.
+            told = value.to_arrow(compat_level=level.oldest())
+        return _load_frame, (_stream(pyarrow, told),)
+    except Exception:
+        return None
+
+
+def _load_frame(data: memoryview) -> Any:
+    import polars
+
+    return polars.from_arrow(_load_table(data))
+
+
+def _load_series(data: memoryview) -> Any:
+    return _load_frame(data).to_series()
+
+
+# ---- torch ----
+
+
+def _teach_torch(table: dict[type, _Reducer], torch: Any) -> None:
+    before = table.get(torch.Tensor)  # _torch's, for those that are in a region
+
+    def reduce(value: Any) -> Any:
+        is_plain = (
+            value.layout == torch.strided
+            and value.device.type == "cpu"
+            and not (value.requires_grad or value.is_quantized or value.is_neg() or value.is_conj())
+            and not value.__dict__
+        )
+        if not is_plain:
+            return value.__reduce_ex__(5)
+        if before is not None and _reference.region_at(value.data_ptr()) is not None:
+            return before(value)
+        size, strides = tuple(value.shape), value.stride()
+        count = value.numel()
+        order = sorted(range(value.ndim), key=strides.__getitem__, reverse=True)
+        whole = value.permute(order)
+        if not count:
+            data = pickle.PickleBuffer(b"")
+        elif whole.is_contiguous():
+            data = _buffer_of(torch, whole)
+        else:
+            strides = None
+            data = _later(
+                count * value.element_size(),
+                lambda view: torch.frombuffer(view, dtype=value.dtype).view(size).copy_(value),
+            )
+        return _load_tensor, (data, value.dtype, size, strides)
+
+    table[torch.Tensor] = reduce
+
+
+def _buffer_of(torch: Any, whole: Any) -> pickle.PickleBuffer:
+    nbytes = whole.numel() * whole.element_size()
+
+    def write(view: memoryview) -> None:
+        torch.frombuffer(view, dtype=torch.uint8).copy_(whole.reshape(-1).view(torch.uint8))
+
+    return _later(nbytes, write)
+
+
+def _load_tensor(
+    data: memoryview, dtype: Any, size: tuple[int, ...], strides: tuple[int, ...] | None
+) -> Any:
+    """Make a tensor with memory of its own: torch has none that may only be read."""
+    import torch
+
+    if not len(data):
+        return torch.empty(size, dtype=dtype)
+    flat: Any = torch.frombuffer(bytearray(data), dtype=dtype)
+    return flat.view(size) if strides is None else flat.as_strided(size, strides)
+
+
 # ---- the table ----
 
-_TEACHERS: dict[str, Callable[[dict[type, _Reducer], Any], None]] = {"numpy": _teach_numpy}
+_TEACHERS: dict[str, Callable[[dict[type, _Reducer], Any], None]] = {
+    "numpy": _teach_numpy,
+    "numpy.ma": _teach_masked,
+    "pyarrow.lib": _teach_arrow,
+    "polars": _teach_polars,
+    "torch": _teach_torch,
+}
 
 
 def table() -> dict[type, _Reducer]:

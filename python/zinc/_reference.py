@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     _Region = TypeVar("_Region", bound="_zinc.SharedRegion")
     _Keep = Callable[[SharedRegion], Any]
-    # Whether it was; or whom to tell of what was loaded, or nothing, if others give the ticket back.
+    # Whether it was; or, where others give the ticket back, a list for what was loaded or nothing.
     _IsKept = bool | list[tuple[str, int]] | bytes | None
 
 # Seconds that a region stays for a reference to it that nobody has loaded yet.
@@ -68,10 +68,23 @@ def is_asked_for() -> bool:
 
 def keep(region: SharedRegion) -> bool:
     """Keep a region until its reference is loaded, and say whether it is."""
-    if region.name is not None:
-        # Who may only read it has to stay until it is loaded.
-        with contextlib.suppress(PermissionError):
-            region.keep(LEASE)
+    return _with_writable(region, lambda writable: writable.keep(LEASE))
+
+
+def _with_writable(region: _zinc.SharedRegion, act: Callable[[Any], None]) -> bool:
+    """Call `act` with a handle that may write, and say whether there is one."""
+    if region.name is None:
+        return False
+    if not region.readonly:
+        act(region)
+        return True
+    # Who may only read it, whatever the handle, has to stay until it is loaded.
+    with (
+        contextlib.suppress(OSError),
+        _zinc.open(_zinc.SharedRegion, region.name, _zinc.ANY_USER, 0) as writable,
+    ):
+        if writable.id == region.id:
+            act(writable)
             return True
     return False
 
@@ -125,10 +138,11 @@ def _arrived(region: _zinc.SharedRegion, is_kept: _IsKept) -> None:
     know what was loaded.
     """
     if isinstance(is_kept, list):
-        is_kept.append((str(region.name), region.id))
+        if region.name is not None:
+            is_kept.append((region.name, region.id))
     elif is_kept is True:
-        with contextlib.suppress(PermissionError, ValueError):  # may only read; closed meanwhile
-            region.give_back()
+        with contextlib.suppress(ValueError):  # closed meanwhile
+            _with_writable(region, lambda writable: writable.give_back())
 
 
 def _attach_unnamed(cls: type[_Region], place: tuple[int, int], readonly: bool) -> _Region:
