@@ -1,4 +1,4 @@
-/* Channel: who writes to a channel, from the first loan on. */
+/* Writer: who writes to a channel or a queue, from the first loan on; and Channel. */
 #include "channel.h"
 #include "object.h"
 
@@ -10,18 +10,18 @@ typedef struct {
     End end;
     PyObject *fill;       /* fill(memoryview, data), where messages are more than bytes; or None */
     uint64_t evict_after; /* ns */
-} Channel;
+} Writer;
 
-static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
     PyObject *region, *form, *fill;
     if (keywords && PyDict_Size(keywords) > 0) {
         PyErr_SetString(PyExc_TypeError, "use Channel.create(name) or Channel.open(name)");
         return NULL;
     }
     unsigned long long evict_after;
-    if (!PyArg_ParseTuple(args, "OOOK:Channel", &region, &form, &fill, &evict_after)) return NULL;
+    if (!PyArg_ParseTuple(args, "OOOK:Writer", &region, &form, &fill, &evict_after)) return NULL;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    Channel *self = (Channel *)allocate(type, 0);
+    Writer *self = (Writer *)allocate(type, 0);
     if (!self) return NULL;
     self->fill = Py_NewRef(fill);
     self->evict_after = evict_after;
@@ -30,27 +30,37 @@ static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     return NULL;
 }
 
-static void channel_dealloc(Channel *self) {
+static void writer_dealloc(Writer *self) {
     Py_XDECREF(self->fill);
     end_dealloc(&self->end);
 }
 
-/* Takes a loan, and a seat before the first: 0, or -1 with an exception. */
-static int borrow(End *self, ZincLoan *loan) {
+/* Takes a loan, and a seat before the first. */
+static int32_t borrow_if_there(End *self, ZincLoan *loan) {
     int32_t status = 0;
     BEGIN_EXCLUSIVE(self);
     if (!self->core) {
         ZincWriter core = NULL;
         if ((status = zinc_writer_begin(self->region->handle, &core)) == 0) {
-            zinc_writer_evict_after(core, ((Channel *)self)->evict_after);
+            zinc_writer_evict_after(core, ((Writer *)self)->evict_after);
             self->core = core;
         }
     }
     if (status == 0) status = zinc_writer_loan(self->core, loan);
     END_EXCLUSIVE();
-    if (status == 0) return 0;
-    end_raise(self, status);
-    return -1;
+    return status;
+}
+
+/*
+ * Sleeps until there may be room, for some milliseconds at most: 0 to try again; -ETIMEDOUT to do so for
+ * the last time; -EINTR with a handler's exception; or what else ends it.
+ */
+static int32_t sleep_for_room(End *self, const ZincWaitOptions *wait) {
+    int32_t waited;
+    Py_BEGIN_ALLOW_THREADS waited = zinc_writer_wait(self->core, wait);
+    Py_END_ALLOW_THREADS if (waited == -EINTR && PyErr_CheckSignals() < 0) return -EINTR;
+    if (self->uses & CLOSED) return -ECANCELED;
+    return waited == -EINTR ? 0 : waited;
 }
 
 void loan_give_back(End *self, const ZincLoan *loan) {
@@ -69,13 +79,30 @@ static int32_t publish(End *self, const ZincLoan *loan, ZincMessageHead *head) {
     return status;
 }
 
-/* Says how long was waited for whom. */
+/* Says whom it has waited for. */
 static void raise_full(End *self) {
     PyObject *whom = PyObject_CallMethod((PyObject *)self, "_whom_it_waits_for", NULL);
     PyObject *title = whom ? end_title(self) : NULL;
     if (title) PyErr_Format(PyExc_TimeoutError, "send to %U: it is full, and %S", title, whom);
     Py_XDECREF(title);
     Py_XDECREF(whom);
+}
+
+/* As borrow_if_there(), by the deadline; 0, or -1 with an exception. Slots of a queue come back. */
+static int borrow(End *self, ZincLoan *loan, uint64_t deadline) {
+    int32_t status = borrow_if_there(self, loan);
+    ZincWaitOptions wait = {.size = sizeof wait, .deadline_ns = deadline, .flags = ZINC_WAIT_INTERRUPTIBLE};
+    while (status == -ENOBUFS && self->is_queue && deadline != 0) {
+        int32_t waited = sleep_for_room(self, &wait);
+        if (waited == -EINTR) return -1;
+        status = waited == 0 || waited == -ETIMEDOUT ? borrow_if_there(self, loan) : waited;
+        if (waited == -ETIMEDOUT) break;
+    }
+    if (status == -ENOBUFS && self->is_queue)
+        raise_full(self);
+    else if (status < 0)
+        end_raise(self, status);
+    return status < 0 ? -1 : 0;
 }
 
 int loan_publish(End *self, const ZincLoan *loan, ZincMessageHead *head, uint64_t deadline) {
@@ -85,15 +112,9 @@ int loan_publish(End *self, const ZincLoan *loan, ZincMessageHead *head, uint64_
     int32_t status = publish(self, loan, head);
     ZincWaitOptions wait = {.size = sizeof wait, .deadline_ns = deadline, .flags = ZINC_WAIT_INTERRUPTIBLE};
     while (status == -ETIMEDOUT && deadline != 0) {
-        int32_t waited;
-        Py_BEGIN_ALLOW_THREADS waited = zinc_writer_wait(self->core, &wait);
-        Py_END_ALLOW_THREADS if (waited == -EINTR && PyErr_CheckSignals() < 0) return -1;
-        if (self->uses & CLOSED) waited = -ECANCELED;
-        /* Every 20 ms it comes back, as if there had been a signal. */
-        if (waited < 0 && waited != -EINTR && waited != -ETIMEDOUT)
-            status = waited;
-        else
-            status = publish(self, loan, head);
+        int32_t waited = sleep_for_room(self, &wait);
+        if (waited == -EINTR) return -1;
+        status = waited == 0 || waited == -ETIMEDOUT ? publish(self, loan, head) : waited;
         if (waited == -ETIMEDOUT) break;
     }
     if (status == -ETIMEDOUT)
@@ -129,7 +150,7 @@ static uint64_t send_bytes(End *self, PyObject *data, uint64_t tag, uint64_t dea
     if (PyObject_GetBuffer(data, &bytes, PyBUF_SIMPLE) < 0) return 0;
     ZincLoan loan;
     ZincMessageHead head = {.length = (uint64_t)bytes.len, .tag = tag};
-    int is_lent = borrow(self, &loan) == 0, is_sent = 0;
+    int is_lent = borrow(self, &loan, deadline) == 0, is_sent = 0;
     if (is_lent && head.length > loan.capacity) {
         raise_too_large(self, "send to", head.length, loan.capacity);
     } else if (is_lent) {
@@ -142,7 +163,7 @@ static uint64_t send_bytes(End *self, PyObject *data, uint64_t tag, uint64_t dea
 }
 
 /* A loan that has `data` in it, or NULL. A use has begun, which is the loan's then. */
-static PyObject *filled(Channel *self, PyObject *data, uint64_t tag) {
+static PyObject *filled(Writer *self, PyObject *data, uint64_t tag, uint64_t deadline) {
     End *end = &self->end;
     Py_buffer bytes = {.buf = NULL};
     int is_raw = self->fill == Py_None;
@@ -152,7 +173,7 @@ static PyObject *filled(Channel *self, PyObject *data, uint64_t tag) {
     }
     ZincLoan lent;
     PyObject *loan = NULL;
-    if (borrow(end, &lent) < 0) {
+    if (borrow(end, &lent, deadline) < 0) {
         end_release(end);
     } else if (is_raw && (uint64_t)bytes.len > lent.capacity) {
         raise_too_large(end, "send to", (unsigned long long)bytes.len, lent.capacity);
@@ -193,7 +214,7 @@ PyDoc_STRVAR(send_doc,
              "of another shape, TypeError for another kind of data, OSError (ENOBUFS) if more write, or\n"
              "hold loans, than it was made for, and ValueError if it is closed, meanwhile too.");
 
-static PyObject *channel_send(Channel *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
+static PyObject *writer_send(Writer *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
     static const char *const names[] = {"data", "tag", "timeout_ms", NULL};
     PyObject *values[3] = {count == 1 && !keywords ? args[0] : NULL};
     uint64_t tag = 0, deadline = ZINC_FOREVER;
@@ -206,7 +227,7 @@ static PyObject *channel_send(Channel *self, PyObject *const *args, Py_ssize_t c
         end_release(&self->end);
         return number ? PyLong_FromUnsignedLongLong(number) : NULL;
     }
-    PyObject *loan = filled(self, values[0], tag);
+    PyObject *loan = filled(self, values[0], tag, deadline);
     PyObject *timeout = values[2] ? values[2] : Py_None;
     PyObject *number = loan ? PyObject_CallMethod(loan, "publish", "O", timeout) : NULL;
     Py_XDECREF(loan);
@@ -216,7 +237,7 @@ static PyObject *channel_send(Channel *self, PyObject *const *args, Py_ssize_t c
 PyDoc_STRVAR(send_parts_doc, "_send_parts($self, parts, tag, timeout_ms, /)\n--\n\n"
                              "As send(), of what dump() gives.");
 
-static PyObject *channel_send_parts(Channel *self, PyObject *const *args, Py_ssize_t count) {
+static PyObject *writer_send_parts(Writer *self, PyObject *const *args, Py_ssize_t count) {
     End *end = &self->end;
     uint64_t tag = 0, deadline = ZINC_FOREVER;
     if (count != 3 || !PyObject_TypeCheck(args[0], (PyTypeObject *)end->state->parts_type))
@@ -226,7 +247,7 @@ static PyObject *channel_send_parts(Channel *self, PyObject *const *args, Py_ssi
     if (!end_begin(end, "send to")) return NULL;
     ZincLoan loan;
     ZincMessageHead head = {.length = parts->size, .tag = tag};
-    int is_lent = borrow(end, &loan) == 0, is_sent = 0;
+    int is_lent = borrow(end, &loan, deadline) == 0, is_sent = 0;
     if (is_lent && parts->size > loan.capacity)
         raise_too_large(end, "send to", parts->size, loan.capacity);
     else if (is_lent && parts_write(parts, loan.data) == 0)
@@ -239,11 +260,11 @@ static PyObject *channel_send_parts(Channel *self, PyObject *const *args, Py_ssi
 PyDoc_STRVAR(filled_doc, "_filled($self, data, tag, /)\n--\n\n"
                          "A loan with `data` in it.");
 
-static PyObject *channel_filled(Channel *self, PyObject *const *args, Py_ssize_t count) {
+static PyObject *writer_filled(Writer *self, PyObject *const *args, Py_ssize_t count) {
     uint64_t tag;
     if (count != 2) return PyErr_Format(PyExc_TypeError, "_filled() takes 2 arguments (%zd given)", count);
     if (!convert_tag(args[1], &tag)) return NULL;
-    return end_begin(&self->end, "send to") ? filled(self, args[0], tag) : NULL;
+    return end_begin(&self->end, "send to") ? filled(self, args[0], tag, 0) : NULL;
 }
 
 PyDoc_STRVAR(loan_doc,
@@ -255,7 +276,7 @@ PyDoc_STRVAR(loan_doc,
              "does not fit and if it is closed, OSError (ENOBUFS) if more write, or hold loans, than the\n"
              "channel was made for.");
 
-static PyObject *channel_loan(Channel *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
+static PyObject *writer_loan(Writer *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
     static const char *const names[] = {"length", "tag", NULL};
     PyObject *values[2] = {NULL, NULL};
     uintptr_t length = 0;
@@ -266,7 +287,7 @@ static PyObject *channel_loan(Channel *self, PyObject *const *args, Py_ssize_t c
     if (values[1] && !convert_tag(values[1], &tag)) return NULL;
     if (!end_begin(&self->end, "take a loan of")) return NULL;
     ZincLoan loan;
-    if (borrow(&self->end, &loan) == 0) {
+    if (borrow(&self->end, &loan, 0) == 0) {
         if (is_whole) length = loan.capacity;
         if (length <= loan.capacity) return loan_new(&self->end, &loan, length, tag);
         raise_too_large(&self->end, "take a loan of", length, loan.capacity);
@@ -320,47 +341,53 @@ PyDoc_STRVAR(close_doc,
              "channel open. Loans can't be published any more. Sends of other threads that wait get\n"
              "ValueError.");
 
-static PyObject *channel_region(Channel *self, void *unused) {
-    (void)unused;
-    return Py_NewRef((PyObject *)self->end.region);
-}
-
-static PyObject *channel_name(Channel *self, void *unused) {
-    (void)unused;
-    return Py_NewRef(self->end.region->name);
-}
-
-static PyMethodDef channel_methods[] = {
-    {"send", (PyCFunction)(void (*)(void))channel_send, METH_FASTCALL | METH_KEYWORDS, send_doc},
-    {"_send_parts", (PyCFunction)(void (*)(void))channel_send_parts, METH_FASTCALL, send_parts_doc},
-    {"_filled", (PyCFunction)(void (*)(void))channel_filled, METH_FASTCALL, filled_doc},
-    {"loan", (PyCFunction)(void (*)(void))channel_loan, METH_FASTCALL | METH_KEYWORDS, loan_doc},
-    {"wait_for_readers", (PyCFunction)(void (*)(void))channel_wait_for_readers, METH_FASTCALL | METH_KEYWORDS,
-     wait_for_readers_doc},
+static PyMethodDef writer_methods[] = {
+    {"send", (PyCFunction)(void (*)(void))writer_send, METH_FASTCALL | METH_KEYWORDS, send_doc},
+    {"_send_parts", (PyCFunction)(void (*)(void))writer_send_parts, METH_FASTCALL, send_parts_doc},
+    {"_filled", (PyCFunction)(void (*)(void))writer_filled, METH_FASTCALL, filled_doc},
+    {"loan", (PyCFunction)(void (*)(void))writer_loan, METH_FASTCALL | METH_KEYWORDS, loan_doc},
     {"close", (PyCFunction)end_close, METH_NOARGS, close_doc},
     {NULL, NULL, 0, NULL},
 };
 
-static PyGetSetDef channel_properties[] = {
+static PyMethodDef channel_methods[] = {
+    {"wait_for_readers", (PyCFunction)(void (*)(void))channel_wait_for_readers, METH_FASTCALL | METH_KEYWORDS,
+     wait_for_readers_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef writer_properties[] = {
     {"closed", (getter)end_closed, NULL, "True after close().", NULL},
-    {"region", (getter)channel_region, NULL, "The region that it is, whose data are the channel's own.",
-     NULL},
-    {"name", (getter)channel_name, NULL, "Its name (str); None for an anonymous channel.", NULL},
+    {"region", (getter)end_region, NULL, "The region that it is, whose data are the channel's own.", NULL},
+    {"name", (getter)end_name, NULL, "Its name (str); None for an anonymous channel.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static PyType_Slot writer_slots[] = {
+    {Py_tp_new, writer_new},
+    {Py_tp_dealloc, writer_dealloc},
+    {Py_tp_methods, writer_methods},
+    {Py_tp_getset, writer_properties},
+    {Py_tp_doc, (void *)"What writes: of zinc.Channel and zinc.Queue."},
+    {0, NULL},
+};
+
+PyType_Spec zinc_writer_spec = {
+    .name = "zinc._zinc.Writer",
+    .basicsize = sizeof(Writer),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = writer_slots,
+};
+
 static PyType_Slot channel_slots[] = {
-    {Py_tp_new, channel_new},
-    {Py_tp_dealloc, channel_dealloc},
     {Py_tp_methods, channel_methods},
-    {Py_tp_getset, channel_properties},
     {Py_tp_doc, (void *)"What zinc.Channel is made of."},
     {0, NULL},
 };
 
 PyType_Spec zinc_channel_spec = {
     .name = "zinc._zinc.Channel",
-    .basicsize = sizeof(Channel),
+    .basicsize = sizeof(Writer),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = channel_slots,
 };

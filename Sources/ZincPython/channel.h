@@ -1,4 +1,7 @@
-/* Channels for Python: channel.c writes, reader.c reads, message.c and loan.c are what they hand out. */
+/*
+ * Channels and queues for Python: channel.c writes, reader.c reads, worker.c works, message.c
+ * and loan.c are what they hand out.
+ */
 #ifndef ZINCPYTHON_CHANNEL_H
 #define ZINCPYTHON_CHANNEL_H
 
@@ -13,19 +16,24 @@
 #endif
 
 /*
- * Who writes or reads. It outlives its close() for as long as a message or a loan of it is in use, as
+ * Who writes, reads or works. It outlives its close() for as long as a message or a loan of it is in use, as
  * a region outlives its own: the seat is left, and the pins go, with the last of them.
  */
 typedef struct {
     PyObject_HEAD Region *region; /* a handle of its own, which a use holds until the end */
     PyObject *form;               /* what makes an array of a Slot */
     ModuleState *state;
-    void *SHARED core;  /* ZincWriter or ZincReader; null before it begins, and after its end */
+    void *SHARED core;  /* ZincWriter, ZincReader or ZincWorker; null before it begins, and after its end */
     void *SHARED held;  /* the region again, as long as its use is this one's to end */
     void *SHARED spare; /* memory for the next message, or null */
     SHARED size_t uses; /* as a region's */
     void (*end)(void *core);
     uint32_t flags; /* a reader's: how it waits */
+    char is_queue;  /* what its region is */
+    /* Of who works: */
+    char leaves;            /* what next() has given is left to others, unless it is said to be done */
+    size_t views;           /* so many messages it holds before objects are copied out of them */
+    SHARED size_t messages; /* that it holds: at work, or read */
 } End;
 
 /* Fills what was allocated: 0, or -1 with an exception, if the region is closed. */
@@ -52,7 +60,7 @@ int end_begin(End *self, const char *call);
 PyObject *end_close(End *self, PyObject *unused);
 PyObject *end_closed(End *self, void *unused);
 
-/* "channel 'name'", for messages. */
+/* "channel 'name'" or "queue 'name'", for messages. */
 PyObject *end_title(End *self);
 
 /* Raises what a call for it has failed with. Returns NULL. */
@@ -73,9 +81,28 @@ int64_t reader_lag(End *reader);
 PyObject *slot_of_loan(End *writer, const ZincLoan *loan, Py_ssize_t length);
 void slot_seal(PyObject *slot);
 
-/* A message that `reader` has just received, in a use that is now the message's to end; owns it, also
- * when it fails. */
-PyObject *message_new(End *reader, const ZincMessage *received);
+/* What was received, of a channel or of a queue: they begin alike. */
+typedef union {
+    ZincMessage message;
+    ZincTask task;
+} Received;
+
+/* A message that `reader`, or who works, has just received, in a use that is now the message's to end;
+ * owns it, also when it fails. */
+PyObject *message_new(End *reader, const Received *received);
+
+/* Lets the end of the object leave it to others, where who works does that. */
+void message_claim(PyObject *message);
+
+/* Receiving, of readers and of workers; reader.c has them. */
+PyObject *end_recv(End *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords);
+PyObject *end_try_recv(End *self, PyObject *unused);
+PyObject *end_recv_many(End *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords);
+PyObject *end_name(End *self, void *unused);
+PyObject *end_region(End *self, void *unused);
+
+/* The next message by the deadline, or NULL: with an exception, unless the status is -ETIMEDOUT. */
+PyObject *end_next(End *self, uint64_t deadline, int32_t *status);
 
 /* A loan of this writer's, in a use that is now the loan's to end; likewise. */
 PyObject *loan_new(End *writer, const ZincLoan *lent, uint64_t length, uint64_t tag);
@@ -89,12 +116,15 @@ void loan_give_back(End *writer, const ZincLoan *loan);
 /* How often this process was forked on its way: what its parent has is not its own. */
 unsigned fork_era(void);
 
-extern PyType_Spec zinc_channel_spec, zinc_channel_reader_spec, zinc_message_spec, zinc_loan_spec,
-    zinc_slot_spec;
+extern PyType_Spec zinc_writer_spec, zinc_channel_spec, zinc_channel_reader_spec, zinc_worker_spec,
+    zinc_message_spec, zinc_loan_spec, zinc_slot_spec;
 
 PyObject *zinc_module_create_channel(PyObject *module, PyObject *args);
 PyObject *zinc_module_examine_channel(PyObject *module, PyObject *args);
 PyObject *zinc_module_channel_keeps(PyObject *module, PyObject *args);
+PyObject *zinc_module_examine_queue(PyObject *module, PyObject *args);
+PyObject *zinc_module_close_queue(PyObject *module, PyObject *args);
+PyObject *zinc_module_join_queue(PyObject *module, PyObject *args);
 PyObject *zinc_module_examine_channel_name(PyObject *module, PyObject *args);
 PyObject *zinc_module_channel_users(PyObject *module, PyObject *args);
 

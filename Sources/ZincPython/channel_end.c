@@ -15,6 +15,9 @@ int end_init(End *self, PyTypeObject *type, PyObject *region, PyObject *form, vo
     self->end = end;
     if (!region_begin(self->region)) return -1;
     self->held = self->region;
+    ZincChannelInfo info = {.size = sizeof info};
+    if (zinc_channel_examine(self->region->handle, &info) == 0)
+        self->is_queue = (info.flags & ZINC_QUEUE) != 0;
     return 0;
 }
 
@@ -40,8 +43,9 @@ void end_dealloc(End *self) {
 }
 
 PyObject *end_title(End *self) {
-    if (self->region->name == Py_None) return PyUnicode_FromString("an anonymous channel");
-    return PyUnicode_FromFormat("channel %R", self->region->name);
+    const char *what = self->is_queue ? "queue" : "channel";
+    if (self->region->name == Py_None) return PyUnicode_FromFormat("an anonymous %s", what);
+    return PyUnicode_FromFormat("%s %R", what, self->region->name);
 }
 
 int end_begin(End *self, const char *call) {
@@ -62,7 +66,7 @@ PyObject *end_close(End *self, PyObject *unused) {
     if (is_reader) zinc_reader_stop(self->core);
     END_EXCLUSIVE();
     /* Who waits for a message looks again, and finds it closed. Writers look by themselves. */
-    if (is_reader) (void)zinc_region_notify(self->region->handle, NULL);
+    if (self->end != zinc_writer_end) (void)zinc_region_notify(self->region->handle, NULL);
     end_release(self);
     Py_RETURN_NONE;
 }
@@ -88,8 +92,21 @@ static PyObject *raise_view_limit(End *self) {
     return NULL;
 }
 
+/* That of the standard library, where it has one: few see it, so it is looked for when somebody does. */
+static PyObject *raise_shut_down(void) {
+    PyObject *text = PyUnicode_FromString(zinc_error_message());
+    PyObject *module = text ? PyImport_ImportModule("zinc._queue") : NULL;
+    PyObject *type = module ? PyObject_GetAttrString(module, "ShutDown") : NULL;
+    if (type) PyErr_SetObject(type, text);
+    Py_XDECREF(type);
+    Py_XDECREF(module);
+    Py_XDECREF(text);
+    return NULL;
+}
+
 PyObject *end_raise(End *self, int32_t status) {
-    if (status == -ENOBUFS && self->end == zinc_reader_end) return raise_view_limit(self);
+    if (status == -ENOBUFS && self->end != zinc_writer_end) return raise_view_limit(self);
+    if (status == -EPIPE && self->is_queue) return raise_shut_down();
     if (status == -EPIPE) return PyErr_Format(PyExc_EOFError, "%s", zinc_error_message());
     return primitive_raise(self->region, 0, self->region->handle, status);
 }

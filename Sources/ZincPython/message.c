@@ -2,6 +2,9 @@
  * Message: one that was received, and Slot: what arrays and memoryviews of it hold. The message gives
  * its slot back itself, unless somebody looked into it: then the Slot does, once the last who looks
  * is gone. Slots of loans hold the memory alone.
+ *
+ * A message of a queue also says what becomes of it. That it is done it says at once, whoever still
+ * looks; to others it goes back once nobody does.
  */
 #include "channel.h"
 #include "object.h"
@@ -13,13 +16,33 @@ typedef struct {
     Region *region;            /* whose memory it is, where there is no reader */
     void *data;
     Py_ssize_t length;
-    uint32_t view, holder; /* of the message */
+    Received received;
     SHARED char is_readonly;
+    char ending; /* as its message has said */
 } Slot;
 
-static void give_back(End *reader, uint32_t view, uint32_t holder) {
-    ZincMessage message = {.view = view, .reader = holder};
-    zinc_reader_release(reader->core, &message);
+_Static_assert(offsetof(ZincMessage, head) == offsetof(ZincTask, head), "a union of both");
+_Static_assert(offsetof(ZincMessage, view) == offsetof(ZincTask, slot), "a union of both");
+_Static_assert(offsetof(ZincMessage, reader) == offsetof(ZincTask, worker), "a union of both");
+
+typedef enum { DONE, GIVEN_BACK, LEFT } Ending;
+
+/* Of a queue; nothing happens in a forked child, whose parent has it. */
+static void end_task(End *worker, const ZincTask *task, Ending ending, int is_finished) {
+    if (ending == GIVEN_BACK)
+        (void)zinc_worker_give_back(worker->core, task);
+    else if (ending == DONE && is_finished)
+        (void)zinc_worker_release(worker->core, task);
+    else if (ending == DONE)
+        (void)zinc_worker_done(worker->core, task);
+    worker->messages--;
+}
+
+static inline void end_hold(End *reader, const Received *received, Ending ending, int is_finished) {
+    if (reader->is_queue)
+        end_task(reader, &received->task, ending, is_finished);
+    else
+        zinc_reader_release(reader->core, &received->message);
     end_release(reader);
 }
 
@@ -29,6 +52,7 @@ static Slot *slot_new(ModuleState *state) {
     self->reader = NULL;
     self->region = NULL;
     self->is_readonly = 1;
+    self->ending = LEFT;
     PyObject_GC_Track(self);
     return self;
 }
@@ -57,7 +81,7 @@ static void slot_dealloc(Slot *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     PyObject_GC_UnTrack(self);
     if (self->reader) {
-        give_back(self->reader, self->view, self->holder);
+        end_hold(self->reader, &self->received, (Ending)self->ending, 1);
         Py_DECREF((PyObject *)self->reader);
     } else if (self->region) {
         region_end(self->region);
@@ -95,43 +119,68 @@ PyType_Spec zinc_slot_spec = {
 
 typedef struct {
     PyObject_HEAD End *reader;
-    PyObject *slot; /* which holds it, once somebody has looked into it */
-    ZincMessage received;
+    PyObject *slot;  /* which holds it, once somebody has looked into it */
+    PyObject *taken; /* of a queue: what is to be given back once it is done, or null */
+    Received received;
     char is_held; /* by this object alone */
     char is_released;
+    char leaves;
 } Message;
 
-PyObject *message_new(End *reader, const ZincMessage *received) {
+PyObject *message_new(End *reader, const Received *received) {
     Message *self = EXCHANGE(reader->spare, NULL);
     if (self)
         PyObject_Init((PyObject *)self, (PyTypeObject *)reader->state->message_type);
     else
         self = PyObject_GC_New(Message, (PyTypeObject *)reader->state->message_type);
     if (!self) {
-        give_back(reader, received->view, received->reader);
+        if (reader->is_queue) reader->messages++;
+        end_hold(reader, received, DONE, 0);
         return NULL;
     }
+    if (reader->is_queue) reader->messages++;
     self->reader = (End *)Py_NewRef((PyObject *)reader);
-    self->slot = NULL;
+    self->slot = self->taken = NULL;
     self->received = *received;
     self->is_held = 1;
-    self->is_released = 0;
+    self->is_released = self->leaves = 0;
     PyObject_GC_Track(self);
     return (PyObject *)self;
 }
 
+void message_claim(PyObject *message) { ((Message *)message)->leaves = ((Message *)message)->reader->leaves; }
+
+/* Nobody loads it again: regions that it refers to need not be kept. Leaves an exception alone. */
+static void give_tickets_back(Message *self, PyObject *taken) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *give_back = object_helper(&self->reader->state->give_back, "zinc._objects", "give_back");
+    PyObject *done = give_back ? PyObject_CallFunctionObjArgs(give_back, taken, NULL) : NULL;
+    Py_XDECREF(done);
+    PyErr_Clear(); /* they are kept for a while, then */
+    PyErr_Restore(type, value, traceback);
+}
+
 /* Gives up its own hold. */
-static void message_let_go(Message *self) {
-    PyObject *slot;
+static void message_let_go(Message *self, Ending ending) {
+    PyObject *slot, *taken;
     char is_held;
     BEGIN_EXCLUSIVE(self);
     slot = self->slot;
+    taken = self->taken;
     is_held = self->is_held;
-    self->slot = NULL;
+    self->slot = self->taken = NULL;
     self->is_held = 0;
     self->is_released = 1;
     END_EXCLUSIVE();
-    if (is_held) give_back(self->reader, self->received.view, self->received.reader);
+    End *reader = self->reader;
+    if (slot) {
+        ((Slot *)slot)->ending = (char)ending;
+        if (reader->is_queue && ending == DONE) (void)zinc_worker_finish(reader->core, &self->received.task);
+    }
+    if (is_held) end_hold(reader, &self->received, ending, 0);
+    if (taken && ending == DONE) give_tickets_back(self, taken);
+    Py_XDECREF(taken);
     Py_XDECREF(slot);
 }
 
@@ -140,8 +189,10 @@ static void message_dealloc(Message *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     End *reader = self->reader;
     PyObject_GC_UnTrack(self);
-    if (self->is_held) give_back(reader, self->received.view, self->received.reader);
-    Py_XDECREF(self->slot);
+    if (self->is_held && !self->leaves)
+        end_hold(reader, &self->received, DONE, 0);
+    else if (self->is_held || self->slot)
+        message_let_go(self, self->leaves ? LEFT : DONE);
     Message *other = EXCHANGE(reader->spare, self);
     if (other) PyObject_GC_Del(other);
     Py_DECREF((PyObject *)type);
@@ -152,6 +203,7 @@ static int message_traverse(Message *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE((PyObject *)self));
     Py_VISIT((PyObject *)self->reader);
     Py_VISIT(self->slot);
+    Py_VISIT(self->taken);
     return 0;
 }
 
@@ -164,10 +216,9 @@ static PyObject *message_slot(Message *self) {
         Slot *slot = slot_new(self->reader->state);
         if (slot) {
             slot->reader = (End *)Py_NewRef((PyObject *)self->reader);
-            slot->data = (void *)self->received.data;
-            slot->length = (Py_ssize_t)self->received.head.length;
-            slot->view = self->received.view;
-            slot->holder = self->received.reader;
+            slot->data = (void *)self->received.message.data;
+            slot->length = (Py_ssize_t)self->received.message.head.length;
+            slot->received = self->received;
             self->slot = (PyObject *)slot;
             self->is_held = 0;
         }
@@ -177,7 +228,7 @@ static PyObject *message_slot(Message *self) {
     if (is_released)
         PyErr_Format(PyExc_ValueError,
                      "message %llu was released: take .data or .array before, they stay valid",
-                     (unsigned long long)self->received.head.number);
+                     (unsigned long long)self->received.message.head.number);
     return result;
 }
 
@@ -204,8 +255,9 @@ static void note(Message *self) {
     PyErr_NormalizeException(&type, &error, &traceback);
     PyObject *title = end_title(self->reader);
     if (title)
-        noted =
-            PyUnicode_FromFormat("message %llu of %U", (unsigned long long)self->received.head.number, title);
+        noted = PyUnicode_FromFormat("message %llu of %U, with tag %llu",
+                                     (unsigned long long)self->received.message.head.number, title,
+                                     (unsigned long long)self->received.message.head.tag);
     PyObject *done = noted && error ? PyObject_CallMethod(error, "add_note", "O", noted) : NULL;
     PyErr_Clear();
     Py_XDECREF(done);
@@ -216,7 +268,7 @@ static void note(Message *self) {
 
 PyDoc_STRVAR(object_doc,
              "object($self)\n--\n\n"
-             "Load the object that `send_object` sent.\n\n"
+             "Load the object that `send_object`, or `put` of a queue, sent.\n\n"
              "Its arrays, of numpy, pandas, pyarrow or polars, are where the message is, read-only, and\n"
              "each holds the message as long as it lives. All else is made anew, each time. To load a\n"
              "pickle runs what it says: take objects from those alone whom you would let run code here.\n\n"
@@ -227,9 +279,21 @@ static PyObject *message_object(Message *self, PyObject *unused) {
     (void)unused;
     PyObject *slot = message_slot(self);
     if (!slot) return NULL;
-    PyObject *object =
-        object_load(self->reader->state, slot, 0, Py_None, (unsigned long long)self->received.head.number);
+    End *reader = self->reader;
+    int is_copied = reader->is_queue && reader->messages > reader->views;
+    /* Whose tickets somebody else gives back, for a channel. */
+    PyObject *taken = reader->is_queue ? PyList_New(0) : Py_NewRef(Py_None), *object = NULL;
+    if (taken)
+        object = object_load(reader->state, slot, is_copied, taken,
+                             (unsigned long long)self->received.message.head.number);
     if (!object) note(self);
+    if (object && reader->is_queue && PyList_Size(taken) > 0) {
+        BEGIN_EXCLUSIVE(self);
+        /* Once, however often it is loaded. */
+        if (!self->taken && !self->is_released) self->taken = Py_NewRef(taken);
+        END_EXCLUSIVE();
+    }
+    Py_XDECREF(taken);
     Py_DECREF(slot);
     return object;
 }
@@ -237,12 +301,27 @@ static PyObject *message_object(Message *self, PyObject *unused) {
 PyDoc_STRVAR(release_doc,
              "release($self)\n--\n\n"
              "Give the message back, as its end does; never raises, and a second time does nothing.\n\n"
+             "A message of a queue is done then, for all: nobody else gets it any more.\n\n"
              "Arrays and memoryviews that were taken stay as they are, and hold its slot as long as\n"
              "they live. `data` and `array` raise ValueError from now on.");
 
 static PyObject *message_release(Message *self, PyObject *unused) {
     (void)unused;
-    message_let_go(self);
+    message_let_go(self, DONE);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(give_back_doc,
+             "give_back($self)\n--\n\n"
+             "Leave a message of a queue to others, undone, whose `redelivered` is one more then.\n\n"
+             "So does an exception out of its `with`. To this process it comes again only once others\n"
+             "have had 20 milliseconds for it. Where arrays and memoryviews of it live, it goes with the\n"
+             "last of them. Of a queue that gives each item once at most, and of a channel, it is\n"
+             "release(). Never raises, and nothing happens after that one.");
+
+static PyObject *message_give_back(Message *self, PyObject *unused) {
+    (void)unused;
+    message_let_go(self, GIVEN_BACK);
     Py_RETURN_NONE;
 }
 
@@ -252,34 +331,38 @@ static PyObject *message_enter(Message *self, PyObject *unused) {
 }
 
 static PyObject *message_exit(Message *self, PyObject *const *args, Py_ssize_t count) {
-    (void)args, (void)count;
-    return message_release(self, NULL);
+    message_let_go(self, count > 0 && args[0] != Py_None ? GIVEN_BACK : DONE);
+    Py_RETURN_NONE;
 }
 
-static Py_ssize_t message_length(Message *self) { return (Py_ssize_t)self->received.head.length; }
+static Py_ssize_t message_length(Message *self) { return (Py_ssize_t)self->received.message.head.length; }
 
 static PyObject *message_repr(Message *self) {
     return PyUnicode_FromFormat("<zinc.Message %llu, %zd bytes, tag %llu%s>",
-                                (unsigned long long)self->received.head.number, message_length(self),
-                                (unsigned long long)self->received.head.tag,
+                                (unsigned long long)self->received.message.head.number, message_length(self),
+                                (unsigned long long)self->received.message.head.tag,
                                 self->is_released ? ", released" : "");
 }
 
 static PyMethodDef message_methods[] = {
     {"object", (PyCFunction)message_object, METH_NOARGS, object_doc},
     {"release", (PyCFunction)message_release, METH_NOARGS, release_doc},
+    {"give_back", (PyCFunction)message_give_back, METH_NOARGS, give_back_doc},
     {"__enter__", (PyCFunction)message_enter, METH_NOARGS, "__enter__($self)\n--\n\nThe message itself."},
-    {"__exit__", (PyCFunction)(void (*)(void))message_exit, METH_FASTCALL, "Give it back, by release()."},
+    {"__exit__", (PyCFunction)(void (*)(void))message_exit, METH_FASTCALL,
+     "End it: by release(), and of a queue after an\nexception by give_back()."},
     {NULL, NULL, 0, NULL},
 };
 
-#define HEAD(field)                                                                                          \
-    offsetof(Message, received) + offsetof(ZincMessage, head) + offsetof(ZincMessageHead, field)
+#define HEAD(field) offsetof(Message, received) + offsetof(ZincTask, head) + offsetof(ZincMessageHead, field)
 
 static PyMemberDef message_members[] = {
     {"number", T_ULONGLONG, HEAD(number), READONLY, "Its number (int), from 1 and without gaps."},
     {"time", T_ULONGLONG, HEAD(time), READONLY, "When it was sent (int), in nanoseconds since 1970."},
     {"tag", T_ULONGLONG, HEAD(tag), READONLY, "The number that its sender has given it (int)."},
+    {"redelivered", T_UINT, offsetof(Message, received) + offsetof(ZincTask, redelivered), READONLY,
+     "Of a queue: how many had it before, and were killed at work on it or gave it back (int); 7 for\n"
+     "more, too. 0 of a channel."},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -307,7 +390,8 @@ static PyType_Slot message_slots[] = {
      (void *)"A message that a reader holds, where it is in shared memory; len() is its bytes.\n\n"
              "It stays as it is until the object and every array and memoryview of it are gone. A\n"
              "reader holds as many as its channel was made for. Any thread may use it. In a forked\n"
-             "child it is no longer held."},
+             "child it is no longer held. One of a queue is at work until it is released, or its object\n"
+             "gone."},
     {0, NULL},
 };
 

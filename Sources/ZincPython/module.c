@@ -95,7 +95,12 @@ static int add_locks(PyObject *module, ModuleState *state) {
 }
 
 static int add_channels(PyObject *module, ModuleState *state) {
-    if (add_type(module, &zinc_channel_spec, NULL, NULL) < 0) return -1;
+    PyObject *writer;
+    if (add_type(module, &zinc_writer_spec, NULL, &writer) < 0) return -1;
+    int status = add_type(module, &zinc_channel_spec, writer, NULL);
+    Py_DECREF(writer);
+    if (status < 0) return -1;
+    if (add_type(module, &zinc_worker_spec, NULL, NULL) < 0) return -1;
     if (add_type(module, &zinc_channel_reader_spec, NULL, &state->channel_reader_type) < 0) return -1;
     if (add_type(module, &zinc_message_spec, NULL, &state->message_type) < 0) return -1;
     if (add_type(module, &zinc_loan_spec, NULL, &state->loan_type) < 0) return -1;
@@ -103,7 +108,10 @@ static int add_channels(PyObject *module, ModuleState *state) {
     if (PyModule_AddIntConstant(module, "CHANNEL", ZINC_CHANNEL) < 0) return -1;
     if (PyModule_AddIntConstant(module, "CHANNEL_WAIT", ZINC_CHANNEL_WAIT) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SEAT_WRITES", ZINC_SEAT_WRITES) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "QUEUE", ZINC_QUEUE) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "QUEUE_AT_MOST_ONCE", ZINC_QUEUE_AT_MOST_ONCE) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SEAT_READS", ZINC_SEAT_READS) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "SEAT_WORKS", ZINC_SEAT_WORKS) < 0) return -1;
 
     PyObject *unknown = Py_BuildValue("{s:i}", "limit", 0);
     if (!unknown) return -1;
@@ -180,6 +188,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->kinds);
     Py_VISIT(state->make_table);
     Py_VISIT(state->attach);
+    Py_VISIT(state->give_back);
     return 0;
 }
 
@@ -207,6 +216,7 @@ static int module_clear(PyObject *module) {
     Py_XDECREF((PyObject *)EXCHANGE(state->kinds, NULL));
     Py_XDECREF((PyObject *)EXCHANGE(state->make_table, NULL));
     Py_XDECREF((PyObject *)EXCHANGE(state->attach, NULL));
+    Py_XDECREF((PyObject *)EXCHANGE(state->give_back, NULL));
     return 0;
 }
 
@@ -224,6 +234,10 @@ static PyMethodDef module_methods[] = {
     {"examine_channel", zinc_module_examine_channel, METH_VARARGS,
      "examine_channel(region) -> (payload, messages, slots, views, how, newest)"},
     {"channel_keeps", zinc_module_channel_keeps, METH_VARARGS, "channel_keeps(region, number) -> bool"},
+    {"examine_queue", zinc_module_examine_queue, METH_VARARGS,
+     "examine_queue(region) -> (waiting, held, left, is_closed)"},
+    {"close_queue", zinc_module_close_queue, METH_VARARGS, "close_queue(region)"},
+    {"join_queue", zinc_module_join_queue, METH_VARARGS, "join_queue(region, timeout_ms)"},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
     {"shortfall", zinc_module_shortfall, METH_VARARGS, "shortfall(region, flag) -> why"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},

@@ -41,7 +41,7 @@ typedef struct {
     void *SHARED collector; /* Parts that are used again and again; see dump.c */
     /* Of other modules, once there are objects. */
     PyObject *SHARED pickler_type, *SHARED loads, *SHARED copyreg_table, *SHARED kinds;
-    PyObject *SHARED make_table, *SHARED attach;
+    PyObject *SHARED make_table, *SHARED attach, *SHARED give_back;
 } ModuleState;
 
 /* Of one of the extension's types, or of a class that has one as its base; NULL if it has none. */

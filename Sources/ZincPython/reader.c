@@ -1,4 +1,4 @@
-/* ChannelReader: who reads a channel. */
+/* ChannelReader: who reads a channel; and how it and who works for a queue receive. */
 #include "channel.h"
 
 #include <errno.h>
@@ -29,12 +29,19 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *keywor
 }
 
 /* Receives if there is a message. Only one thread may at a time. */
-static int32_t receive(End *self, ZincMessage *message) {
+static int32_t receive(End *self, Received *received) {
     ZincWaitOptions look = {.size = sizeof look, .flags = self->flags};
     int32_t status;
     BEGIN_EXCLUSIVE(self);
     /* By receiving, it would let writers wait for it again. */
-    status = self->uses & CLOSED ? -ECANCELED : zinc_reader_receive(self->core, message, &look);
+    if (self->uses & CLOSED)
+        status = -ECANCELED;
+    else if (self->is_queue)
+        status = zinc_worker_take(self->core, &received->task, &look);
+    else {
+        status = zinc_reader_receive(self->core, &received->message, &look);
+        received->task.redelivered = 0;
+    }
     END_EXCLUSIVE();
     return status;
 }
@@ -53,14 +60,14 @@ static uint64_t earlier(uint64_t deadline, uint64_t interval) {
  * The next message by the deadline: 0; -ETIMEDOUT; -ECANCELED if it was closed; what else the core
  * says; -EINTR with a handler's exception. A use has begun.
  */
-static int32_t await(End *self, ZincMessage *message, uint64_t deadline) {
-    int32_t status = receive(self, message);
+static int32_t await(End *self, Received *received, uint64_t deadline) {
+    int32_t status = receive(self, received);
     ZincHandle handle = self->region->handle;
     ZincWaitOptions wait = {
         .size = sizeof wait, .deadline_ns = deadline, .flags = ZINC_WAIT_AFTER | ZINC_WAIT_INTERRUPTIBLE};
     while (status == -ETIMEDOUT && deadline != 0) {
         wait.after = zinc_region_sequence(handle);
-        status = receive(self, message);
+        status = receive(self, received);
         if (status != -ETIMEDOUT) return status;
         if (self->uses & CLOSED) return -ECANCELED;
         /* Nobody tells of a writer that is killed. */
@@ -71,18 +78,32 @@ static int32_t await(End *self, ZincMessage *message, uint64_t deadline) {
         if (waited == 0 || waited == -EINTR || (waited == -ETIMEDOUT && wait.deadline_ns != deadline))
             continue;
         /* What came at the last moment counts. */
-        status = receive(self, message);
+        status = receive(self, received);
         return status == -ETIMEDOUT ? waited : status;
     }
     return status;
 }
 
+/* The same of who works: threads wait together, and take one at a time. */
+static int32_t await_task(End *self, Received *received, uint64_t deadline) {
+    int32_t status = receive(self, received);
+    ZincWaitOptions wait = {.size = sizeof wait, .deadline_ns = deadline, .flags = ZINC_WAIT_INTERRUPTIBLE};
+    while (status == -ETIMEDOUT && deadline != 0) {
+        int32_t waited;
+        Py_BEGIN_ALLOW_THREADS waited = zinc_worker_wait(self->core, &wait);
+        Py_END_ALLOW_THREADS if (waited == -EINTR && PyErr_CheckSignals() < 0) return -EINTR;
+        status = receive(self, received);
+        if (waited != 0 && waited != -EINTR) return status == -ETIMEDOUT ? waited : status;
+    }
+    return status;
+}
+
 /* As await(), in a use that it begins; raises what is wrong, but not that there is no message. */
-static PyObject *next(End *self, uint64_t deadline, int32_t *status) {
+PyObject *end_next(End *self, uint64_t deadline, int32_t *status) {
     if (!end_begin(self, "receive from")) return NULL;
-    ZincMessage message;
-    *status = await(self, &message, deadline);
-    if (*status == 0) return message_new(self, &message);
+    Received received;
+    *status = self->is_queue ? await_task(self, &received, deadline) : await(self, &received, deadline);
+    if (*status == 0) return message_new(self, &received);
     if (*status == -ECANCELED) {
         PyObject *title = end_title(self);
         if (title) PyErr_Format(PyExc_ValueError, "receive from %U: it was closed meanwhile", title);
@@ -101,7 +122,7 @@ PyDoc_STRVAR(recv_doc,
              "as it may, ValueError for a timeout that can't be and if it is closed, meanwhile too;\n"
              "EOFError if its writers are gone, with `until_gone`.");
 
-static PyObject *reader_recv(End *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
+PyObject *end_recv(End *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
     static const char *const names[] = {"timeout_ms", NULL};
     uint64_t deadline = ZINC_FOREVER;
     PyObject *timeout = count == 1 && !keywords ? args[0] : NULL;
@@ -110,7 +131,7 @@ static PyObject *reader_recv(End *self, PyObject *const *args, Py_ssize_t count,
         return NULL;
     if (timeout && !zinc_convert_timeout(timeout, &deadline)) return NULL;
     int32_t status = 0;
-    PyObject *message = next(self, deadline, &status);
+    PyObject *message = end_next(self, deadline, &status);
     if (!message && status == -ETIMEDOUT) {
         PyObject *title = end_title(self);
         if (title)
@@ -125,10 +146,10 @@ PyDoc_STRVAR(try_recv_doc,
              "Receive the next message, or return None if there is none yet. Raises what recv()\n"
              "raises, but no TimeoutError.");
 
-static PyObject *reader_try_recv(End *self, PyObject *unused) {
+PyObject *end_try_recv(End *self, PyObject *unused) {
     (void)unused;
     int32_t status = 0;
-    PyObject *message = next(self, 0, &status);
+    PyObject *message = end_next(self, 0, &status);
     return !message && status == -ETIMEDOUT ? Py_NewRef(Py_None) : message;
 }
 
@@ -145,7 +166,7 @@ static PyObject *reader_latest(End *self, PyObject *unused) {
     (void)zinc_reader_skip(self->core);
     END_EXCLUSIVE();
     end_release(self);
-    return reader_try_recv(self, NULL);
+    return end_try_recv(self, NULL);
 }
 
 PyDoc_STRVAR(recv_many_doc,
@@ -153,24 +174,24 @@ PyDoc_STRVAR(recv_many_doc,
              "Receive up to `n` messages (a list): waits for the first as recv() does, and takes of\n"
              "those that are there then as many as this reader may hold. Raises what recv() raises.");
 
-static PyObject *reader_recv_many(End *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
+PyObject *end_recv_many(End *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords) {
     static const char *const names[] = {"n", "timeout_ms", NULL};
     PyObject *values[2] = {NULL, NULL};
     if (!end_arguments("recv_many", names, 1, args, count, keywords, values)) return NULL;
     Py_ssize_t most = PyNumber_AsSsize_t(values[0], NULL);
     if (most == -1 && PyErr_Occurred()) return NULL;
     if (most < 1) return PyErr_Format(PyExc_ValueError, "n must be one or more, not %R", values[0]);
-    PyObject *first = reader_recv(self, &values[1], values[1] != NULL, NULL);
+    PyObject *first = end_recv(self, &values[1], values[1] != NULL, NULL);
     PyObject *result = first ? PyList_New(0) : NULL;
     int failed = !result || PyList_Append(result, first) < 0;
     Py_XDECREF(first);
     while (!failed && PyList_Size(result) < most && end_begin_if_open(self)) {
-        ZincMessage message;
-        if (receive(self, &message) != 0) { /* no more, or as many as it may hold */
+        Received received;
+        if (receive(self, &received) != 0) { /* no more, or as many as it may hold */
             end_release(self);
             break;
         }
-        PyObject *next = message_new(self, &message);
+        PyObject *next = message_new(self, &received);
         failed = !next || PyList_Append(result, next) < 0;
         Py_XDECREF(next);
     }
@@ -184,7 +205,7 @@ static PyObject *reader_iter(End *self) { return Py_NewRef((PyObject *)self); }
 static PyObject *reader_iternext(End *self) {
     if (self->uses & CLOSED) return NULL;
     int32_t status = 0;
-    PyObject *message = next(self, ZINC_FOREVER, &status);
+    PyObject *message = end_next(self, ZINC_FOREVER, &status);
     int is_closed = (self->uses & CLOSED) && (status == 0 || status == -ECANCELED);
     if (!message && ((is_closed && PyErr_ExceptionMatches(PyExc_ValueError)) || status == -EPIPE))
         PyErr_Clear();
@@ -220,12 +241,12 @@ static PyObject *reader_until_gone(End *self, void *unused) {
     return PyBool_FromLong(self->flags != 0);
 }
 
-static PyObject *reader_region(End *self, void *unused) {
+PyObject *end_region(End *self, void *unused) {
     (void)unused;
     return Py_NewRef((PyObject *)self->region);
 }
 
-static PyObject *reader_name(End *self, void *unused) {
+PyObject *end_name(End *self, void *unused) {
     (void)unused;
     return Py_NewRef(self->region->name);
 }
@@ -236,10 +257,9 @@ PyDoc_STRVAR(close_doc, "close($self)\n--\n\n"
                         "threads that wait on it get ValueError, and iteration ends.");
 
 static PyMethodDef reader_methods[] = {
-    {"recv", (PyCFunction)(void (*)(void))reader_recv, METH_FASTCALL | METH_KEYWORDS, recv_doc},
-    {"try_recv", (PyCFunction)reader_try_recv, METH_NOARGS, try_recv_doc},
-    {"recv_many", (PyCFunction)(void (*)(void))reader_recv_many, METH_FASTCALL | METH_KEYWORDS,
-     recv_many_doc},
+    {"recv", (PyCFunction)(void (*)(void))end_recv, METH_FASTCALL | METH_KEYWORDS, recv_doc},
+    {"try_recv", (PyCFunction)end_try_recv, METH_NOARGS, try_recv_doc},
+    {"recv_many", (PyCFunction)(void (*)(void))end_recv_many, METH_FASTCALL | METH_KEYWORDS, recv_many_doc},
     {"latest", (PyCFunction)reader_latest, METH_NOARGS, latest_doc},
     {"close", (PyCFunction)end_close, METH_NOARGS, close_doc},
     {NULL, NULL, 0, NULL},
@@ -247,9 +267,9 @@ static PyMethodDef reader_methods[] = {
 
 static PyGetSetDef reader_properties[] = {
     {"closed", (getter)end_closed, NULL, "True after close().", NULL},
-    {"name", (getter)reader_name, NULL, "The name of its channel (str); None for an anonymous one.", NULL},
+    {"name", (getter)end_name, NULL, "The name of its channel (str); None for an anonymous one.", NULL},
     {"_until_gone", (getter)reader_until_gone, NULL, "Whether it ends with its writers.", NULL},
-    {"_region", (getter)reader_region, NULL, "Its handle, which ends with it.", NULL},
+    {"_region", (getter)end_region, NULL, "Its handle, which ends with it.", NULL},
     {"lost", (getter)reader_lost, NULL,
      "How many messages this reader has missed (int): those that were displaced before it came to\n"
      "them, and those that latest() has skipped. Raises ValueError if it is closed.",

@@ -47,11 +47,12 @@ if TYPE_CHECKING:
     from ._holders import Holder, LockHolder
     from ._lock import Lock, OwnerDiedError, RLock
     from ._outside import RegionInfo, examine, regions
+    from ._queue import JoinableQueue, Queue, ShutDown
     from ._reference import by_reference
     from ._rwlock import RWLock
     from ._seats import LockInfo, Seat
     from ._semaphore import BoundedSemaphore, Semaphore
-    from ._users import ChannelInfo, ReaderInfo, WriterInfo
+    from ._users import ChannelInfo, ReaderInfo, WorkerInfo, WriterInfo
 
 __version__ = "0.1.0"
 
@@ -65,6 +66,7 @@ __all__ = [
     "Condition",
     "Event",
     "Holder",
+    "JoinableQueue",
     "Loan",
     "Lock",
     "LockHolder",
@@ -72,6 +74,7 @@ __all__ = [
     "Message",
     "NotARegionError",
     "OwnerDiedError",
+    "Queue",
     "RLock",
     "RWLock",
     "ReaderInfo",
@@ -80,7 +83,9 @@ __all__ = [
     "Semaphore",
     "SharedArray",
     "SharedRegion",
+    "ShutDown",
     "ViewLimitError",
+    "WorkerInfo",
     "WriterInfo",
     "array",
     "build_info",
@@ -172,7 +177,11 @@ def __getattr__(name: str) -> object:
         from . import _channel
 
         return getattr(_channel, name)
-    if name in ("ChannelInfo", "ReaderInfo", "WriterInfo"):
+    if name in ("JoinableQueue", "Queue", "ShutDown"):
+        from . import _queue
+
+        return getattr(_queue, name)
+    if name in ("ChannelInfo", "ReaderInfo", "WorkerInfo", "WriterInfo"):
         from . import _users
 
         return getattr(_users, name)

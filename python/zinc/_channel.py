@@ -9,7 +9,7 @@ import operator
 import time
 from typing import TYPE_CHECKING
 
-from . import _async, _description, _named, _objects, _region, _users, _zinc
+from . import _async, _description, _named, _objects, _polling, _region, _users, _zinc
 from ._mode import with_octal_mode
 from ._zinc import Loan, Message, ViewLimitError
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Channel", "ChannelReader", "Loan", "Message", "ViewLimitError"]
 
-# Milliseconds between two looks of a coroutine for room, at first and at most.
-_FIRST_NAP, _LONGEST_NAP = 0.5, 20.0
+# Milliseconds between two looks of a coroutine for writers that are killed.
+_NAP = 20.0
 
 
 class Channel(_zinc.Channel, _named.Named):
@@ -237,8 +237,10 @@ class Channel(_zinc.Channel, _named.Named):
         if region.kind != _zinc.CHANNEL:
             raise ValueError(f"{region._title} is no channel: its kind is {region.kind}")
         payload, slots, _, views, how, _ = _zinc.examine_channel(region)
+        if how & _zinc.QUEUE:
+            raise ValueError(f"{region._title} is no channel, but a queue: see zinc.Queue.open")
         described = _described(region, payload)
-        form: Callable[[Buffer], Any] = _bytes
+        form: Callable[[Buffer], Any] = bytes_of
         fill: Callable[[memoryview, Any], None] | None = None
         if described is not None:
             from ._numpy import numpy
@@ -270,7 +272,7 @@ class Channel(_zinc.Channel, _named.Named):
             raise ValueError(f"history is a number of messages from 0, not {history}")
         if self.closed:
             raise ValueError(f"read {self._title}: it is closed")
-        region = _once_more(self.region)
+        region = once_more(self.region)
         try:
             return ChannelReader(region, self._form, min(history, (1 << 64) - 1), until_gone)
         except BaseException:
@@ -362,21 +364,9 @@ class Channel(_zinc.Channel, _named.Named):
         often, up to 20 ms. A send that is cancelled has sent nothing. Raises what `send` raises;
         only to be awaited in a task of asyncio or trio.
         """
-        seconds = _async.in_seconds(timeout_ms)
-        end = math.inf if seconds is None else time.monotonic() + seconds
         loan = self._filled(data, tag)
         try:
-            nap = _FIRST_NAP
-            while True:
-                left = (end - time.monotonic()) * 1000
-                try:
-                    return loan.publish(0)
-                except TimeoutError:
-                    if left <= 0:
-                        raise
-                # Of notifications only the last matters, which has not been: it sleeps.
-                await _async.wait(self.region, min(nap, left), self.region.sequence)
-                nap = min(nap * 2, _LONGEST_NAP)
+            return await _polling.until_room(self.region, lambda: loan.publish(0), timeout_ms)
         finally:
             loan.discard()
 
@@ -508,7 +498,7 @@ class ChannelReader(_zinc.ChannelReader):
                 return message
             left = None if end is None else (end - time.monotonic()) * 1000
             if self._until_gone:  # nobody tells of a writer that is killed
-                left = _LONGEST_NAP if left is None else min(left, _LONGEST_NAP)
+                left = _NAP if left is None else min(left, _NAP)
             if left is not None and left <= 0:
                 where = f"receive from channel {self.name!r}"
                 raise TimeoutError(f"{where}: no message came within {timeout_ms} ms")
@@ -604,7 +594,7 @@ def _described(
     return description.shape, dtype
 
 
-def _bytes(slot: Buffer) -> numpy.ndarray[Any, Any]:
+def bytes_of(slot: Buffer) -> numpy.ndarray[Any, Any]:
     """Make an array of a message that has no dtype."""
     from ._numpy import numpy
 
@@ -624,7 +614,7 @@ def _fill(shape: tuple[int, ...], dtype: numpy.dtype[Any], view: memoryview, dat
     numpy.copyto(numpy.ndarray(shape, dtype, view), array, casting="same_kind")
 
 
-def _once_more(region: SharedRegion) -> SharedRegion:
+def once_more(region: SharedRegion) -> SharedRegion:
     """Attach to the same region by another handle."""
     kind = _region.SharedRegion
     if region.name is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import time
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # Milliseconds. So long a death goes unnoticed, as in the core.
 NAP = 20
+# Between two looks for room, at first and at most.
+FIRST_NAP, LONGEST_NAP = 0.5, 20.0
 
 
 async def until(
@@ -37,6 +40,28 @@ async def until(
             await _async.wait(region, 0, before)  # lets others run
             return False
         await _async.wait(region, left, before)
+
+
+async def until_room(
+    region: SharedRegion, attempt: Callable[[], int], timeout_ms: float | None
+) -> int:
+    """Call `attempt`, which raises TimeoutError at once if there is no room, until there is.
+
+    Its result; TimeoutError after so long.
+    """
+    seconds = _async.in_seconds(timeout_ms)
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    nap = FIRST_NAP
+    while True:
+        left = (end - time.monotonic()) * 1000
+        try:
+            return attempt()
+        except TimeoutError:
+            if left <= 0:
+                raise
+        # Of notifications only the last matters, which has not been: it sleeps.
+        await _async.wait(region, min(nap, left), region.sequence)
+        nap = min(nap * 2, LONGEST_NAP)
 
 
 async def to_the_end(make: Callable[[], Awaitable[Any]]) -> None:

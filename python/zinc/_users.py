@@ -47,6 +47,22 @@ class ReaderInfo:
 
 
 @dataclasses.dataclass(frozen=True)
+class WorkerInfo:
+    """Who gets from a queue; `Queue.workers` and `examine` give them."""
+
+    pid: int
+    """The process, in the view of that process."""
+    alive: bool
+    """False if it was killed, or ended without a close, and nobody has needed its seat since."""
+    since: float
+    """When it came, in seconds since 1970."""
+    at_work: int
+    """On how many items it is at work."""
+    first: int | None
+    """The number of the first of these; None if there is none."""
+
+
+@dataclasses.dataclass(frozen=True)
 class ChannelInfo:
     """What a channel looks like from outside; `RegionInfo.channel` is one."""
 
@@ -83,6 +99,17 @@ def of_channel(newest: int, told: Iterable[_Told]) -> tuple[list[WriterInfo], li
             lag = max(0, newest + 1 - wanted) if wanted else 0
             readers.append(ReaderInfo(*who, lag, lost, views, evicted))
     return writers, readers
+
+
+def of_queue(told: Iterable[_Told]) -> tuple[list[WriterInfo], list[WorkerInfo]]:
+    """Return what the extension tells of a queue's users as what people read."""
+    told = list(told)
+    workers = [
+        WorkerInfo(pid, alive, since / 1e9, views, first or None)
+        for _, role, pid, alive, since, _, first, _, views, _ in told
+        if role == _zinc.SEAT_WORKS
+    ]
+    return of_channel(0, told)[0], workers
 
 
 def examine(name: str) -> ChannelInfo:

@@ -65,6 +65,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_mode.py",
         "zinc/_named.py",
         "zinc/_polling.py",
+        "zinc/_queue.py",
         "zinc/_rwlock.py",
         "zinc/_semaphore.py",
         "zinc/_outside.py",
