@@ -1,5 +1,6 @@
 /* The ways to attach: create, open, a region without a name, and by a descriptor. */
 #include "channel.h"
+#include "object.h"
 
 #include <errno.h>
 
@@ -69,6 +70,32 @@ PyObject *zinc_module_create(PyObject *module, PyObject *args) {
     }
     PyBuffer_Release(&metadata);
     PyBuffer_Release(&contents);
+    return result;
+}
+
+PyObject *zinc_module_create_object(PyObject *module, PyObject *args) {
+    ModuleState *state = PyModule_GetState(module);
+    PyObject *type, *name, *object;
+    ZincOptions options = {.size = sizeof options};
+    if (!PyArg_ParseTuple(args, "OUO!O&O&O&:create_object", &type, &name, state->parts_type, &object,
+                          zinc_convert_mode, &options.mode, zinc_convert_group, &options, zinc_convert_kind,
+                          &options.kind))
+        return NULL;
+    const char *text = zinc_name_argument(name);
+    if (!text || !check_type(module, type)) return NULL;
+    Parts *parts = (Parts *)object;
+    ZincPiece *pieces = parts_pieces(parts, &options.piece_count);
+    if (!pieces) return NULL;
+    options.pieces = pieces;
+    /* Nothing is left to reserve where all is written now. */
+    int has_later = parts_have(parts, LATER);
+    if (!has_later) options.flags |= ZINC_SPARSE;
+    ZincHandle handle;
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_region_create(text, parts->size, &options, &handle);
+    Py_END_ALLOW_THREADS PyMem_Free(pieces);
+    PyObject *result = attached(module, type, name, handle, status);
+    if (result && has_later && parts_write_later(parts, zinc_ptr(handle)) < 0) Py_CLEAR(result);
     return result;
 }
 

@@ -223,6 +223,8 @@ static int module_clear(PyObject *module) {
 static PyMethodDef module_methods[] = {
     {"create", zinc_module_create, METH_VARARGS,
      "create(cls, name, capacity, flags, mode, may_exist, metadata, kind, contents=None, group=None)"},
+    {"create_object", zinc_module_create_object, METH_VARARGS,
+     "create_object(cls, name, parts, mode, group, kind)"},
     {"anonymous", zinc_module_anonymous, METH_VARARGS,
      "anonymous(cls, capacity, flags, metadata, kind, contents=None)"},
     {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags, timeout_ms)"},

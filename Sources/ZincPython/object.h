@@ -58,9 +58,18 @@ Part *parts_add(Parts *self);
 /* Adds up what there is: 0, or -1 with an exception for more than there are addresses. */
 int parts_finish(Parts *self);
 void parts_empty(Parts *self);
+/* Is there one of this kind? */
+int parts_have(const Parts *self, int kind);
 
 /* Writes all to memory of as many bytes as it has: 0, or -1 with an exception. */
 int parts_write(Parts *self, void *memory);
+
+/*
+ * What is there to be written, at its offsets: pieces to be freed, or NULL with an exception; and what
+ * is not, to memory that has the pieces already.
+ */
+ZincPiece *parts_pieces(Parts *self, uintptr_t *count);
+int parts_write_later(Parts *self, void *memory);
 
 /* Reads an object from anything with a buffer; `number` is of a message, or 0. */
 PyObject *object_load(ModuleState *state, PyObject *slot, int copy, PyObject *taken,

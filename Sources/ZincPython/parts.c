@@ -108,6 +108,12 @@ void parts_empty(Parts *self) {
     PyMem_Free(parts);
 }
 
+int parts_have(const Parts *self, int kind) {
+    int have = 0;
+    for (Py_ssize_t i = 0; i < self->count; i++) have |= (int)self->parts[i].kind == kind;
+    return have;
+}
+
 static int has_size(const Part *part) { return part->kind == BUFFER || part->kind == LATER; }
 
 static uint64_t size_of(const Part *part) {
@@ -148,34 +154,71 @@ static char *put(char *at, uint64_t number) {
     return at + sizeof number;
 }
 
-int parts_write(Parts *self, void *memory) {
-    char *start = memory, *at = start + 8;
-    memcpy(start, MAGIC, 8);
-    at = put(put(at, self->stream), self->buffers);
+/* Bytes before the stream. */
+static size_t head_size(const Parts *self) { return OBJECT_HEAD + 8 * (size_t)self->buffers; }
+
+static void write_head(const Parts *self, char *at) {
+    memcpy(at, MAGIC, 8);
+    at = put(put(at + 8, self->stream), self->buffers);
     for (Py_ssize_t i = 0; i < self->count; i++) {
         const Part *part = &self->parts[i];
         if (part->kind != STREAM) at = put(at, part->kind == REGION ? TICKET : size_of(part));
     }
+}
+
+/* Where the next part lies: `stream` and `buffers` are where the last of each has ended. */
+static uint64_t place(const Part *part, uint64_t *stream, uint64_t *buffers) {
+    uint64_t *end = part->kind == STREAM ? stream : buffers;
+    uint64_t start = part->kind == STREAM ? *end : aligned(*end);
+    *end = start + size_of(part);
+    return start;
+}
+
+int parts_write(Parts *self, void *memory) {
+    char *start = memory;
+    uint64_t stream = head_size(self), buffers = stream + self->stream;
+    write_head(self, start);
     for (Py_ssize_t i = 0; i < self->count; i++) {
         const Part *part = &self->parts[i];
-        if (part->kind != STREAM) continue;
-        copy(at, &part->bytes);
-        at += part->bytes.len;
+        if (part->kind == STREAM || part->kind == BUFFER)
+            copy(start + place(part, &stream, &buffers), &part->bytes);
+        else if (part->kind == LATER)
+            place(part, &stream, &buffers);
     }
+    return parts_write_later(self, memory);
+}
+
+int parts_write_later(Parts *self, void *memory) {
+    uint64_t stream = head_size(self), buffers = stream + self->stream;
     for (Py_ssize_t i = 0; i < self->count; i++) {
         const Part *part = &self->parts[i];
-        if (!has_size(part)) continue;
-        at = start + aligned((uint64_t)(at - start));
-        if (part->kind == BUFFER) {
-            copy(at, &part->bytes);
-        } else if (size_of(part) > 0) {
-            PyObject *done = later_write(part->later, at);
-            if (!done) return -1;
-            Py_DECREF(done);
-        }
-        at += size_of(part);
+        if (part->kind == REGION) continue;
+        uint64_t at = place(part, &stream, &buffers);
+        if (part->kind != LATER || size_of(part) == 0) continue;
+        PyObject *done = later_write(part->later, (char *)memory + at);
+        if (!done) return -1;
+        Py_DECREF(done);
     }
     return 0;
+}
+
+ZincPiece *parts_pieces(Parts *self, uintptr_t *count) {
+    size_t most = 1 + (size_t)self->count;
+    ZincPiece *pieces = PyMem_Malloc(most * sizeof *pieces + head_size(self));
+    if (!pieces) return (ZincPiece *)PyErr_NoMemory();
+    char *head = (char *)(pieces + most);
+    uint64_t stream = head_size(self), buffers = stream + self->stream;
+    write_head(self, head);
+    pieces[0] = (ZincPiece){head, head_size(self), 0};
+    *count = 1;
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        const Part *part = &self->parts[i];
+        if (part->kind == REGION) continue;
+        uint64_t at = place(part, &stream, &buffers);
+        if (part->kind != LATER)
+            pieces[(*count)++] = (ZincPiece){part->bytes.buf, (uintptr_t)part->bytes.len, at};
+    }
+    return pieces;
 }
 
 /* ---- the type ---- */
@@ -238,9 +281,7 @@ static PyObject *parts_size(Parts *self, void *unused) {
 
 static PyObject *parts_has_regions(Parts *self, void *unused) {
     (void)unused;
-    int has = 0;
-    for (Py_ssize_t i = 0; i < self->count; i++) has |= self->parts[i].kind == REGION;
-    return PyBool_FromLong(has);
+    return PyBool_FromLong(parts_have(self, REGION));
 }
 
 static int parts_clear(Parts *self) {
@@ -280,7 +321,7 @@ static int parts_traverse(Parts *self, visitproc visit, void *arg) {
 
 static PyMethodDef parts_methods[] = {
     {"write_into", (PyCFunction)parts_write_into, METH_O, write_into_doc},
-    {"write", (PyCFunction)parts_stream, METH_O, "write($self, bytes, /)\n--\n\nAdd to the stream."},
+    {"write", (PyCFunction)parts_stream, METH_O, "write($self, data, /)\n--\n\nAdd to the stream."},
     {"_buffer", (PyCFunction)parts_buffer, METH_O, "_buffer($self, buffer, /)\n--\n\nAdd a buffer."},
     {NULL, NULL, 0, NULL},
 };

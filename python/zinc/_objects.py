@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import _reference, _region, _zinc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Buffer, Callable, Iterable
 
     from ._region import SharedRegion
 
@@ -73,10 +73,9 @@ class Moved:
         status = os.fstat(like.descriptors()[0])
         mode = stat.S_IMODE(status.st_mode) & 0o777 if like.name is not None else 0o600
         group = status.st_gid if mode & 0o070 else None
-        facts = name, parts.size, 0, mode, False, b"", OBJECT, None, group
-        region = _region.made_by(_region.SharedRegion, _zinc.create, *facts)
+        facts = name, parts, mode, group, OBJECT
+        region = _region.made_by(_region.SharedRegion, _zinc.create_object, *facts)
         try:
-            parts.write_into(memoryview(region))
             region.keep(_reference.LEASE)
         except BaseException:
             _region.discard(region)
@@ -93,9 +92,9 @@ class Moved:
         """The bytes that stand for it."""
         return self._record
 
-    def write_into(self, view: memoryview) -> None:
+    def write_into(self, view: Buffer, /) -> None:
         """Write what stands for it into writable memory of `size` bytes."""
-        view[: self.size] = self._record
+        memoryview(view)[: self.size] = self._record
 
     def drop(self) -> None:
         """Give back what it has taken, the region too: it is not sent."""
@@ -215,6 +214,10 @@ class Sent:
                     with contextlib.suppress(OSError, ValueError):
                         region.keep(_reference.LEASE)
             messages.clear()
+
+    def __reduce__(self) -> tuple[type[Sent], tuple[()]]:
+        """Give who gets the sender one of its own."""
+        return Sent, ()
 
     def _mine(self) -> collections.deque[tuple[int, list[_Ticket], list[SharedRegion]]]:
         if self._owner != os.getpid():

@@ -39,7 +39,7 @@ class RegionInfo:
     """Whether each notification is a system call, since some of its users may only read."""
     kind: int
     """What the data is, as `create` was told: 0 bytes, 1 an array, 2 a channel, 3 to 8 a lock and
-    its family."""
+    its family, 9 an object."""
     metadata: bytes
     """What `create` was given to keep. Who may write the region can change it: check it."""
     sequence: int

@@ -10,6 +10,7 @@ import array
 import copyreg
 import pickle
 import sys
+from importlib import import_module
 
 from . import _picklers, _reference, _zinc
 
@@ -88,11 +89,14 @@ def _teach_numpy(table: dict[type, _Reducer], numpy: Any) -> None:
         data = _later(value.nbytes, lambda view: copy(make(shape, dtype, view), value))
         return make, (shape, told, data)
 
+    for kind, reducer in table.items():
+        if reducer is _reference.reduce_array:  # those that may be in a region
+            table[kind] = reduce
     table[numpy.ndarray] = reduce
 
 
 def _teach_masked(table: dict[type, _Reducer], ma: Any) -> None:
-    import numpy
+    numpy: Any = import_module("numpy")
 
     def reduce(value: Any) -> Any:
         if value._baseclass is not numpy.ndarray:
@@ -105,8 +109,7 @@ def _teach_masked(table: dict[type, _Reducer], ma: Any) -> None:
 
 
 def _load_masked(data: Any, mask: Any, fill_value: Any, is_hard: bool) -> Any:
-    from numpy import ma
-
+    ma: Any = import_module("numpy.ma")
     hidden = ma.nomask if mask is None else mask
     result: Any = ma.MaskedArray(data, hidden, hard_mask=is_hard, copy=False)
     result._fill_value = fill_value
@@ -137,14 +140,12 @@ def _stream(arrow: Any, value: Any) -> pickle.PickleBuffer:
 
 
 def _load_table(data: memoryview) -> Any:
-    import pyarrow
-
+    pyarrow: Any = import_module("pyarrow")
     return pyarrow.ipc.open_stream(pyarrow.py_buffer(data)).read_all()
 
 
 def _load_batch(data: memoryview) -> Any:
-    import pyarrow
-
+    pyarrow: Any = import_module("pyarrow")
     return pyarrow.ipc.open_stream(pyarrow.py_buffer(data)).read_next_batch()
 
 
@@ -157,9 +158,7 @@ def _load_chunks(data: memoryview) -> Any:
 
 
 def _teach_arrow(table: dict[type, _Reducer], lib: Any) -> None:
-    import pyarrow
-
-    arrow: Any = pyarrow
+    arrow: Any = import_module("pyarrow")
 
     def reducer(load: Callable[[memoryview], Any], shape: Callable[[Any], Any]) -> _Reducer:
         def reduce(value: Any) -> Any:
@@ -174,7 +173,7 @@ def _teach_arrow(table: dict[type, _Reducer], lib: Any) -> None:
     table[lib.RecordBatch] = reducer(_load_batch, lambda value: value)
     table[lib.ChunkedArray] = reducer(_load_chunks, lambda value: arrow.table([value], [""]))
     column = reducer(_load_column, lambda value: arrow.record_batch([value], [""]))
-    for kind in vars(lib).values():
+    for kind in lib.__dict__.values():
         if isinstance(kind, type) and issubclass(kind, lib.Array):
             table[kind] = column
 
@@ -194,8 +193,7 @@ def _teach_polars(table: dict[type, _Reducer], polars: Any) -> None:
 def _reduce_frame(polars: Any, value: Any) -> Any:
     """Reduce a frame; None where pyarrow is not installed, or does not know one of its types."""
     try:
-        import pyarrow
-
+        pyarrow: Any = import_module("pyarrow")
         level = polars.CompatLevel
         told = value.to_arrow(compat_level=level.newest())
         if polars.from_arrow(told.schema.empty_table()).schema != value.schema:
@@ -210,8 +208,7 @@ def _reduce_frame(polars: Any, value: Any) -> Any:
 
 
 def _load_frame(data: memoryview) -> Any:
-    import polars
-
+    polars: Any = import_module("polars")
     return polars.from_arrow(_load_table(data))
 
 
@@ -223,7 +220,8 @@ def _load_series(data: memoryview) -> Any:
 
 
 def _teach_torch(table: dict[type, _Reducer], torch: Any) -> None:
-    before = table.get(torch.Tensor)  # _torch's, for those that are in a region
+    # _torch's, for those that are in a region.
+    before: Callable[..., Any] | None = _picklers._reducers.get(torch.Tensor)
 
     def reduce(value: Any) -> Any:
         is_plain = (
@@ -235,7 +233,7 @@ def _teach_torch(table: dict[type, _Reducer], torch: Any) -> None:
         if not is_plain:
             return value.__reduce_ex__(5)
         if before is not None and _reference.region_at(value.data_ptr()) is not None:
-            return before(value)
+            return before(value, keep=_ticket)
         size, strides = tuple(value.shape), value.stride()
         count = value.numel()
         order = sorted(range(value.ndim), key=strides.__getitem__, reverse=True)
@@ -268,8 +266,7 @@ def _load_tensor(
     data: memoryview, dtype: Any, size: tuple[int, ...], strides: tuple[int, ...] | None
 ) -> Any:
     """Make a tensor with memory of its own: torch has none that may only be read."""
-    import torch
-
+    torch: Any = import_module("torch")
     if not len(data):
         return torch.empty(size, dtype=dtype)
     flat: Any = torch.frombuffer(bytearray(data), dtype=dtype)

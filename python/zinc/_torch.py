@@ -34,7 +34,9 @@ def tensor(
     return flat.as_strided(sizes, strides) if strides else flat[: math.prod(sizes)].view(sizes)
 
 
-def reduce_tensor(value: Any, protocol: int | None = None) -> Any:
+def reduce_tensor(
+    value: Any, protocol: int | None = None, keep: _reference._Keep = _reference.keep
+) -> Any:
     """Pickle a reference to a tensor that is in a region; others as they went before.
 
     torch would copy it to memory of its own and leave the region without a word.
@@ -46,7 +48,7 @@ def reduce_tensor(value: Any, protocol: int | None = None) -> Any:
     if region is None:
         return value.__reduce_ex__(protocol) if protocol else reductions.reduce_tensor(value)
     offset = value.data_ptr() - region.address
-    place = (type(region), *_reference.place_of(region))
+    place = (type(region), *_reference.place_of(region, keep))
     return load_tensor, (place, value.dtype, list(value.shape), offset, value.stride())
 
 

@@ -56,6 +56,9 @@ def create(
     group: int | None = None,
     /,
 ) -> _Region: ...
+def create_object(
+    cls: type[_Region], name: str, parts: Parts, mode: int, group: int | None, kind: int, /
+) -> _Region: ...
 def anonymous(
     cls: type[_Region],
     capacity: int,

@@ -99,7 +99,12 @@ static void overwriting(void) {
         memcpy(&value, held[i].data, 8);
         EXPECT(value == 24 + (uint64_t)i && held[i].head.number == value);
     }
+    for (uint64_t i = 24; i <= 26; i++) EXPECT(zinc_channel_keeps(channel.region, i) == 1);
     zinc_reader_release(later.it, &held[1]);
+    EXPECT(zinc_channel_keeps(channel.region, 24) == 1 && zinc_channel_keeps(channel.region, 25) == 0);
+    EXPECT(zinc_channel_keeps(channel.region, 992) == 0 && zinc_channel_keeps(channel.region, 993) == 1);
+    EXPECT(zinc_channel_keeps(channel.region, 1000) == 1 && zinc_channel_keeps(channel.region, 1001) == 0);
+    EXPECT(zinc_channel_keeps(channel.region, 0) == 0 && zinc_channel_keeps(NULL, 1) == -EINVAL);
     EXPECT(next_of(later) == 994);
     ZincMessage wrong = {.view = 77};
     zinc_reader_release(later.it, &wrong);

@@ -126,6 +126,13 @@ static void arguments(void) {
                    create_with(1, (ZincOptions){.contents = name, .contents_length = UINTPTR_MAX}, &out));
     EXPECT_FAILURE(-EFAULT,
                    create_with(1, (ZincOptions){.contents = (void *)16, .contents_length = 1}, &out));
+    const ZincPiece wrong[] = {
+        {name, 2, 0}, {name, 1, 1}, {name, 1, UINTPTR_MAX}, {name, UINTPTR_MAX, 1}, {NULL, 1, 0}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.pieces = &wrong[i], .piece_count = 1}, &out));
+    EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.piece_count = 1}, &out));
+    const ZincPiece unreadable = {(void *)16, 1, 0};
+    EXPECT_FAILURE(-EFAULT, create_with(1, (ZincOptions){.pieces = &unreadable, .piece_count = 1}, &out));
     EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.mode = 0660, .group = 1}, &out));
     EXPECT_FAILURE(-EINVAL, create_with(1, (ZincOptions){.mode = 0606, .flags = ZINC_GROUP}, &out));
     EXPECT_FAILURE(
@@ -150,6 +157,27 @@ static void contents(void) {
         EXPECT(zinc_region_examine(name, &info) == 0);
         EXPECT(flags[i] ? info.memory < 30000 : info.memory >= 30000);
         for (size_t rest = sizeof bytes; rest < 30000; rest++) EXPECT(zinc_ptr(other)[rest] == 0);
+        zinc_close(other);
+        zinc_close(region);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        ZincHandle region, other;
+        const ZincPiece pieces[] = {{bytes, 3, 29997}, {bytes, 0, 0}, {bytes, 5000, 64}, {"ab", 2, 20000}};
+        ZincOptions options = {.pieces = pieces, .piece_count = 4, .flags = flags[i]};
+        options.contents = "x";
+        options.contents_length = 1;
+        EXPECT(create_with(30000, options, &region) == 0);
+        EXPECT(zinc_open(name, &other) == 0);
+        static char wanted[30000];
+        memset(wanted, 0, sizeof wanted);
+        wanted[0] = 'x';
+        memset(wanted + 64, 'c', 5000);
+        memcpy(wanted + 20000, "abcccc", 2);
+        memset(wanted + 29997, 'c', 3);
+        EXPECT(memcmp(zinc_ptr(other), wanted, sizeof wanted) == 0);
+        ZincRegionInfo info = {.size = sizeof info};
+        EXPECT(zinc_region_examine(name, &info) == 0);
+        EXPECT(flags[i] ? info.memory < 30000 : info.memory >= 30000);
         zinc_close(other);
         zinc_close(region);
     }

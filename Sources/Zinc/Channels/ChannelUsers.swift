@@ -35,6 +35,7 @@ extension ChannelMemory {
   /// pins it later finds that it is not there.
   func keeps(_ number: UInt64, _ seats: SeatTable, _ isAlive: (Int) -> Bool) -> Bool {
     let entry = unsafe ring(number).pointee.load(ordering: .sequentiallyConsistent)
+    if number == 0 { return false }
     if self.number(of: entry, near: number) == number { return true }
     for seat in 0..<seatCount where seats.role(seat) == SeatTable.Role.reads.rawValue {
       for index in 0..<geometry.views {

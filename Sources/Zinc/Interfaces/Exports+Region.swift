@@ -369,5 +369,12 @@ extension RegionOptions {
       unsafe contents = UnsafeRawBufferPointer(
         start: bytes, count: Int(clamping: options.contents_length))
     }
+    guard unsafe options.pieces != nil || options.piece_count == 0 else {
+      throw Failure(EINVAL, "the pieces are null, and their count is not 0")
+    }
+    if let first = unsafe options.pieces {
+      unsafe pieces = UnsafeBufferPointer(
+        start: first, count: Int(clamping: options.piece_count))
+    }
   }
 }

@@ -282,7 +282,7 @@ extension Attachment {
     -> Handle
   {
     let file = try RegionFile(capacity: capacity, options)
-    guard file.metadataLength == 0, unsafe options.contents.count == 0 else {
+    guard file.metadataLength == 0, options.written == 0 else {
       throw Failure(EINVAL, "a region for this process alone takes no metadata and no contents")
     }
     return unsafe try ForkGate.inside { () throws(Failure) in

@@ -51,6 +51,18 @@ struct RegionFile {
         EINVAL, "% bytes of contents, and the capacity is %", UInt64(contentsLength),
         UInt64(capacity))
     }
+    for index in unsafe options.pieces.indices {
+      let piece = unsafe options.pieces[index]
+      let (offset, length) = unsafe (piece.offset, piece.length)
+      guard offset <= capacity, length <= UInt(capacity) - offset else {
+        throw Failure(
+          EINVAL, "a piece of % bytes at byte %, and the capacity is %", UInt64(length),
+          UInt64(offset), UInt64(capacity))
+      }
+      guard unsafe piece.bytes != nil || length == 0 else {
+        throw Failure(EINVAL, "a piece is null, and its length is not 0")
+      }
+    }
     var random: UInt64 = 0
     try check(unsafe czinc_random(&random, 8), "getentropy")
     id = random
@@ -70,13 +82,14 @@ struct RegionFile {
   {
     let isSparse = options.flags.contains(.sparse)
     try ForkGate.outside(with: pages.raw) { () throws(Failure) in
+      let needed = isSparse ? options.written : size
       // Looking costs more than reserving little.
-      if !isSparse && size >= 16 << 20 { try AvailableMemory.check(size, inFolder: inFolder) }
-      let length = unsafe options.contents.count
+      if needed >= 16 << 20 { try AvailableMemory.check(needed, inFolder: inFolder) }
       // What is written is not reserved before: that would clear each page only to fill it.
-      if length > 0 { unsafe try pages.fill(options.contents, from: dataOffset, size: size) }
-      if length == 0 || !isSparse {
-        try pages.allocate(size, sparse: isSparse, from: length > 0 ? dataOffset + length : 0)
+      if options.written > 0 { try fill(pages, options) }
+      if options.written == 0 || !isSparse {
+        let begun = unsafe options.contents.count
+        try pages.allocate(size, sparse: isSparse, from: begun > 0 ? dataOffset + begun : 0)
       }
     }
     try write(to: pages, options)
@@ -84,6 +97,22 @@ struct RegionFile {
     device = status.device
     inode = status.inode
     return status
+  }
+
+  /// Gives an empty file its size and its contents. A failure gives back at once what it got.
+  private func fill(_ pages: borrowing Descriptor, _ options: RegionOptions) throws(Failure) {
+    try pages.allocate(size, sparse: true)
+    do throws(Failure) {
+      unsafe try pages.write(options.contents, at: dataOffset)
+      for index in unsafe options.pieces.indices {
+        let piece = unsafe options.pieces[index]
+        let bytes = unsafe UnsafeRawBufferPointer(start: piece.bytes, count: Int(piece.length))
+        unsafe try pages.write(bytes, at: dataOffset + Int(piece.offset))
+      }
+    } catch {
+      _ = czinc_ftruncate(pages.raw, 0)
+      throw error
+    }
   }
 
   /// Writes the header of a region that nobody else can see yet. The rest of its page is zero.

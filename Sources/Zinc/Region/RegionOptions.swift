@@ -1,3 +1,5 @@
+internal import CZinc
+
 /// What create and open can be asked for, over all bindings.
 @safe struct RegionOptions {
   struct Flags: OptionSet {
@@ -23,10 +25,18 @@
   var metadata = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   /// What the data begins with.
   var contents = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+  /// What else it has here and there.
+  var pieces = unsafe UnsafeBufferPointer<ZincPiece>(start: nil, count: 0)
   var kind: UInt32 = 0
 
   /// Of the mapping's address; 0 for none.
   var alignment: Int { flags.contains(.hugepages) ? HugePages.size : 0 }
+
+  /// Bytes that are written, and not only zeros.
+  var written: Int {
+    unsafe pieces.reduce(contents.count) { (sum, piece) in unsafe sum &+ Int(clamping: piece.length)
+    }
+  }
 
   init() {}
 

@@ -96,18 +96,6 @@ struct Descriptor: ~Copyable {
     }
   }
 
-  /// Gives an empty file its size, and these bytes from byte `start` on. A failure gives back at
-  /// once what it got.
-  func fill(_ bytes: UnsafeRawBufferPointer, from start: Int, size: Int) throws(Failure) {
-    try allocate(size, sparse: true)
-    do throws(Failure) {
-      unsafe try write(bytes, at: start)
-    } catch {
-      _ = czinc_ftruncate(raw, 0)
-      throw error
-    }
-  }
-
   /// Gives a file that is not mapped its size and, unless it is to be sparse, its memory from
   /// byte `start` on.
   ///

@@ -27,6 +27,7 @@ KINDS = {
     6: "semaphore",
     7: "event",
     8: "barrier",
+    9: "object",
 }
 LOCKS = range(3, 6)
 STUCK = 1  # second that a writer waits, and it is no back-pressure any more
@@ -93,7 +94,7 @@ class Region:
 
     @property
     def contents(self) -> str:
-        """What it is, in words: ``array <f4 (3, 5)``, ``channel 100 bytes``, ``kind 9``."""
+        """What it is, in words: ``array <f4 (3, 5)``, ``channel 100 bytes``, ``kind 1000``."""
         if self.kind == ARRAY or (self.kind == _zinc.CHANNEL and self.metadata):
             return f"{'array' if self.kind == ARRAY else 'channel'}{array_text(self.metadata)}"
         if self.channel is not None:

@@ -33,6 +33,13 @@ enum {
                               all the same: for one whose name nobody else knows */
 };
 
+/** Bytes of a region's contents. */
+typedef struct ZincPiece {
+    const void *bytes;
+    uintptr_t length;
+    uintptr_t offset; /**< in the data; it ends within the capacity */
+} ZincPiece;
+
 /** How to create, open or attach: `size`, and zeros for what does not matter. */
 typedef struct ZincOptions {
     uintptr_t size;            /**< sizeof(ZincOptions) */
@@ -47,6 +54,8 @@ typedef struct ZincOptions {
     const void *contents;      /**< create: what the data begins with, complete before anybody can
                                   open the region; the rest of it is zeros; or null */
     uintptr_t contents_length; /**< bytes, at most the capacity */
+    const ZincPiece *pieces;   /**< create: contents that lie here and there, likewise; or null */
+    uintptr_t piece_count;
 } ZincOptions;
 
 /**
