@@ -364,7 +364,11 @@ end:
     do
     :: atomic { step == A1 ->
         found = returned;
-        step = (found != returned_seen && !rests -> A2 : T1);
+        if
+        :: found != returned_seen && !rests -> step = A2
+        :: found == returned_seen || rests -> step = T1
+        :: found != returned_seen && rests -> step = WAIT /* as many are left as it may hold */
+        fi;
 #ifdef RESTED_IS_SEEN
         returned_seen = (rests -> found : returned_seen);
 #endif

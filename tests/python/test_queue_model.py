@@ -78,9 +78,10 @@ def of_queues(source: Sources) -> list[str]:
     expect("TAKEN_WITHOUT_COMPARING", is_next)
     expect("READ_BEFORE", are("t1", "acquiring"))
     expect("READ_AFTER", are("d1", "releasing"))
-    is_seen = follow(begin, "// a1\n", "memory.takeLeft(", "returnedSeen.store(returned, ")
+    is_seen = follow(begin, "// a1\n", "takeLeft(owner)", "returnedSeen.store(returned, ")
     expect("SEEN_AFTER", is_seen)
-    expect("RESTED_IS_SEEN", "!= returnedSeen.load(ordering: .relaxed) && !isResting {" in begin)
+    rests = "if isResting {\n        if isPaused { return .nothing }\n      } else {\n"
+    expect("RESTED_IS_SEEN", rests in begin)
     # Finishing, and giving back.
     expect("FINISH_FREES", "end(task, { _ in UInt64(task.owner.seat + 1) })" in finish)
     expect("HELD_AFTER", are("d2", "releasing"))
@@ -199,7 +200,7 @@ MOVED = """      _ = unsafe taken.pointee.compareExchange(
 """
 LOOKED = """    let returned = unsafe memory.returned.pointee.load(ordering: .acquiring)  // a1
 """
-SEEN = "      returnedSeen.store(returned, ordering: .relaxed)\n"
+SEEN = "        returnedSeen.store(returned, ordering: .relaxed)\n"
 GIVEN = """    unsafe memory.returned.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // b1
 """
 RETURNED = """    unsafe returned.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // c7
@@ -229,7 +230,13 @@ WEAKER: dict[str, tuple[tuple[str, ...], Callable[..., Sources], *tuple[str, ...
         SEEN,
         LOOKED + SEEN,
     ),
-    "a1 of who rests": (ALONE, changed, "worker", " && !isResting {", " {"),
+    "a1 of who rests": (
+        ALONE,
+        changed,
+        "worker",
+        "{ return .nothing }\n      } else {\n",
+        "{ return .nothing }\n",
+    ),
     "d1 of who finishes": (
         ENDS,
         changed,

@@ -66,10 +66,14 @@ extension ChannelMemory {
   /// The queue of a handle. EBADMSG if its region is none.
   static func queue(of handle: Attachment.Handle) throws(Failure) -> ChannelMemory {
     let memory = unsafe try ChannelMemory(of: handle)
-    guard memory.geometry.isShared else {
+    try memory.checkShared()
+    return memory
+  }
+
+  func checkShared() throws(Failure) {
+    guard geometry.isShared else {
       throw Failure(EBADMSG, "not a queue: a channel, whose messages go to all who read it")
     }
-    return memory
   }
 
   func visitClaims(_ body: (_ slot: Int, Claim) -> Void) {

@@ -13,6 +13,9 @@ internal import Synchronization
   private let held = Atomic<Int>(0)
   /// Until then it leaves what is left to others, since it has given something back; 0 if it has not.
   private let restsUntil = Atomic<UInt64>(0)
+  /// How many it has given back that may still be left. They have the slots that it might hold, so it
+  /// takes no others beside as many: else it would take all slots of the writers.
+  private let given = Atomic<Int>(0)
   /// Where it looks first for what is left, so that each comes once in a while.
   private let nextLeft = Atomic<Int>(0)
 
@@ -48,6 +51,7 @@ internal import Synchronization
     owner.store(unsafe Attachment.identity(end.handle).bits, ordering: .relaxed)
     held.store(0, ordering: .relaxed)
     restsUntil.store(0, ordering: .relaxed)
+    given.store(0, ordering: .relaxed)
     returnedSeen.store(
       unsafe end.memory.returned.pointee.load(ordering: .relaxed) &- 1, ordering: .relaxed)
   }
@@ -83,14 +87,14 @@ internal import Synchronization
         UInt64(memory.geometry.views), UInt64(memory.geometry.views))
     }
     let returned = unsafe memory.returned.pointee.load(ordering: .acquiring)  // a1
-    if returned != returnedSeen.load(ordering: .relaxed) && !isResting {
-      restsUntil.store(0, ordering: .relaxed)
-      let first = nextLeft.load(ordering: .relaxed)
-      if let (slot, claim) = memory.takeLeft(owner.seat, from: first) {
-        nextLeft.store(slot + 1, ordering: .relaxed)
-        return .task(begun(slot, claim, owner))
+    if returned != returnedSeen.load(ordering: .relaxed) {
+      if isResting {
+        if isPaused { return .nothing }
+      } else {
+        if let task = takeLeft(owner) { return .task(task) }
+        given.store(0, ordering: .relaxed)
+        returnedSeen.store(returned, ordering: .relaxed)
       }
-      returnedSeen.store(returned, ordering: .relaxed)
     }
     switch try memory.take(owner.seat) {
     case .claim(let slot, let claim):
@@ -102,6 +106,14 @@ internal import Synchronization
     }
   }
 
+  private func takeLeft(_ owner: SeatIdentity) -> Task? {
+    let first = nextLeft.load(ordering: .relaxed)
+    guard let (slot, claim) = end.memory.takeLeft(owner.seat, from: first) else { return nil }
+    nextLeft.store(slot + 1, ordering: .relaxed)
+    if given.load(ordering: .relaxed) > 0 { given.wrappingSubtract(1, ordering: .relaxed) }
+    return begun(slot, claim, owner)
+  }
+
   @inline(__always)
   private func begun(_ slot: Int, _ claim: ChannelMemory.Claim, _ owner: SeatIdentity) -> Task {
     held.wrappingAdd(1, ordering: .relaxed)
@@ -110,7 +122,18 @@ internal import Synchronization
 
   private var isResting: Bool {
     let until = restsUntil.load(ordering: .relaxed)
-    return until != 0 && czinc_clock(CLOCK_MONOTONIC) < until
+    if until == 0 || czinc_clock(CLOCK_MONOTONIC) < until { return until != 0 }
+    _ = restsUntil.compareExchange(expected: until, desired: 0, ordering: .relaxed)
+    return false
+  }
+
+  /// While it rests: are as many left as it may hold?
+  private var isPaused: Bool {
+    let count = held.load(ordering: .relaxed) + given.load(ordering: .relaxed)
+    if count < end.memory.geometry.views { return false }
+    if end.memory.count().left > 0 { return true }
+    given.store(0, ordering: .relaxed)
+    return false
   }
 
   // MARK: - The end of a task, by any thread
@@ -178,13 +201,14 @@ internal import Synchronization
   /// To others, who come first. Where each is handed out once at most, nobody gets it.
   func giveBack(_ task: Reference) -> Bool {
     let memory = end.memory
-    // From the first of several on: it looks once in a while, however often it gives back.
-    if restsUntil.load(ordering: .relaxed) == 0 {
-      restsUntil.store(czinc_clock(CLOCK_MONOTONIC) + Attachment.longestNap, ordering: .relaxed)
-    }
     guard end(task, memory.left) else { return false }
-    freed()
-    if memory.geometry.isOnce { return true }
+    if memory.geometry.isOnce {
+      freed()
+      return true
+    }
+    given.wrappingAdd(1, ordering: .relaxed)
+    held.wrappingSubtract(1, ordering: .relaxed)
+    restsUntil.store(czinc_clock(CLOCK_MONOTONIC) + Attachment.longestNap, ordering: .relaxed)
     unsafe memory.returned.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // b1
     unsafe Attachment.changed(end.handle)
     return true
@@ -228,16 +252,23 @@ internal import Synchronization
   }
 
   private var canTake: Bool {
-    let returned = unsafe end.memory.returned.pointee.load(ordering: .acquiring)
-    return identity == .nobody || end.memory.isWaiting
-      || returned != returnedSeen.load(ordering: .relaxed) && !isResting
-        && end.memory.count().left > 0
-      || end.memory.isClosed && isOver
+    let memory = end.memory
+    if identity == .nobody { return true }
+    let returned = unsafe memory.returned.pointee.load(ordering: .acquiring)
+    if returned != returnedSeen.load(ordering: .relaxed) {
+      if isResting {
+        if isPaused { return false }
+      } else if memory.count().left > 0 {
+        return true
+      }
+    }
+    return memory.isWaiting || isOver
   }
 
-  /// Of a closed queue: can't anything come back? Who is at work itself is not to wait for the others,
+  /// Is the queue closed, and can't anything come? Who is at work itself is not to wait for the others,
   /// which may wait for it.
-  private var isOver: Bool {
+  var isOver: Bool {
+    guard end.memory.isClosed, !end.memory.isWaiting else { return false }
     if end.memory.geometry.isOnce { return true }
     var isAtWork = false
     end.memory.visitClaims { (_, claim) in if claim.seat == identity.seat { isAtWork = true } }

@@ -78,7 +78,8 @@ int32_t zinc_worker_release(ZincWorker worker, const ZincTask *task);
 
 /**
  * Gives a message back, undone, to others: 0, and `redelivered` is one more then. To this worker it
- * comes again only once others have had 20 ms for it. With ZINC_QUEUE_AT_MOST_ONCE as
+ * comes again only once others have had 20 ms for it; who has given back as many as it may hold takes
+ * nothing meanwhile, or writers would find no slot. With ZINC_QUEUE_AT_MOST_ONCE as
  * zinc_worker_done(). -22 if this worker is not at work on it.
  */
 int32_t zinc_worker_give_back(ZincWorker worker, const ZincTask *task);
