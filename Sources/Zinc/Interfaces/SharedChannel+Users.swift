@@ -34,6 +34,13 @@
       public let since: UInt64
       /// Since when it waits for readers, in nanoseconds since 1970; nil if it does not.
       public let waitingSince: UInt64?
+
+      init(_ user: ZincChannelUser) {
+        pid = user.seat.pid
+        isAlive = user.seat.is_alive == 1
+        since = user.seat.since
+        waitingSince = user.waiting_since == 0 ? nil : user.waiting_since
+      }
     }
 
     /// What a channel looks like from outside; `examine` gives it.
@@ -53,6 +60,12 @@
       /// Who writes to it, or did and was killed.
       public let writers: [WriterInfo]
 
+      fileprivate static func see(_ memory: ChannelMemory) -> (
+        geometry: ChannelGeometry, newest: UInt64
+      ) {
+        (memory.geometry, memory.newest())
+      }
+
       fileprivate init(_ geometry: ChannelGeometry, newest: UInt64, _ users: [ZincChannelUser]) {
         readers = users.filter { $0.seat.role == SeatTable.Role.reads.rawValue }.map { user in
           ReaderInfo(
@@ -60,11 +73,8 @@
             next: user.next, lag: user.next == 0 ? 0 : newest.lag(behind: user.next),
             lost: user.lost, views: Int(user.views), isEvicted: user.is_evicted == 1)
         }
-        writers = users.filter { $0.seat.role == SeatTable.Role.writes.rawValue }.map { user in
-          WriterInfo(
-            pid: user.seat.pid, isAlive: user.seat.is_alive == 1, since: user.seat.since,
-            waitingSince: user.waiting_since == 0 ? nil : user.waiting_since)
-        }
+        writers = users.filter { $0.seat.role == SeatTable.Role.writes.rawValue }
+          .map(WriterInfo.init)
         slots = geometry.messages
         slotSize = geometry.payload
         views = geometry.views
@@ -78,17 +88,8 @@
     /// - Throws: `ZincError` if code that knows nothing of it has closed its descriptor.
     public var info: Info {
       get throws(ZincError) {
-        let memory = writing.memory
-        return unsafe try writing.region.with("look at the channel") { handle throws(Failure) in
-          let seats = unsafe handle.pointee.header.seats
-          var users: [ZincChannelUser] = []
-          unsafe try tellEach {
-            unsafe users.append($0.pointee)
-          } look: { (visit: (ZincChannelUser) -> Void) throws(Failure) in
-            unsafe try Attachment.visitSeats(handle) { memory.visit($0, seats, visit) }
-          }
-          return Info(memory.geometry, newest: memory.newest(), users)
-        }
+        let (seen, users) = try look("look at the channel", Info.see)
+        return Info(seen.geometry, newest: seen.newest, users)
       }
     }
 
@@ -97,16 +98,42 @@
     /// - Throws: `ZincError`: `notARegion` if it is no channel, or a damaged one; the others of
     ///   `SharedRegion.examine`.
     public static func examine(_ name: String) throws(ZincError) -> Info {
-      try SharedRegion.withPath("look at the channel", name) { path throws(Failure) in
-        var found: (geometry: ChannelGeometry, newest: UInt64)?
+      let (seen, users) = try look("look at the channel", at: name, Info.see)
+      return Info(seen.geometry, newest: seen.newest, users)
+    }
+
+    /// What `see` finds in it, and who uses it.
+    func look<Seen>(
+      _ operation: StaticString, _ see: (ChannelMemory) throws(Failure) -> Seen
+    ) throws(ZincError) -> (Seen, [ZincChannelUser]) {
+      let memory = writing.memory
+      return unsafe try writing.region.with(operation) { handle throws(Failure) in
+        let seats = unsafe handle.pointee.header.seats
         var users: [ZincChannelUser] = []
-        try RegionName.lookAtChannel(path) { memory in
-          found = (memory.geometry, memory.newest())
+        unsafe try tellEach {
+          unsafe users.append($0.pointee)
+        } look: { (visit: (ZincChannelUser) -> Void) throws(Failure) in
+          unsafe try Attachment.visitSeats(handle) { memory.visit($0, seats, visit) }
+        }
+        return (try see(memory), users)
+      }
+    }
+
+    /// The same from outside.
+    static func look<Seen>(
+      _ operation: StaticString, at name: String,
+      _ see: (ChannelMemory) throws(Failure) -> Seen
+    ) throws(ZincError) -> (Seen, [ZincChannelUser]) {
+      try SharedRegion.withPath(operation, name) { path throws(Failure) in
+        var found: Seen?
+        var users: [ZincChannelUser] = []
+        try RegionName.lookAtChannel(path) { (memory) throws(Failure) in
+          found = try see(memory)
         } visit: {
           users.append($0)
         }
         guard let found else { throw RegionName.notFound }
-        return Info(found.geometry, newest: found.newest, users)
+        return (found, users)
       }
     }
 

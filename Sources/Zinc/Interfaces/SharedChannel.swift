@@ -58,16 +58,24 @@
     ) throws(ZincError) -> SharedChannel {
       let options = RegionOptions(
         mode: mode, group: group, isPersistent: isPersistent, reserve: true, replace: replace)
-      let region = unsafe try SharedRegion.attach("create the channel", name) {
-        path throws(Failure) in
-        unsafe try ChannelGeometry(
+      return try create("create the channel", name, options, evictAfter) { () throws(Failure) in
+        try ChannelGeometry(
           messages: slots, payload: slotSize, writers: writers, loans: loans, readers: readers,
-          views: views, waits: full == .wait
-        ).describe(options) { (size, options) throws(Failure) in
+          views: views, waits: full == .wait)
+      }
+    }
+
+    /// One with this geometry.
+    static func create(
+      _ operation: StaticString, _ name: String, _ options: RegionOptions, _ evictAfter: Duration?,
+      _ geometry: () throws(Failure) -> ChannelGeometry
+    ) throws(ZincError) -> SharedChannel {
+      let region = unsafe try SharedRegion.attach(operation, name) { path throws(Failure) in
+        unsafe try geometry().describe(options) { (size, options) throws(Failure) in
           unsafe try Attachment.create(path, capacity: size, options)
         }
       }
-      return try SharedChannel(region, "create the channel", evictAfter)
+      return try SharedChannel(region, operation, evictAfter)
     }
 
     /// Attaches to the channel of this name. Parameters as for `SharedRegion.open` and `create`.
@@ -95,14 +103,24 @@
     ) throws(ZincError) -> SharedChannel {
       let options = RegionOptions(
         mode: mode, group: group, isPersistent: isPersistent, reserve: true)
-      let region = unsafe try SharedRegion.attach("open or create the channel", name) {
-        path throws(Failure) in
-        let geometry = try ChannelGeometry(
+      return try openOrCreate(
+        "open or create the channel", name, options, evictAfter, anyUser: anyUser
+      ) { () throws(Failure) in
+        try ChannelGeometry(
           messages: slots, payload: slotSize, writers: writers, loans: loans, readers: readers,
           views: views, waits: full == .wait)
-        return unsafe try Attachment.openOrCreate(path, geometry, options, anyUser: anyUser)
       }
-      return try SharedChannel(region, "open or create the channel", evictAfter)
+    }
+
+    /// One with this geometry.
+    static func openOrCreate(
+      _ operation: StaticString, _ name: String, _ options: RegionOptions, _ evictAfter: Duration?,
+      anyUser: Bool, _ geometry: () throws(Failure) -> ChannelGeometry
+    ) throws(ZincError) -> SharedChannel {
+      let region = unsafe try SharedRegion.attach(operation, name) { path throws(Failure) in
+        unsafe try Attachment.openOrCreate(path, geometry(), options, anyUser: anyUser)
+      }
+      return try SharedChannel(region, operation, evictAfter)
     }
 
     /// Creates a channel without a name, as `SharedRegion.anonymous` does. It travels as its
@@ -141,7 +159,7 @@
     /// - Throws: `ZincError`: `notFound` if the channel has lost its name, since it is opened once
     ///   more; `noSeat` if all are taken; `invalidArgument` for a negative `history`.
     public func reader(history: Int = 0, untilGone: Bool = false) throws(ZincError) -> Reader {
-      let region = try writing.region.once("read the channel")
+      let region = try writing.once("read the channel")
       let reader = unsafe try region.with("read the channel") { handle throws(Failure) in
         guard history >= 0 else {
           throw Failure(EINVAL, "history is a number of messages, from 0")
@@ -207,11 +225,11 @@
           do throws(Failure) {
             let found = unsafe try ChannelMemory(of: handle).geometry
             guard found.messages == geometry.messages, found.payload == geometry.payload,
-              found.waits == geometry.waits
+              found.flags == geometry.flags
             else {
               throw Failure(
                 EEXIST,
-                "already exists with % slots of % bytes, or what it does when full is another",
+                "already exists with % slots of % bytes, or does otherwise when full or after a kill",
                 UInt64(found.messages), UInt64(found.payload))
             }
             return unsafe handle
@@ -239,20 +257,6 @@
     }
   }
 
-  extension SharedRegion {
-    /// Attaches to the same region by another handle.
-    fileprivate func once(_ operation: StaticString) throws(ZincError) -> SharedRegion {
-      if let descriptor { return try SharedRegion.open(descriptor: descriptor) }
-      let again = try SharedRegion.open(name, anyUser: true)
-      guard again.id == id else {
-        throw unsafe ZincError(
-          operation, attachment.pointee.nameForMessages,
-          Failure(ENOENT, "it has lost its name, which another has now"))
-      }
-      return again
-    }
-  }
-
   /// A handle that writes, until the last who has this is done: the channel value, and its loans.
   @safe final class ChannelWriting: @unchecked Sendable {
     let region: SharedRegion
@@ -272,6 +276,18 @@
 
     deinit {
       if let writer = unsafe begun { unsafe ChannelWriter.free(writer) }
+    }
+
+    /// Attaches to the same region by another handle.
+    func once(_ operation: StaticString) throws(ZincError) -> SharedRegion {
+      if let descriptor = region.descriptor { return try SharedRegion.open(descriptor: descriptor) }
+      let again = try SharedRegion.open(region.name, anyUser: true)
+      guard again.id == region.id else {
+        throw unsafe ZincError(
+          operation, region.attachment.pointee.nameForMessages,
+          Failure(ENOENT, "it has lost its name, which another has now"))
+      }
+      return again
     }
 
     private var begun: ChannelWriter.Pointer? {

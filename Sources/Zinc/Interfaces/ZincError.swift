@@ -34,6 +34,8 @@
       public static let tooLong = Code(rawValue: EMSGSIZE)
       /// EPIPE: a barrier is broken.
       public static let broken = Code(rawValue: EPIPE)
+      /// EPIPE: a queue is closed, and takes no more messages.
+      public static let closed = Code(rawValue: EPIPE)
     }
 
     public let code: Code
