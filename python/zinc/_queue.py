@@ -131,11 +131,13 @@ class _Desk:
             others = [work for work in self._works if work.over or work.messages]
             return bool(others) and _is_one_done(min(others, key=_first))
 
-    def end_all(self) -> None:
-        """Be done with all, where that need not be said."""
+    def end_all(self, is_done: bool = True) -> None:
+        """Be done with all, or leave it to others, where that need not be said."""
         if not self.is_joinable:
             with self._lock:
                 for work in list(self._works):
+                    while not is_done and work.messages:
+                        work.messages.pop().give_back()
                     self.end(work)
 
     def close(self) -> None:
@@ -183,7 +185,8 @@ class Queue(_zinc.Writer, _named.Named):
     Whoever is killed holds nobody up, and nothing is lost: what somebody had got and was at work
     on goes to another one, and `Message.redelivered` says so. An item that `get` has returned is
     at work until `task_done`, or the next `get` of the same thread or asyncio task, or `close`, or
-    the normal end of the process. With ``redeliver=False`` nobody gets it any more.
+    the end of the process, but by an exception. With ``redeliver=False`` nobody gets it any
+    more.
 
     What exists keeps its sizes. `workers`, `writers` and `views`, the items that each worker may
     have arrays of, say how much memory there is: where they have more, `get` copies, and `put`
@@ -770,9 +773,11 @@ async def _until(worker: Any, attempt: Any, timeout_ms: float | None) -> None:
 
 
 def _end_all() -> None:
+    """Be done with what was got; if an exception ends the process, leave it to others."""
+    error = sys.exc_info()[1] or (None if hasattr(sys, "ps1") else getattr(sys, "last_value", None))
     for one in list(_queues):
         if one._at_desk is not None:
-            one._at_desk.end_all()
+            one._at_desk.end_all(error is None or isinstance(error, SystemExit))
 
 
 def _end_with_process() -> None:
