@@ -212,7 +212,7 @@ class Sent:
             for _, _, regions in messages:
                 for region in regions:
                     with contextlib.suppress(OSError, ValueError):
-                        region.keep(_reference.LEASE)
+                        _reference.renew(region)
             messages.clear()
 
     def __reduce__(self) -> tuple[type[Sent], tuple[()]]:

@@ -215,10 +215,19 @@ class Queue(_zinc.Writer, _named.Named):
     """
 
     __module__ = "zinc"
-    __slots__ = ("__weakref__", "_at_desk", "_maxsize", "_redeliver", "_slot_size", "_views")
+    __slots__ = (
+        "__weakref__",
+        "_at_desk",
+        "_maxsize",
+        "_redeliver",
+        "_sent",
+        "_slot_size",
+        "_views",
+    )
 
     _is_joinable = False
     _at_desk: _Desk | None
+    _sent: _objects.Sent
     _maxsize: int
     _redeliver: bool
     _slot_size: int
@@ -294,6 +303,7 @@ class Queue(_zinc.Writer, _named.Named):
             raise ValueError(f"{region._title} is no queue, but a channel: see zinc.Channel.open")
         self = cls.__new_at__(region)
         self._at_desk = None
+        self._sent = _objects.Sent()
         self._maxsize, self._slot_size = maxsize, payload
         self._redeliver = not how & _zinc.QUEUE_AT_MOST_ONCE
         said = _VIEWS.fullmatch(region.metadata)
@@ -337,25 +347,32 @@ class Queue(_zinc.Writer, _named.Named):
         that is too large; and whatever pickling the object raises.
         """
         wait = timeout_ms if block and timeout is None else _wait(block, timeout, timeout_ms)
-        parts = _objects.dump(obj)
+        whole = _objects.dump(obj)
+        parts: _objects.Parts | _objects.Moved = whole
         try:
-            if parts.size <= self._slot_size:
-                self._send_parts(parts, 0, wait)
-            else:
-                self._put_beside(parts.moved(self.region), wait)
+            if whole.size > self._slot_size:
+                parts = whole.moved(self.region)
+            number = self._send(parts, wait)
         except BaseException as error:
             parts.drop()
             if type(error) is TimeoutError:
                 raise queue.Full(str(error)) from None
             raise
+        self._keep(number, parts)
 
-    def _put_beside(self, moved: _objects.Moved, wait: float | None) -> None:
+    def _keep(self, number: int, parts: _objects.Parts | _objects.Moved) -> None:
+        """Keep the regions of an item until it is done. Who gets it gives the tickets back."""
+        if parts.tickets is not None:
+            parts.tickets = None
+            self._sent.add(number, parts)
+        if self._sent:
+            self._sent.sweep(self._is_gone)
+
+    def _is_gone(self, number: int) -> bool:
         try:
-            self.send(moved.record, 0, wait)
-        except BaseException:
-            moved.drop()
-            raise
-        moved.region.close()  # the ticket keeps it for who gets it
+            return not _zinc.channel_keeps(self.region, number)
+        except ValueError:  # closed by another thread
+            return False
 
     def put_nowait(self, obj: Any) -> None:
         """Put an object into the queue if there is room: ``put(obj, False)``."""
@@ -368,26 +385,25 @@ class Queue(_zinc.Writer, _named.Named):
         often, up to 20 ms. A put that is cancelled has put nothing. Raises what `put` raises; only
         to be awaited in a task of asyncio or trio.
         """
-        parts = _objects.dump(obj)
-        beside: _objects.Moved | None = None
+        whole = _objects.dump(obj)
+        parts: _objects.Parts | _objects.Moved = whole
         try:
-            if parts.size > self._slot_size:
-                beside = parts.moved(self.region)
-            await _polling.until_room(
-                self.region, lambda: self._send_now(beside or parts), timeout_ms
+            if whole.size > self._slot_size:
+                parts = whole.moved(self.region)
+            number = await _polling.until_room(
+                self.region, lambda: self._send(parts, 0), timeout_ms
             )
         except BaseException as error:
-            (beside or parts).drop()
+            parts.drop()
             if type(error) is TimeoutError:
                 raise queue.Full(str(error)) from None
             raise
-        if beside is not None:
-            beside.region.close()
+        self._keep(number, parts)
 
-    def _send_now(self, parts: _objects.Parts | _objects.Moved) -> int:
+    def _send(self, parts: _objects.Parts | _objects.Moved, wait: float | None) -> int:
         if isinstance(parts, _objects.Moved):
-            return self.send(parts.record, 0, 0)
-        return self._send_parts(parts, 0, 0)
+            return self.send(parts.record, 0, wait)
+        return self._send_parts(parts, 0, wait)
 
     def get(
         self,
@@ -605,6 +621,7 @@ class Queue(_zinc.Writer, _named.Named):
         if desk is not None:
             desk.close()
         super().close()
+        self._sent.close()
 
     def join_thread(self) -> None:
         """Do nothing: no thread has anything left to write. For code of multiprocessing."""

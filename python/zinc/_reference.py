@@ -71,6 +71,16 @@ def keep(region: SharedRegion) -> bool:
     return _with_writable(region, lambda writable: writable.keep(LEASE))
 
 
+def renew(region: SharedRegion) -> None:
+    """Let the tickets that there are last for as long from now on."""
+
+    def act(writable: Any) -> None:
+        writable.keep(LEASE)
+        writable.give_back()
+
+    _with_writable(region, act)
+
+
 def _with_writable(region: _zinc.SharedRegion, act: Callable[[Any], None]) -> bool:
     """Call `act` with a handle that may write, and say whether there is one."""
     if region.name is None:

@@ -29,13 +29,15 @@ extension Attachment {
 }
 
 extension ChannelMemory {
-  /// May somebody still receive message `number`, or does somebody who lives hold it?
+  /// May somebody still receive message `number`, or does somebody who lives hold it? Of a queue: is it
+  /// not done yet?
   ///
   /// First the ring and then the pins, sequentially consistent, as who takes a slot again: whoever
   /// pins it later finds that it is not there.
   func keeps(_ number: UInt64, _ seats: SeatTable, _ isAlive: (Int) -> Bool) -> Bool {
     let entry = unsafe ring(number).pointee.load(ordering: .sequentiallyConsistent)
     if number == 0 { return false }
+    if geometry.isShared { return find(number) != nil }
     if self.number(of: entry, near: number) == number { return true }
     for seat in 0..<seatCount where seats.role(seat) == SeatTable.Role.reads.rawValue {
       for index in 0..<geometry.views {

@@ -87,7 +87,7 @@ int32_t zinc_channel_users(ZincHandle handle, void (*tell)(const ZincChannelUser
 
 /**
  * 1 as long as somebody may still receive message `number`, or holds it, 0 from then on: for what lasts
- * as long as its message. Of a channel that is no queue. -74 if the region is no channel, or a damaged one.
+ * as long as its message. Of a queue: 0 once it is done. -74 if the region is no channel, or a damaged one.
  */
 int32_t zinc_channel_keeps(ZincHandle handle, uint64_t number);
 
