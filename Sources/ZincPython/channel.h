@@ -125,6 +125,7 @@ PyObject *zinc_module_channel_keeps(PyObject *module, PyObject *args);
 PyObject *zinc_module_examine_queue(PyObject *module, PyObject *args);
 PyObject *zinc_module_close_queue(PyObject *module, PyObject *args);
 PyObject *zinc_module_join_queue(PyObject *module, PyObject *args);
+PyObject *zinc_module_find_message(PyObject *module, PyObject *args);
 PyObject *zinc_module_examine_channel_name(PyObject *module, PyObject *args);
 PyObject *zinc_module_channel_users(PyObject *module, PyObject *args);
 

@@ -110,6 +110,8 @@ static int add_channels(PyObject *module, ModuleState *state) {
     if (PyModule_AddIntConstant(module, "SEAT_WRITES", ZINC_SEAT_WRITES) < 0) return -1;
     if (PyModule_AddIntConstant(module, "QUEUE", ZINC_QUEUE) < 0) return -1;
     if (PyModule_AddIntConstant(module, "QUEUE_AT_MOST_ONCE", ZINC_QUEUE_AT_MOST_ONCE) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "TASK_WAITS", ZINC_TASK_WAITS) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "TASK_HELD", ZINC_TASK_HELD) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SEAT_READS", ZINC_SEAT_READS) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SEAT_WORKS", ZINC_SEAT_WORKS) < 0) return -1;
 
@@ -240,6 +242,7 @@ static PyMethodDef module_methods[] = {
      "examine_queue(region) -> (waiting, held, left, is_closed)"},
     {"close_queue", zinc_module_close_queue, METH_VARARGS, "close_queue(region)"},
     {"join_queue", zinc_module_join_queue, METH_VARARGS, "join_queue(region, timeout_ms)"},
+    {"find_message", zinc_module_find_message, METH_VARARGS, NULL},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
     {"shortfall", zinc_module_shortfall, METH_VARARGS, "shortfall(region, flag) -> why"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},

@@ -133,3 +133,17 @@ PyObject *zinc_module_join_queue(PyObject *module, PyObject *args) {
     if (status < 0 && status != -ETIMEDOUT) return primitive_raise(region, 0, handle, status);
     return PyBool_FromLong(status == 0);
 }
+
+/* Where a message is now: TASK_GONE, _WAITS, _HELD or _LEFT. */
+PyObject *zinc_module_find_message(PyObject *module, PyObject *args) {
+    ModuleState *state = PyModule_GetState(module);
+    Region *region;
+    unsigned long long number;
+    if (!PyArg_ParseTuple(args, "O!K:find_message", state->region_type, &region, &number)) return NULL;
+    ZincHandle handle = region_begin(region);
+    if (!handle) return NULL;
+    uint32_t where = ZINC_TASK_GONE;
+    int32_t status = zinc_queue_find(handle, number, &where);
+    region_end(region);
+    return status < 0 ? zinc_raise(state, status) : PyLong_FromUnsignedLong(where);
+}

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ._array import SharedArray, array, open_array, region_of, share
     from ._atomic import Atomic
     from ._barrier import Barrier
+    from ._calls import Client, PeerDiedError, RemoteTraceback, connect, serve, serve_async
     from ._channel import Channel, ChannelReader, Loan, Message, ViewLimitError
     from ._condition import Condition
     from ._event import Event
@@ -63,6 +64,7 @@ __all__ = [
     "Channel",
     "ChannelInfo",
     "ChannelReader",
+    "Client",
     "Condition",
     "Event",
     "Holder",
@@ -74,11 +76,13 @@ __all__ = [
     "Message",
     "NotARegionError",
     "OwnerDiedError",
+    "PeerDiedError",
     "Queue",
     "RLock",
     "RWLock",
     "ReaderInfo",
     "RegionInfo",
+    "RemoteTraceback",
     "Seat",
     "Semaphore",
     "SharedArray",
@@ -90,6 +94,7 @@ __all__ = [
     "array",
     "build_info",
     "by_reference",
+    "connect",
     "create",
     "examine",
     "get_include",
@@ -100,6 +105,8 @@ __all__ = [
     "reclaim",
     "region_of",
     "regions",
+    "serve",
+    "serve_async",
     "share",
     "unlink",
     "wait_all",
@@ -177,6 +184,10 @@ def __getattr__(name: str) -> object:
         from . import _channel
 
         return getattr(_channel, name)
+    if name in ("Client", "PeerDiedError", "RemoteTraceback", "connect", "serve", "serve_async"):
+        from . import _calls
+
+        return getattr(_calls, name)
     if name in ("JoinableQueue", "Queue", "ShutDown"):
         from . import _queue
 

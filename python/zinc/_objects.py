@@ -70,9 +70,7 @@ class Moved:
 
     def __init__(self, parts: Parts, like: SharedRegion) -> None:
         name = f"object-{os.urandom(8).hex()}"
-        status = os.fstat(like.descriptors()[0])
-        mode = stat.S_IMODE(status.st_mode) & 0o777 if like.name is not None else 0o600
-        group = status.st_gid if mode & 0o070 else None
+        mode, group = rights(like)
         facts = name, parts, mode, group, OBJECT
         region = _region.made_by(_region.SharedRegion, _zinc.create_object, *facts)
         try:
@@ -102,6 +100,13 @@ class Moved:
         if tickets:
             give_back(tickets)
         self.region.close()
+
+
+def rights(of: SharedRegion) -> tuple[int, int | None]:
+    """Return the mode and the group of what is for whom this region is."""
+    status = os.fstat(of.descriptors()[0])
+    mode = stat.S_IMODE(status.st_mode) & 0o777 if of.name is not None else 0o600
+    return mode, status.st_gid if mode & 0o070 else None
 
 
 def dump(obj: object) -> Parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import operator
 import os
 import queue
@@ -607,6 +608,8 @@ class Queue(_zinc.Writer, _named.Named):
         worker = (self._at_desk or self._sit()).worker
         try:
             while (message := worker.try_recv()) is not None:
+                with contextlib.suppress(Exception):  # what it refers to is given back
+                    message.object()
                 message.release()
         except ShutDown:
             pass
@@ -759,7 +762,7 @@ def _created(
     for what, count in ("workers", workers), ("views", views):
         if operator.index(count) < 1:
             raise ValueError(f"{what} must be one or more, not {count}")
-    stock = workers * views
+    stock = workers * (views + 1)  # one for what is copied, since it is too many
     pools = -(-stock // MOST_VIEWS)
     how = _zinc.QUEUE | (0 if redeliver else _zinc.QUEUE_AT_MOST_ONCE)
     said = f"{{'views': {min(views, MOST_VIEWS)}}}".encode()

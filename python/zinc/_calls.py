@@ -1,0 +1,479 @@
+"""Calls: functions that some processes serve and others call, by a name."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import math
+import os
+import pickle
+import queue
+import secrets
+import struct
+import time
+import traceback
+
+from . import _async, _named, _objects, _polling, _zinc
+from ._mode import PRIVATE
+from ._queue import Queue, ShutDown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+    from typing import Any, Self
+
+    from ._zinc import Message
+
+# What precedes the arguments in a request, one line: the name of the queue for its reply, and when
+# its caller gives up, in ns of CLOCK_MONOTONIC.
+_HEAD = struct.Struct("<48sQ8x")
+_FOREVER = (1 << 64) - 1
+_PREFIX = "reply-"
+
+# Milliseconds: between two looks of a caller whether its server lives; that a server waits for a
+# caller that takes no replies; that it has nothing to do before it looks which callers are gone.
+_LOOK, _PATIENCE, _IDLE = 25.0, 1000.0, 2000.0
+
+
+class PeerDiedError(ConnectionResetError):
+    """Who was to answer was killed, or has ended without an answer."""
+
+    __module__ = "zinc"
+
+
+class RemoteTraceback(Exception):  # noqa: N818, as in multiprocessing
+    """Where in a server an exception was raised: the ``__cause__`` of what a call raises."""
+
+    __module__ = "zinc"
+
+    def __str__(self) -> str:
+        """Show the server's traceback."""
+        return f"\n{self.args[0]}"
+
+
+# ---- who calls ----
+
+
+class Client(_named.Named):
+    """Who calls a function that other processes serve: `connect` makes one.
+
+    Any number of threads and tasks may call at once, each of them with a queue for its replies. It
+    goes to other processes as a reference, as a `Queue` does, and a forked child goes on with it. A
+    context manager that closes it.
+    """
+
+    __module__ = "zinc"
+    __slots__ = ("__weakref__", "_idle", "_process", "_requests", "_slot_size")
+
+    def __init__(self, requests: Queue, slot_size: int) -> None:
+        self._requests = requests
+        self._slot_size = slot_size
+        self._idle: list[Queue] = []  # of calls that are over
+        self._process = os.getpid()
+
+    @classmethod
+    def _at(cls, requests: Queue, slot_size: int) -> Self:
+        return cls(requests, slot_size)
+
+    def call(self, /, *args: Any, timeout_ms: float | None = None, **kwargs: Any) -> Any:
+        """Let a server call its function with these arguments, and return what it returns.
+
+        Arrays in arguments and results are copied once on their way, and read where they are,
+        read-only, as long as they live. It waits `timeout_ms` milliseconds until a server is free
+        and has answered; None waits for ever. Other threads run meanwhile, and Ctrl-C ends the
+        wait. Each call is served at most once; one that was given up may still be.
+
+        What the function raises is raised here, with `RemoteTraceback` as its cause. Raises
+        PeerDiedError within 100 ms if its server is killed, or nobody serves any more; TimeoutError
+        if the time is over; ShutDown if the service was shut down; ValueError if this is closed;
+        and what pickling the arguments and loading the result raises.
+        """
+        with _Call(self, timeout_ms) as call:
+            call.fill(args, kwargs)
+            call.number = call.loan.publish(timeout_ms)
+            while not call.reply:
+                try:
+                    call.reply = call.replies.get(timeout_ms=call.nap())
+                except queue.Empty:
+                    call.look()
+            return call.result()
+
+    async def call_async(
+        self, /, *args: Any, timeout_ms: float | None = None, **kwargs: Any
+    ) -> Any:
+        """As `call`, for a coroutine: other tasks of its loop run meanwhile.
+
+        Only to be awaited in a task of asyncio or trio.
+        """
+        with _Call(self, timeout_ms) as call:
+            call.fill(args, kwargs)
+            region, publish = self._requests.region, call.loan.publish
+            call.number = await _polling.until_room(region, lambda: publish(0), timeout_ms)
+            while not call.reply:
+                try:
+                    call.reply = await call.replies.get_async(call.nap())
+                except queue.Empty:
+                    call.look()
+            return call.result()
+
+    def shutdown(self) -> None:
+        """Let all servers end once they have answered what they are asked already."""
+        self._requests.shutdown()
+
+    def close(self) -> None:
+        """Be done with it; a second time does nothing. Results and their arrays stay."""
+        for replies in self._take_all():
+            replies.close()
+        self._requests.close()
+
+    @property
+    def name(self) -> str:
+        """The name of the service."""
+        return str(self._requests.name)
+
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+        return self._requests.closed
+
+    def _take_all(self) -> list[Queue]:
+        idle, self._idle = self._idle, []
+        # A forked child has its parent's, whose replies are not for it.
+        process = os.getpid()
+        if process != self._process:
+            idle, self._process = [], process
+        return idle
+
+    def _replies(self) -> Queue:
+        """Return a queue for the replies of one call."""
+        if os.getpid() != self._process:
+            self._take_all()
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
+        mode, group = _objects.rights(self._requests.region)
+        replies: Queue = Queue(
+            1,
+            name=_PREFIX + secrets.token_hex(8),
+            slot_size=self._slot_size,
+            workers=1,
+            redeliver=False,
+            mode=mode,
+            group=group,
+        )
+        replies.try_recv()  # takes a seat: who has none is gone, to a server
+        return replies
+
+    def _place(self) -> tuple[Any, ...]:
+        return self._requests, self._slot_size
+
+    def __repr__(self) -> str:
+        """Show what it calls."""
+        return f"<zinc.Client of {self.name!r}{', closed' if self.closed else ''}>"
+
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+class _Call:
+    """One call, whose queue for the reply is another call's once it has been answered."""
+
+    def __init__(self, client: Client, timeout_ms: float | None) -> None:
+        seconds = _async.in_seconds(timeout_ms)
+        self.client, self.requests = client, client._requests
+        self.timeout_ms = timeout_ms
+        self.end = math.inf if seconds is None else time.monotonic() + seconds
+        self.parts: _objects.Parts | _objects.Moved | None = None
+        self.loan: Any = None
+        self.reply: tuple[Any, ...] | None = None
+        self.number = 0
+
+    def __enter__(self) -> Self:
+        if self.requests.closed:
+            raise ValueError(f"call {self.client.name!r}: the client is closed")
+        self.replies = self.client._replies()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.loan is not None:
+            self.loan.discard()  # unless it was published
+        if self.number == 0 and self.parts is not None:
+            self.parts.drop()
+        elif isinstance(self.parts, _objects.Moved):
+            self.parts.region.close()  # the server has the ticket
+        if self.reply is not None or self.number == 0:
+            self.client._idle.append(self.replies)
+            return
+        # An answer may still come, which is no other call's.
+        self.replies.shutdown()
+        self.replies.close()
+
+    def fill(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Write the request, which is then to be published."""
+        deadline = _FOREVER if self.end == math.inf else int(self.end * 1e9)
+        head = _HEAD.pack(str(self.replies.name).encode(), deadline)
+        self.parts = _objects.dump((args, kwargs))
+        if _HEAD.size + self.parts.size > self.requests.slot_size:
+            self.parts = self.parts.moved(self.requests.region)
+        self.loan = self.requests.loan(_HEAD.size + self.parts.size)
+        self.loan.data[: _HEAD.size] = head
+        self.parts.write_into(self.loan.data[_HEAD.size :])
+
+    def nap(self) -> float:
+        """Return how long to wait until the next look, in milliseconds."""
+        return max(0.0, min(_LOOK, (self.end - time.monotonic()) * 1000))
+
+    def look(self) -> None:
+        """Is somebody going to answer? Else raise, unless it has been done meanwhile."""
+        where = f"call {self.client.name!r}"
+        state = _zinc.find_message(self.requests.region, self.number)
+        if state == _zinc.TASK_HELD or (state == _zinc.TASK_WAITS and _served(self.requests)):
+            if time.monotonic() >= self.end:
+                what = "it is at work" if state == _zinc.TASK_HELD else "no server was free"
+                raise TimeoutError(f"{where}: no answer within {self.timeout_ms} ms, {what}")
+            return
+        try:
+            self.reply = self.replies.get_nowait()
+        except queue.Empty:
+            pass
+        else:
+            return
+        what = "nobody serves it any more" if state == _zinc.TASK_WAITS else "its server has died"
+        raise PeerDiedError(errno.ECONNRESET, f"{where}: {what}")
+
+    def result(self) -> Any:
+        """Return the result, or raise what was raised."""
+        assert self.reply is not None
+        self.replies.task_done()
+        is_result, value, *text = self.reply
+        if is_result:
+            return value
+        value.__cause__ = RemoteTraceback(*text)
+        raise value
+
+
+def connect(
+    name: str, *, timeout_ms: float | None = 0, slot_size: int = 16384, any_user: bool = False
+) -> Client:
+    """Connect to the function that is served under this name, and wait `timeout_ms` for a server.
+
+    Replies that take more than `slot_size` bytes have memory of their own, which takes longer. By
+    default what another user than root or this one serves is not called; `any_user` does.
+
+    Raises FileNotFoundError if nobody served it all the time, and what `Queue.open` raises.
+
+    >>> import threading, zinc
+    >>> threading.Thread(target=zinc.serve, args=("docs-sum", sum)).start()  # a process, as a rule
+    >>> adder = zinc.connect("docs-sum", timeout_ms=5000)
+    >>> adder.call([1, 2, 3])
+    6
+    >>> adder.shutdown()
+    """
+    seconds = _async.in_seconds(timeout_ms)
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    requests = Queue.open(name, timeout_ms=timeout_ms, any_user=any_user)
+    while not _served(requests):
+        if time.monotonic() >= end:
+            requests.close()
+            raise FileNotFoundError(errno.ENOENT, f"connect to {name!r}: nobody serves it")
+        time.sleep(0.002)
+    return Client(requests, slot_size)
+
+
+def _served(requests: Queue) -> bool:
+    return any(worker.alive for worker in requests.workers)
+
+
+# ---- who serves ----
+
+
+class _Server:
+    """What a process knows of those whom it answers."""
+
+    def __init__(
+        self, name: str, maxsize: int, slot_size: int, views: int, rights: dict[str, Any]
+    ) -> None:
+        self.requests = Queue(
+            maxsize, name=name, slot_size=slot_size, views=views, redeliver=False, **rights
+        )
+        self.callers: dict[str, Queue] = {}
+        mode, _ = _objects.rights(self.requests.region)
+        self.is_private = mode & 0o077 == 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for replies in self.callers.values():
+            replies.close()
+        self.requests.close()
+
+    def caller(self, name: str) -> Queue:
+        """Open the queue of a caller, and close those of callers that are gone."""
+        if not name.startswith(_PREFIX):
+            raise ValueError(f"no caller: {name!r}")
+        self.forget_the_gone()
+        replies = self.callers[name] = Queue.open(name, any_user=not self.is_private)
+        return replies
+
+    def forget_the_gone(self) -> None:
+        """Close the queues of callers that are gone."""
+        for name, replies in list(self.callers.items()):
+            if not _served(replies):
+                self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Close the queue of a caller."""
+        if (replies := self.callers.pop(name, None)) is not None:
+            replies.shutdown(immediate=True)
+            replies.close()
+
+
+class _Request:
+    """A call, as its server has it: what is raised within its `with` is the answer."""
+
+    def __init__(self, server: _Server, message: Message) -> None:
+        self.server, self.message = server, message
+        self.place = ""
+        self.replies: Queue | None = None
+        self.taken: list[tuple[str, int]] = []
+        self.args: tuple[Any, ...] = ()
+        self.kwargs: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> bool:
+        if isinstance(error, Exception):
+            self.answer(_failure(error))
+        self.message.release()
+        _objects.give_back(self.taken)
+        return isinstance(error, Exception)
+
+    def is_wanted(self) -> bool:
+        """Load it, in any case: what it refers to is given back then. False if nobody waits."""
+        name, deadline = _HEAD.unpack_from(self.message.data)
+        self.place = name.rstrip(b"\0").decode("ascii", "replace")
+        with contextlib.suppress(OSError, ValueError):  # gone, or nobody of ours
+            self.replies = self.server.callers.get(self.place) or self.server.caller(self.place)
+        arguments = self.message.data[_HEAD.size :]
+        self.args, self.kwargs = _objects.load(arguments, taken=self.taken)
+        return self.replies is not None and time.monotonic_ns() < deadline
+
+    def answer(self, outcome: tuple[Any, ...]) -> None:
+        """Send the result, or what was raised."""
+        if self.replies is None:
+            return
+        try:
+            self.replies.put(outcome, timeout_ms=_PATIENCE)
+        except (queue.Full, ShutDown):
+            self.server.forget(self.place)
+        except Exception as error:  # it can't be pickled, or there is no memory for it
+            if outcome[0]:
+                self.answer(_failure(error))
+
+
+def _failure(error: Exception) -> tuple[bool, Exception, str]:
+    """Return what tells a caller of an exception."""
+    if error.__traceback__ is not None:
+        error.__traceback__ = error.__traceback__.tb_next  # without this file
+    text = "".join(traceback.format_exception(error))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever its class does
+        told = "".join(traceback.format_exception_only(error)).strip()
+        error = RuntimeError(f"{told} (an exception that can't be pickled)")
+    return False, error, text
+
+
+def serve(
+    name: str,
+    function: Callable[..., Any],
+    *,
+    maxsize: int = 64,
+    slot_size: int = 16384,
+    mode: int = PRIVATE,
+    group: str | int | None = None,
+    any_user: bool = False,
+) -> None:
+    """Serve a function under a name, until the service is shut down; `connect` calls it.
+
+    Any number of processes and threads may serve one name, and each call goes to one of them that
+    is free; up to `maxsize` calls wait. Arguments are read where the caller has put them: arrays
+    are read-only. Arguments of more than `slot_size` bytes have memory of their own, which takes
+    longer. What the function raises is raised at the caller, but KeyboardInterrupt and SystemExit,
+    which end the server. `mode`, `group` and `any_user` are as for `Queue`.
+
+    Arguments are pickled: whoever may call can run code as the server's user.
+
+    Raises what `Queue` raises.
+    """
+    rights = {"mode": mode, "group": group, "any_user": any_user}
+    with _Server(name, maxsize, slot_size, 16, rights) as server:
+        while True:
+            try:
+                message = server.requests.recv(_IDLE)
+            except TimeoutError:
+                server.forget_the_gone()
+                continue
+            except ShutDown:
+                return
+            with _Request(server, message) as request:
+                if request.is_wanted():
+                    request.answer((True, function(*request.args, **request.kwargs)))
+
+
+async def serve_async(
+    name: str,
+    function: Callable[..., Awaitable[Any]],
+    *,
+    concurrency: int = 16,
+    maxsize: int = 64,
+    slot_size: int = 16384,
+    mode: int = PRIVATE,
+    group: str | int | None = None,
+    any_user: bool = False,
+) -> None:
+    """As `serve`, for a coroutine function, of which up to `concurrency` calls run at once.
+
+    Only to be awaited in a task of asyncio. When that is cancelled, so are the calls that run:
+    their callers get PeerDiedError.
+    """
+    if concurrency < 1:
+        raise ValueError(f"concurrency must be one or more, not {concurrency}")
+    rights = {"mode": mode, "group": group, "any_user": any_user}
+
+    async def answer(message: Message) -> None:
+        try:
+            with _Request(server, message) as request:
+                if request.is_wanted():
+                    request.answer((True, await function(*request.args, **request.kwargs)))
+        finally:
+            free.release()
+
+    free = asyncio.Semaphore(concurrency)
+    with _Server(name, maxsize, slot_size, concurrency + 1, rights) as server:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await free.acquire()
+                try:
+                    message = await server.requests.recv_async(_IDLE)
+                except TimeoutError:
+                    server.forget_the_gone()
+                    free.release()
+                    continue
+                except ShutDown:
+                    return
+                tasks.create_task(answer(message))

@@ -1,0 +1,432 @@
+"""zinc.serve and zinc.connect: functions that other processes serve, whoever is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy
+import pytest
+
+import zinc
+
+SPAWN = multiprocessing.get_context("spawn")
+FORK = multiprocessing.get_context("fork")
+
+
+class UnloadableError(Exception):
+    def __init__(self, one: int, other: int) -> None:
+        super().__init__("of two")
+
+
+class OnlyHere:
+    """What a server can't load."""
+
+    def __reduce__(self) -> Any:
+        return fail_to_load, ()
+
+
+def fail_to_load() -> None:
+    raise ImportError("no such thing here")
+
+
+def work(what: str, *args: Any, **kwargs: Any) -> Any:
+    """Do what a test asks for, in a server."""
+    return getattr(Work, what)(*args, **kwargs)
+
+
+class Work:
+    @staticmethod
+    def echo(*args: Any, **kwargs: Any) -> Any:
+        return args, kwargs
+
+    @staticmethod
+    def process() -> int:
+        return os.getpid()
+
+    @staticmethod
+    def divide(one: float, other: float) -> float:
+        return one / other
+
+    @staticmethod
+    def double(array: Any) -> Any:
+        assert not array.flags.writeable
+        return array * 2
+
+    @staticmethod
+    def zeros(size: int) -> Any:
+        return numpy.zeros(size, "u1")
+
+    @staticmethod
+    def hang(path: str) -> None:
+        with open(path, "w") as file:
+            file.write(str(os.getpid()))
+        signal.pause()
+
+    @staticmethod
+    def until(path: str) -> int:
+        open(path + ".begun", "w").close()
+        while not os.path.exists(path):
+            time.sleep(0.001)
+        return 1
+
+    @staticmethod
+    def unpicklable() -> Any:
+        return lambda: 1
+
+    @staticmethod
+    def fail_oddly() -> None:
+        raise UnloadableError(1, 2)
+
+    @staticmethod
+    def exit() -> None:
+        raise SystemExit(3)
+
+
+@contextlib.contextmanager
+def served(name: str, count: int = 1, **options: Any) -> Iterator[list[Any]]:
+    """Serve `work` in that many processes."""
+    servers = [
+        SPAWN.Process(target=zinc.serve, args=(name, work), kwargs=options, daemon=True)
+        for _ in range(count)
+    ]
+    for server in servers:
+        server.start()
+    try:
+        with zinc.connect(name, timeout_ms=20_000) as client:
+            while len([w for w in client._requests.workers if w.alive]) < count:
+                time.sleep(0.005)
+        yield servers
+    finally:
+        with contextlib.suppress(FileNotFoundError), zinc.connect(name) as client:
+            client.shutdown()
+        for server in servers:
+            server.join(10)
+            if server.is_alive():
+                server.kill()
+                server.join()
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    while not condition():
+        time.sleep(0.001)
+
+
+def pid_in(path: Any) -> int:
+    wait_until(lambda: path.exists() and path.read_text())
+    return int(path.read_text())
+
+
+def test_call_returns_what_the_function_returns(name: str) -> None:
+    with served(name), zinc.connect(name) as client:
+        assert client.call("echo", 1, two=2) == ((1,), {"two": 2})
+        assert client.call("process") != os.getpid()
+        assert client.name == name
+        assert not client.closed
+    assert client.closed
+    with pytest.raises(ValueError, match="closed"):
+        client.call("echo")
+
+
+@pytest.mark.parametrize("size", [10, 10_000, 1_000_000])
+def test_arrays_go_and_come_in_place_and_stay(name: str, size: int) -> None:
+    with served(name), zinc.connect(name) as client:
+        results = [client.call("double", numpy.full(size, i)) for i in range(40)]
+        for i, result in enumerate(results):
+            assert result.shape == (size,)
+            assert (result == 2 * i).all()
+            assert not result.flags.writeable
+    assert (results[7] == 14).all()
+
+
+def test_exception_is_raised_here_with_the_servers_traceback(name: str) -> None:
+    with served(name), zinc.connect(name) as client:
+        with pytest.raises(ZeroDivisionError, match="division by zero") as raised:
+            client.call("divide", 1, 0)
+        cause = raised.value.__cause__
+        assert isinstance(cause, zinc.RemoteTraceback)
+        assert "in divide\n" in str(cause)
+        assert "zinc/_calls.py" not in str(cause)
+        assert client.call("divide", 1, 2) == 0.5
+
+
+def test_what_cant_travel_is_an_error_and_the_service_goes_on(name: str) -> None:
+    with served(name), zinc.connect(name) as client:
+        for _ in range(200):  # more than there are slots
+            with pytest.raises(Exception, match="pickle"):
+                client.call("unpicklable")
+        with pytest.raises(RuntimeError, match=r"UnloadableError: of two .*can't be pickled"):
+            client.call("fail_oddly")
+        with pytest.raises(ImportError, match="no such thing here"):
+            client.call("echo", OnlyHere())
+        for _ in range(200):
+            with pytest.raises(Exception, match="pickle"):
+                client.call("echo", lambda: 1)
+        assert client.call("echo") == ((), {})
+
+
+def test_many_clients_and_servers(name: str) -> None:
+    with served(name, 3), zinc.connect(name) as client, ThreadPoolExecutor(8) as threads:
+        found = threads.map(lambda i: client.call("echo", i), range(400))
+        assert [args for args, _ in found] == [(i,) for i in range(400)]
+        assert len(client._idle) <= 8
+
+
+def ask(client: zinc.Client, count: int, results: Any) -> None:
+    results.put(sum(client.call("divide", i, 1) for i in range(count)))
+
+
+@pytest.mark.parametrize("context", [FORK, SPAWN], ids=["fork", "spawn"])
+def test_clients_go_to_children(name: str, context: Any) -> None:
+    with served(name), zinc.connect(name) as client, zinc.Queue(name=f"{name}-results") as results:
+        assert client.call("echo") == ((), {})  # a forked child has no use for its parent's queue
+        children = [context.Process(target=ask, args=(client, 50, results)) for _ in range(2)]
+        for child in children:
+            child.start()
+        mine = sum(client.call("divide", i, 1) for i in range(50))
+        assert [results.get(timeout=30) for _ in children] == [mine, mine]
+        for child in children:
+            child.join()
+
+
+def test_caller_of_a_killed_server_is_told_at_once(name: str, tmp_path: Any) -> None:
+    best = float("inf")
+    with served(name, 4), zinc.connect(name) as client, ThreadPoolExecutor(1) as thread:
+        for kill in range(3):
+            path = tmp_path / str(kill)
+            call = thread.submit(client.call, "hang", str(path))
+            os.kill(pid_in(path), signal.SIGKILL)
+            killed = time.monotonic()
+            with pytest.raises(zinc.PeerDiedError, match="has died"):
+                call.result()
+            best = min(best, time.monotonic() - killed)
+        assert client.call("divide", 8, 2) == 4
+    assert best < 0.1
+
+
+def test_caller_learns_that_nobody_serves_any_more(name: str, tmp_path: Any) -> None:
+    with served(name) as servers, zinc.connect(name) as client, ThreadPoolExecutor(2) as threads:
+        path = tmp_path / "hangs"
+        busy = threads.submit(client.call, "hang", str(path))
+        pid_in(path)
+        waiting = threads.submit(client.call, "echo")
+        wait_until(lambda: client._requests.qsize() == 1)
+        servers[0].kill()
+        for call, what in (busy, "has died"), (waiting, "nobody serves it any more"):
+            with pytest.raises(zinc.PeerDiedError, match=what):
+                call.result()
+        with pytest.raises(zinc.PeerDiedError, match="nobody serves it any more"):
+            client.call("echo")
+        assert isinstance(zinc.PeerDiedError(), ConnectionError)
+
+
+def test_server_that_ends_amid_a_call_tells_its_caller(name: str) -> None:
+    with served(name, 2) as servers, zinc.connect(name) as client:
+        with pytest.raises(zinc.PeerDiedError):
+            client.call("exit")
+        wait_until(lambda: 3 in [server.exitcode for server in servers])
+        assert client.call("divide", 8, 2) == 4
+
+
+def test_timeouts_give_up_and_leave_nothing(name: str, tmp_path: Any) -> None:
+    with served(name), zinc.connect(name) as client, ThreadPoolExecutor(1) as thread:
+        path = tmp_path / "go"
+        busy = thread.submit(client.call, "until", str(path))
+        wait_until((tmp_path / "go.begun").exists)
+        for _ in range(5):
+            with pytest.raises(TimeoutError, match="no server was free"):
+                client.call("echo", numpy.zeros(100_000), timeout_ms=5)
+        path.touch()
+        assert busy.result() == 1
+        wait_until(lambda: client._requests.qsize() == 0)
+        assert client.call("echo") == ((), {})
+        with pytest.raises(TimeoutError, match="it is at work"):
+            client.call("until", str(tmp_path / "never"), timeout_ms=30)
+        (tmp_path / "never").touch()
+        assert client.call("echo") == ((), {})
+        with pytest.raises(ValueError, match="timeout_ms"):
+            client.call("echo", timeout_ms=-1)
+
+
+def call_and_die(name: str, path: str) -> None:
+    client = zinc.connect(name)
+    threading.Thread(target=client.call, args=("until", path), daemon=True).start()
+    client.call("echo", numpy.zeros(100_000))
+    open(f"{path}.echoed", "w").close()
+    signal.pause()
+
+
+def test_callers_that_are_killed_leave_nothing(name: str, tmp_path: Any) -> None:
+    with served(name, 2), zinc.connect(name) as client:
+        for kill in range(3):
+            path = tmp_path / str(kill)
+            child = SPAWN.Process(target=call_and_die, args=(name, str(path)))
+            child.start()
+            wait_until((tmp_path / f"{kill}.begun").exists)
+            wait_until((tmp_path / f"{kill}.echoed").exists)
+            child.kill()
+            child.join()
+            path.touch()
+        wait_until(lambda: all(worker.at_work == 0 for worker in client._requests.workers))
+        # Who serves looks at the next new caller who has gone.
+        for _ in range(20):
+            with zinc.connect(name) as other:
+                other.call("echo")
+        zinc.reclaim()
+        mine = {region for region in zinc.regions() if region.startswith("reply-")}
+        assert len(mine) <= 3, mine
+
+
+def test_shut_down_service_answers_what_it_was_asked(name: str, tmp_path: Any) -> None:
+    with served(name) as servers, zinc.connect(name) as client, ThreadPoolExecutor(2) as threads:
+        path = tmp_path / "go"
+        busy = threads.submit(client.call, "until", str(path))
+        wait_until((tmp_path / "go.begun").exists)
+        waiting = threads.submit(client.call, "echo", 5)
+        wait_until(lambda: client._requests.qsize() == 1)
+        client.shutdown()
+        with pytest.raises(zinc.ShutDown):
+            client.call("echo")
+        path.touch()
+        assert busy.result() == 1
+        assert waiting.result() == ((5,), {})
+        servers[0].join()
+        assert servers[0].exitcode == 0
+    with pytest.raises(FileNotFoundError):
+        zinc.connect(name)
+
+
+def test_connect_waits_for_a_server(name: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        zinc.connect(name, timeout_ms=10)
+    with zinc.Queue(name=name), pytest.raises(FileNotFoundError, match="nobody serves it"):
+        zinc.connect(name, timeout_ms=10)
+
+
+def test_strange_requests_do_not_end_a_server(name: str) -> None:
+    with served(name), zinc.connect(name) as client, zinc.Queue(name=name) as requests:
+        for data in b"", b"x", b"x" * 64, b"\xff" * 64, b"reply-nobody".ljust(64, b"\xff"):
+            requests.send(data)
+        requests.put("an object")
+        with zinc.create(f"{name}-region", 100):
+            requests.send(f"{name}-region".encode().ljust(48, b"\0") + b"\xff" * 16)
+            assert client.call("divide", 8, 2) == 4
+
+
+def test_coroutines_call(name: str, tmp_path: Any) -> None:
+    async def call(client: zinc.Client) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            calls = [tasks.create_task(client.call_async("divide", i, 2)) for i in range(30)]
+        assert [one.result() for one in calls] == [i / 2 for i in range(30)]
+        with pytest.raises(ZeroDivisionError):
+            await client.call_async("divide", 1, 0)
+        with pytest.raises(TimeoutError):
+            await client.call_async("until", str(path), timeout_ms=20)
+        path.touch()
+
+    path = tmp_path / "go"
+    with served(name, 2), zinc.connect(name) as client:
+        asyncio.run(call(client))
+        assert client.call("divide", 8, 2) == 4
+
+
+def test_coroutines_of_trio_call(name: str) -> None:
+    trio = pytest.importorskip("trio")
+
+    async def call(client: zinc.Client) -> None:
+        assert await client.call_async("divide", 8, 2) == 4
+
+    with served(name), zinc.connect(name) as client:
+        trio.run(call, client)
+
+
+def test_call_that_is_cancelled_leaves_no_reply_for_others(name: str, tmp_path: Any) -> None:
+    async def cancel(client: zinc.Client) -> None:
+        path = tmp_path / "go"
+        call = asyncio.create_task(client.call_async("until", str(path)))
+        while not (tmp_path / "go.begun").exists():
+            await asyncio.sleep(0.001)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        path.touch()
+        assert await client.call_async("divide", 8, 2) == 4
+
+    with served(name), zinc.connect(name) as client:
+        asyncio.run(cancel(client))
+
+
+def test_coroutines_serve_many_calls_at_once(name: str) -> None:
+    here, met = 0, asyncio.Event()
+
+    async def meet(count: int) -> int:
+        nonlocal here
+        here += 1
+        if here == count:
+            met.set()
+        await met.wait()
+        if count == 0:
+            raise KeyError("none")
+        return here
+
+    async def main() -> None:
+        server = asyncio.create_task(zinc.serve_async(name, meet, concurrency=4))
+        await asyncio.sleep(0)
+        client = await asyncio.to_thread(zinc.connect, name, timeout_ms=5000)
+        calls = [client.call_async(4) for _ in range(4)]
+        assert await asyncio.gather(*calls) == [4] * 4
+        with pytest.raises(KeyError):
+            await client.call_async(0)
+        client.shutdown()
+        await server
+        client.close()
+        with pytest.raises(ValueError, match="concurrency"):
+            await zinc.serve_async(name, meet, concurrency=0)
+
+    asyncio.run(main())
+
+
+def test_coroutine_server_that_is_cancelled_tells_its_callers(name: str) -> None:
+    begun = asyncio.Event()
+
+    async def hang() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        server = asyncio.create_task(zinc.serve_async(name, hang))
+        await asyncio.sleep(0)
+        client = await asyncio.to_thread(zinc.connect, name, timeout_ms=5000)
+        call = asyncio.create_task(client.call_async())
+        await begun.wait()
+        server.cancel()
+        with pytest.raises(zinc.PeerDiedError):
+            await call
+        client.close()
+
+    asyncio.run(main())
+
+
+def test_references_descriptors_and_mappings_stay_flat(name: str) -> None:
+    def held() -> tuple[int, int]:
+        with open("/proc/self/maps") as maps:
+            return len(os.listdir("/proc/self/fd")), sum(1 for _ in maps)
+
+    with served(name), zinc.connect(name) as client:
+        for size in 10, 100_000:
+            array = numpy.zeros(size, "u1")
+            for _ in range(20):
+                client.call("double", array)
+            before = held()
+            for _ in range(1000):
+                client.call("double", array)
+            descriptors, maps = held()
+            assert (descriptors, maps - before[1] < 20) == (before[0], True)
