@@ -377,7 +377,7 @@ def test_wrong_message_is_found_out() -> None:
 @pytest.mark.parametrize("victim", killed.VICTIMS)
 def test_others_go_on_after_kills(victim: str) -> None:
     system = killed.Zinc(f"bench-{os.getpid()}")
-    assert killed.kill(system, killed.VICTIMS[victim], 5) == 0
+    assert killed.kill(system, killed.VICTIMS[victim], 5) == (0, {})
     system.end()
 
 
@@ -401,9 +401,9 @@ class Fragile(killed.SimpleQueue):
         self.lock.acquire()
 
 
-def test_who_does_not_go_on_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(killed, "LONGEST", 0.5)
-    assert killed.kill(Fragile("fragile"), killed.VICTIMS["after an idle writer"], 5) == 1
+def test_who_does_not_go_on_is_found_out() -> None:
+    victim = killed.VICTIMS["after an idle writer"]
+    assert killed.kill(Fragile("fragile"), victim, 5, longest=0.5) == (1, {})
 
 
 def test_table_of_kills_says_yes_and_no() -> None:

@@ -135,7 +135,7 @@ def consume(
 
         def use(payload: Any, way: Transport = way) -> None:
             arrived = now()
-            total = numpy.frombuffer(payload, numpy.uint64).sum()
+            total = way.total(payload)
             board[:] = arrived, now(), total
             del payload
             way.release()

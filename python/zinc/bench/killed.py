@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
+import functools
 import glob
 import multiprocessing
 import os
@@ -12,7 +13,7 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any, ClassVar, Literal
 
@@ -26,7 +27,7 @@ from .results import Result
 from .transports import absence
 
 SIZE = 1 << 16
-LONGEST = 2.0  # seconds that the others have to go on
+LONGEST, A_LOOK = 2.0, 0.5  # seconds that the others have to go on, in a full run, in a quick one
 
 Send = Callable[[int], None]
 Receive = Callable[[], int]
@@ -36,7 +37,7 @@ Role = Literal["reader", "writer"]
 class System:
     """How a writer and a reader who stay, and those who are killed, give each other messages."""
 
-    name: ClassVar[str]
+    name: str
     needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, name: str) -> None:
@@ -52,11 +53,22 @@ class System:
         """Return what waits for a message, and returns its number; called in its process."""
         raise NotImplementedError
 
+    def reader_to_be_killed(self, is_busy: bool) -> Receive:
+        """Return the same for who is killed, idle or at work."""
+        return self.reader()
+
     def take(self) -> None:
         """Have a place for a message at one's disposal, where it is filled in place."""
 
+    def settle(self) -> dict[str, int]:
+        """Count what else there is to tell, by what it is; called when nobody sends any more."""
+        return {}
+
     def end(self) -> None:
         """Remove what is left; called in a process of its own."""
+
+    def close(self) -> None:
+        """Remove what is left; called where it was made."""
 
 
 class Zinc(System):
@@ -298,58 +310,79 @@ class Board(ctypes.Structure):
     )
 
 
-def measure(point: str, contenders: Sequence[str], settings: Settings) -> Iterator[Result]:
+def measure(
+    point: str,
+    contenders: Sequence[str],
+    settings: Settings,
+    *,
+    suite: str = "channels",
+    victims: Mapping[str, Victim] = VICTIMS,
+    missing: Callable[[str], str | None] = lambda name: absence(*SYSTEMS[name].needs),
+    make: Callable[[str, str], System] = lambda name, unique: SYSTEMS[name](unique),
+) -> Iterator[Result]:
     """Kill one after the other until those who stay stand still, or as many as there are to be."""
     kills = 3 if settings.quick else 40
     for index, name in enumerate(contenders):
-        reason = absence(*SYSTEMS[name].needs)
-        for quantity, victim in VICTIMS.items():
+        reason = missing(name)
+        for quantity, victim in victims.items():
             method.say(f"{name}, {quantity}")
-            result = Result("channels", point, name, quantity, unit="kills", operations=kills)
+            result = Result(suite, point, name, quantity, unit="kills", operations=kills)
+            counted: dict[str, int] = {}
             if reason:
                 result.skipped = reason
             else:
-                system = SYSTEMS[name](
-                    f"zinc-bench-{os.getpid()}-{index}-{victim.role}{victim.is_busy:d}"
-                )
-                result.samples = [kill(system, victim, kills)]
+                unique = f"zinc-bench-{os.getpid()}-{index}-{victim.role}{victim.is_busy:d}"
+                system = make(name, unique)
+                count, counted = kill(system, victim, kills, A_LOOK if settings.quick else LONGEST)
+                result.samples = [count]
                 with method.process(system.end):  # iceoryx2 would not live through a later fork
                     pass
+                system.close()
                 for path in glob.glob(f"/dev/shm/*{system.id}*"):  # of who was killed
                     os.unlink(path)
             yield result
+            for what, number in counted.items():
+                yield dataclasses.replace(
+                    result, quantity=f"{quantity}, {what}", unit="messages", samples=[number]
+                )
 
 
-def kill(system: System, victim: Victim, kills: int) -> int:
-    """Return after how many kills those who stay stood still; 0 if they never did."""
+def kill(
+    system: System, victim: Victim, kills: int, longest: float = LONGEST
+) -> tuple[int, dict[str, int]]:
+    """Return after how many kills those who stay stood still, 0 if they never did; and `settle`."""
+    within = functools.partial(happens_in, longest)
     board = Board.from_buffer(method.shared(8))
     chance = random.Random(kills)
     with started(stay_and_read, system, board), started(stay_and_write, system, board):
-        if not within(lambda: board.received > 2):
+        if not happens_in(LONGEST, lambda: board.received > 2):
             raise RuntimeError(f"{system.name}: those who stay don't begin")
         for count in range(1, kills + 1):
             board.is_there = 0
             with started(perish, system, victim, board) as process:
                 if not within(lambda: board.is_there or not process.is_alive()):
-                    return count
+                    return count, {}
                 time.sleep(chance.uniform(0, 0.003))  # at whatever it does then
                 if not victim.is_busy:
                     board.is_paused = 1
                     if not within(lambda: board.was_paused):
-                        return count
+                        return count, {}
                     time.sleep(0.02)  # all have fallen asleep
                 if not process.is_alive():  # it could not take the place of the one before
-                    return count
+                    return count, {}
             board.is_paused = 0
             board.awaited = board.sent + 3
             if not within(lambda: board.received >= board.awaited):
-                return count
-    return 0
+                return count, {}
+        board.was_paused, board.is_paused = 0, 1
+        if not within(lambda: board.was_paused):
+            return kills, {}
+        return 0, system.settle()
 
 
-def within(is_so: Callable[[], object]) -> bool:
-    """Wait until something is so. Returns False if that takes longer than `LONGEST`."""
-    end = time.monotonic() + LONGEST
+def happens_in(seconds: float, is_so: Callable[[], object]) -> bool:
+    """Wait until something is so. Returns False if that takes longer."""
+    end = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > end:
             return False
@@ -394,7 +427,7 @@ def stay_and_read(system: System, board: Board) -> None:
 def perish(system: System, victim: Victim, board: Board) -> None:
     """Be the one who is killed."""
     if victim.role == "reader":
-        receive = system.reader()
+        receive = system.reader_to_be_killed(victim.is_busy)
         board.is_there = 1
         while True:
             receive()

@@ -12,8 +12,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy
 
@@ -27,17 +27,20 @@ from .transports import Bytes, Transport, absence
 
 WINDOW = 4  # messages that may be under way
 
-FILLED, HANDED = "filled and read", "handed over only"
+QUANTITIES = FILLED, HANDED = "filled and read", "handed over only"
 
 
 class Way(Transport):
     """A way to give each of many messages to one reader or to several, and to lose none."""
 
-    def __init__(self, size: int, name: str, readers: int) -> None:
+    def __init__(self, size: int, name: str, readers: int, redis: str | None = None) -> None:
         """Prepare for messages of `size` bytes."""
-        super().__init__(size, name, None)
+        super().__init__(size, name, redis)
         self.readers = readers
         self.which = -1  # of the readers
+
+
+AnyWay = TypeVar("AnyWay", bound=Way)
 
 
 class Zinc(Way):
@@ -330,17 +333,38 @@ def measure(
     point: str, contenders: Sequence[str], settings: Settings, *, size: int, readers: int
 ) -> Iterator[Result]:
     """Measure messages that one process sends and so many receive, in turns."""
+
+    def make(name: str, unique: str) -> Way:
+        return WAYS[name](size, unique, readers)
+
+    missing = {name: WAYS[name].missing(None) for name in contenders}
+    blank = Result("channels", point, "", "", size=size)
     settings = dataclasses.replace(settings, seconds=settings.seconds / 2)
-    there: list[Way] = []
-    for index, name in enumerate(contenders):
-        if reason := WAYS[name].missing(None):
-            for quantity in FILLED, HANDED:
-                yield Result("channels", point, name, quantity, size=size, skipped=reason)
+    return take_turns(blank, missing, make, readers, settings)
+
+
+def take_turns(
+    blank: Result,
+    missing: Mapping[str, str | None],
+    make: Callable[[str, str], AnyWay],
+    readers: int,
+    settings: Settings,
+    ends: Ends[AnyWay] | None = None,
+) -> Iterator[Result]:
+    """Measure the ways whose absence has no reason; results are like the blank one."""
+    there: list[AnyWay] = []
+    ends = ends or Ends(QUANTITIES, write, receive)
+    for index, (name, reason) in enumerate(missing.items()):
+        if reason:
+            for quantity in ends.quantities:
+                yield dataclasses.replace(blank, contender=name, quantity=quantity, skipped=reason)
         else:
-            there.append(WAYS[name](size, f"zinc-bench-{os.getpid()}-{index}", readers))
-    found: dict[str, dict[str, list[float]]] = {w.name: {FILLED: [], HANDED: []} for w in there}
+            there.append(make(name, f"zinc-bench-{os.getpid()}-{index}"))
+    found: dict[str, dict[str, list[float]]] = {
+        way.name: {quantity: [] for quantity in ends.quantities} for way in there
+    }
     planned: dict[tuple[str, str], int] = {}
-    with crowd(there, readers) as run:
+    with crowd(there, readers, ends) as run:
         for way in there:
             for quantity in found[way.name]:
                 method.say(way.name)
@@ -358,23 +382,38 @@ def measure(
                 samples.append(run(way, quantity, count))
     for name, quantities in found.items():
         for quantity, samples in quantities.items():
-            count = planned[name, quantity]
-            yield Result(
-                *("channels", point, name, quantity), samples=samples, size=size, operations=count
+            yield dataclasses.replace(
+                blank,
+                contender=name,
+                quantity=quantity,
+                samples=samples,
+                operations=planned[name, quantity],
             )
 
 
-Run = Callable[[Way, str, int], float]
+@dataclasses.dataclass(frozen=True)
+class Ends(Generic[AnyWay]):
+    """What both sides do with so many messages, in each of two manners: fully, or only in part.
+
+    `write` may return when it was over, in ns; else that is when all readers have done.
+    """
+
+    quantities: tuple[str, str]  # the full one first
+    write: Callable[[AnyWay, bool, int], int | None]
+    receive: Callable[[AnyWay, bool, int], None]
 
 
 @contextlib.contextmanager
-def crowd(ways: Sequence[Way], readers: int) -> Generator[Run]:
+def crowd(
+    ways: Sequence[AnyWay], readers: int, ends: Ends[AnyWay] | None = None
+) -> Generator[Callable[[AnyWay, str, int], float]]:
     """Start the readers; give what sends messages and returns the time of each, in ns."""
+    ends = ends or Ends(QUANTITIES, write, receive)
     order = method.shared(3)  # which way, whether it is read, how many
     pipes = [(os.pipe(), os.pipe()) for _ in range(readers)]
     with contextlib.ExitStack() as others:
         for which in range(readers):
-            others.enter_context(method.process(read, ways, which, order, pipes))
+            others.enter_context(method.process(read, ways, which, order, pipes, ends.receive))
         for _, (_, told) in pipes:
             os.close(told)
 
@@ -383,16 +422,16 @@ def crowd(ways: Sequence[Way], readers: int) -> Generator[Run]:
                 if not os.read(done, 1):
                     raise RuntimeError("a reader has failed")
 
-        def run(way: Way, quantity: str, count: int) -> float:
-            is_filled = quantity == FILLED
-            order[:] = ways.index(way), is_filled, count
+        def run(way: AnyWay, quantity: str, count: int) -> float:
+            is_full = quantity == ends.quantities[0]
+            order[:] = ways.index(way), is_full, count
             for (_, begin), _ in pipes:
                 os.write(begin, b"!")
             await_all()  # they are about to read
             start = time.perf_counter_ns()
-            write(way, is_filled, count)
+            end = ends.write(way, is_full, count)
             await_all()
-            return (time.perf_counter_ns() - start) / count
+            return ((end or time.perf_counter_ns()) - start) / count
 
         await_all()
         for way in ways:
@@ -423,7 +462,13 @@ def write(way: Way, is_filled: bool, count: int) -> None:
         way.send()
 
 
-def read(ways: Sequence[Way], which: int, order: Any, pipes: Any) -> None:
+def read(
+    ways: Sequence[AnyWay],
+    which: int,
+    order: Any,
+    pipes: Any,
+    receive: Callable[[AnyWay, bool, int], None],
+) -> None:
     """Receive messages; the side of another process."""
     for (_, begin), (_, done) in pipes:
         os.close(begin)
@@ -437,22 +482,26 @@ def read(ways: Sequence[Way], which: int, order: Any, pipes: Any) -> None:
         method.pin(method.processors()[1])
     os.write(done, b"!")
     while os.read(begun, 1):
-        place, is_filled, count = map(int, order)
-        way = ways[place]
+        place, is_full, count = map(int, order)
         os.write(done, b"!")
-        for number in range(1, count + 1):
-            words = numpy.frombuffer(way.next(), numpy.uint64)
-            expected = number * len(words) if is_filled else number
-            if int(words.sum() if is_filled else words[0]) != expected:
-                raise RuntimeError(f"{way.name}: what arrived is not what was sent")
-            del words
-            way.release()
+        receive(ways[place], bool(is_full), count)
         os.write(done, b"!")
     for way in ways:
         with contextlib.suppress(Exception):
             way.close()
     sys.stderr.flush()
     os._exit(0)  # some of them have threads that would not end
+
+
+def receive(way: Way, is_filled: bool, count: int) -> None:
+    """Receive messages, and look at them."""
+    for number in range(1, count + 1):
+        words = numpy.frombuffer(way.next(), numpy.uint64)
+        expected = number * len(words) if is_filled else number
+        if int(words.sum() if is_filled else words[0]) != expected:
+            raise RuntimeError(f"{way.name}: what arrived is not what was sent")
+        del words
+        way.release()
 
 
 # ---- one thread ----

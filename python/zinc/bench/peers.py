@@ -265,7 +265,12 @@ class Redis(Built):
         if hasattr(self, "array"):
             self.client.delete(self.id)
         self.client.close()
-        if hasattr(self, "array") and self.server:
+        if hasattr(self, "array"):
+            self.stop_server()
+
+    def stop_server(self) -> None:
+        """Stop the server if it is our own."""
+        if self.server:
             self.server.terminate()
             self.server.wait()
             shutil.rmtree(self.folder, ignore_errors=True)

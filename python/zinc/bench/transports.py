@@ -72,6 +72,10 @@ class Transport:
         """Return the next payload in the consumer."""
         raise NotImplementedError
 
+    def total(self, payload: Any) -> Any:
+        """Return the sum of all words of what was received."""
+        return numpy.frombuffer(payload, numpy.uint64).sum()
+
     def release(self) -> None:
         """Let go of the payload that was received, now that it was used."""
 
