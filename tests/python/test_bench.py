@@ -30,11 +30,13 @@ from zinc.bench import (
     killed,
     latency,
     locks,
+    lost,
     messages,
     method,
     native,
     plots,
     python_locks,
+    queues,
     quiet,
     runner,
     suites,
@@ -406,19 +408,138 @@ def test_who_does_not_go_on_is_found_out() -> None:
     assert killed.kill(Fragile("fragile"), victim, 5, longest=0.5) == (1, {})
 
 
-def test_table_of_kills_says_yes_and_no() -> None:
-    found = [result([0]), result([3], "other"), result([], "third")]
+def test_table_of_kills_says_yes_and_no_and_what_is_lost() -> None:
+    found = [result([0]), result([3], "other"), result([], "third"), result([0], "fourth")]
     for one in found:
         one.unit, one.operations = "kills", 5
     found[2].skipped = "not installed: third"
+    for what, number in ("lost", 7), ("twice", 0):
+        counted = dataclasses.replace(found[3], quantity=f"time, {what}", samples=[number])
+        counted.unit = "messages"
+        found.append(counted)
     (table,) = tables(a_run(*found))
     assert table.columns == ["", "time"]
     assert table.rows == [
         ["zinc", "yes"],
         ["other", "no, after 3"],
         ["third", "- not installed: third"],
+        ["fourth", "yes, 7 lost"],
     ]
     assert table.note.startswith("5 of them")
+
+
+# ---- queues
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("name", queues.WAYS)
+def test_every_object_goes_to_one_worker(name: str, workers: int) -> None:
+    """Each worker looks at all of each object that it gets, and counts them."""
+    if reason := queues.WAYS[name].missing(None):
+        pytest.skip(reason)
+    unique = f"zinc-bench-{os.getpid()}-test"
+
+    def share() -> None:
+        way = queues.WAYS[name](1 << 16, unique, None, workers)
+        with messages.crowd([way], workers, queues.ENDS) as run:
+            for quantity in queues.QUANTITIES:
+                assert run(way, quantity, 50) > 0
+                assert way.board[:, 0].sum() == 50
+
+    # In a process of its own: multiprocessing keeps what memory faster-fifo had of it.
+    process = multiprocessing.get_context("fork").Process(target=share)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+class Careless(queues.SimpleQueue):
+    """One that hands over something else than was put, once in a while."""
+
+    def put(self, item: object) -> None:
+        if isinstance(item, dict):
+            item = {**item, "labels": item["labels"] + 1}
+        super().put(item)
+
+
+def test_wrong_object_is_found_out() -> None:
+    way = Careless(1024, "careless", None, 1)
+    with (
+        pytest.raises(RuntimeError, match=r"a reader has failed|other process ended"),
+        messages.crowd([way], 1, queues.ENDS) as run,
+    ):
+        run(way, queues.READ, 3)
+
+
+def test_wrong_object_is_found_out_by_who_has_waited_for_it() -> None:
+    try:
+        with pytest.raises(RuntimeError, match="what arrived is not what was sent"):
+            list(deliver("test", "here", 1024, [Careless], QUICK))
+    finally:
+        method.unpin()
+
+
+KILLS = 5
+
+
+def after_kills(way: type[queues.Way], victim: str) -> tuple[int, dict[str, int]]:
+    """Return after how many kills the others stood still, and what was lost or came twice."""
+    made = way(killed.SIZE, f"bench-{os.getpid()}-{victim.replace(' ', '-')}", None)
+    made.writers = 2
+    system = lost.System(made)
+    try:
+        return killed.kill(system, lost.VICTIMS[victim], KILLS)
+    finally:
+        system.close()
+
+
+@pytest.mark.parametrize(
+    ("way", "victim", "twice"),
+    [
+        (queues.Zinc, "after an idle worker", 0),
+        (queues.Zinc, "after a busy worker", KILLS),
+        (queues.Zinc, "after a writer", 0),
+        (queues.ZincDefault, "after an idle worker", 0),
+        (queues.ZincDefault, "after a busy worker", KILLS),
+        # A writer would leave an object that is under way, for as long as its lease.
+    ],
+)
+def test_queue_loses_nothing_and_gives_again_what_a_killed_worker_had(
+    way: type[queues.Way], victim: str, twice: int
+) -> None:
+    assert after_kills(way, victim) == (0, {"lost": 0, "twice": twice})
+
+
+def test_what_is_lost_is_counted() -> None:
+    told = after_kills(queues.SimpleQueue, "after a busy worker")
+    assert told == (0, {"lost": KILLS, "twice": 0})
+
+
+class Stuttering(queues.SimpleQueue):
+    """One that hands over everything twice."""
+
+    def put(self, item: object) -> None:
+        super().put(item)
+        super().put(item)
+
+
+def test_what_comes_twice_is_counted() -> None:
+    count, told = after_kills(Stuttering, "after a busy worker")
+    assert (count, told["lost"]) == (0, 0)
+    assert told["twice"] > KILLS
+
+
+def test_table_of_queues_tells_how_many_a_second() -> None:
+    found = [result([2_000, 4_000]), result([20_000_000], "other"), result([1e9], "third")]
+    for one in found:
+        one.suite = "queues"
+    (table,) = tables(a_run(*found))
+    assert table.columns == ["", "time, a second, best", "median", "time, x zinc"]
+    assert table.rows == [
+        ["zinc", "500,000", "333,333", "1"],
+        ["other", "50", "50", "1e+04"],
+        ["third", "1", "1", "5e+05"],
+    ]
 
 
 @pytest.mark.parametrize(

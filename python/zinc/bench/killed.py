@@ -27,7 +27,7 @@ from .results import Result
 from .transports import absence
 
 SIZE = 1 << 16
-LONGEST, A_LOOK = 2.0, 0.5  # seconds that the others have to go on, in a full run, in a quick one
+LONGEST, A_LOOK = 2.0, 1.0  # seconds that the others have to go on, in a full run, in a quick one
 
 Send = Callable[[int], None]
 Receive = Callable[[], int]

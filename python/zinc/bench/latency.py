@@ -8,7 +8,7 @@ import functools
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy
@@ -323,14 +323,21 @@ PYTHON: dict[str, Callable[[], list[Sides]]] = {
 
 def measure_python(point: str, contenders: Sequence[str], settings: Settings) -> Iterator[Result]:
     """Measure round trips between two Python processes, in turns."""
-    found = {name: Distribution() for name in contenders}
-    for name in method.in_turns(contenders, settings.samples):
+    return measure_sides("latency", point, {name: PYTHON[name] for name in contenders}, settings)
+
+
+def measure_sides(
+    suite: str, point: str, makers: Mapping[str, Callable[[], list[Sides]]], settings: Settings
+) -> Iterator[Result]:
+    """Measure round trips by some means, in turns."""
+    found = {name: Distribution() for name in makers}
+    for name in method.in_turns(list(makers), settings.samples):
         method.say(name)
-        there, back = PYTHON[name]()
+        there, back = makers[name]()
         rounds = settings.operations(5_000)
         found[name].add(python_rounds(there, back, rounds))
     for name, distribution in found.items():
-        result = Result("latency", point, name, "round trip")
+        result = Result(suite, point, name, "round trip")
         result.resolution = method.python_clock_cost()
         yield distribution.tell(result)
 

@@ -7,6 +7,7 @@ import ctypes
 import datetime
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -214,10 +215,7 @@ class Redis(Built):
         path = f"{self.folder}/socket"
         port = "0"
         if self.over == "tcp":
-            import socket
-
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                port = str(free.getsockname()[1])
+            port = str(free_port())
         options = {
             **{"bind": "127.0.0.1", "port": port, "unixsocket": path, "dir": self.folder},
             **{"save": "", "appendonly": "no", "proto-max-bulk-len": "4gb"},
@@ -274,6 +272,13 @@ class Redis(Built):
             self.server.terminate()
             self.server.wait()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """Return a port that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
 
 
 class RedisUnix(Redis):

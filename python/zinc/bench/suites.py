@@ -14,10 +14,12 @@ from . import (
     killed,
     latency,
     locks,
+    lost,
     mapped,
     messages,
     peers,
     python_locks,
+    queues,
     transports,
 )
 from .method import Settings
@@ -177,6 +179,29 @@ def channel_points(is_quick: bool) -> list[Point]:
     ]
 
 
+def queue_points(is_quick: bool) -> list[Point]:
+    """Return what is measured of queues: by size and number of workers, and after kills."""
+    names = tuple(queues.WAYS)
+
+    def latency(size: int) -> Point:
+        measure = functools.partial(queues.measure_latency, size=size)
+        return Point(f"{size_text(size)}, one under way", names, measure)
+
+    def shared(size: int, workers: int) -> Point:
+        measure = functools.partial(queues.measure, size=size, workers=workers)
+        who = "1 worker" if workers == 1 else f"{workers} workers"
+        return Point(f"{size_text(size)}, {who}", names, measure)
+
+    sizes = [1 << power for power in ((10, 20) if is_quick else (10, 16, 20, 26))]
+    crowds = (2,) if is_quick else (1, 2, 4)
+    return [
+        *(shared(size, workers) for workers in crowds for size in sizes),
+        *map(latency, sizes[:1] if is_quick else sizes),
+        Point("a call with 1 KiB", tuple(queues.CALLS), queues.measure_calls),
+        Point("others go on", lost.CONTENDERS, lost.measure),
+    ]
+
+
 def readers_text(readers: int) -> str:
     """Return a number of readers."""
     return "1 reader" if readers == 1 else f"{readers} readers"
@@ -219,6 +244,7 @@ SUITES = {
         ),
         Suite("locks", "Locks between processes", lock_points),
         Suite("channels", "Messages between processes", channel_points),
+        Suite("queues", "Objects for whoever of several processes is free", queue_points),
         Suite("hot-path", "System calls and allocations on the hot path", counted),
     )
 }
@@ -231,4 +257,8 @@ ABOUT = {
         *(peers.GrpcStream, peers.GrpcStreamUnix, peers.Redis, peers.RedisUnix, peers.ZeroMQ),
         *(peers.Iceoryx2, peers.Kickmsg),
     )
-} | {f"{way.name}, in channels": way.about for way in messages.WAYS.values()}
+} | {
+    f"{way.name}, in {suite}": way.about
+    for suite, ways in (("channels", messages.WAYS), ("queues", queues.WAYS))
+    for way in ways.values()
+}

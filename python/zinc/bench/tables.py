@@ -28,10 +28,12 @@ def tables(run: Run) -> Iterator[Table]:
         make: Callable[[list[Result]], Table] = by_quantity
         if suite == "access":
             make = of_access
-        elif suite in ("latency", "channels") and any(result.percentiles for result in found):
+        elif suite in ("latency", "channels", "queues") and any(r.percentiles for r in found):
             make = of_percentiles
         elif any(result.unit == "kills" for result in found):
             make = of_kills
+        elif suite == "queues":
+            make = by_rate
         yield make(found)
 
 
@@ -57,7 +59,24 @@ def of_percentiles(results: Sequence[Result]) -> Table:
     return Table(results[0].suite, results[0].point, columns, rows, note)
 
 
-def by_quantity(results: Sequence[Result]) -> Table:
+def by_rate(results: Sequence[Result]) -> Table:
+    """Several quantities, each as how many there are in a second: more is better."""
+    table = by_quantity(results, a_second)
+    table.columns = [
+        column.replace(", best", ", a second, best").replace("x zinc", "time, x zinc")
+        for column in table.columns
+    ]
+    table.note = (
+        "everybody puts the same objects again and again, built before, of which as many may wait "
+        "as there is room for in the queue: 4; what bounds itself otherwise is left as it is. A "
+        "worker that reads takes the sum of all arrays, else it looks at one number"
+    )
+    return table
+
+
+def by_quantity(
+    results: Sequence[Result], text: Callable[[Result, float], str] = value_text
+) -> Table:
     """Several quantities, each beside zinc's."""
     quantities = list(dict.fromkeys(result.quantity for result in results if result.quantity))
     columns = [""]
@@ -72,20 +91,26 @@ def by_quantity(results: Sequence[Result]) -> Table:
         else:
             for quantity in quantities:
                 there = own.get(quantity)
-                row += [*pair(there), ratio(there, results)] if there else [""] * 3
+                row += [*pair(there, text), ratio(there, results)] if there else [""] * 3
         rows.append(pad(row, len(columns)))
     return Table(results[0].suite, results[0].point, columns, rows)
 
 
 def of_kills(results: Sequence[Result]) -> Table:
     """Whether the others go on, and if not, after how many kills they no longer did."""
-    quantities = list(dict.fromkeys(result.quantity for result in results if result.quantity))
+    quantities = list(dict.fromkeys(r.quantity for r in results if r.unit == "kills"))
     rows = []
     for name in dict.fromkeys(result.contender for result in results):
         own = [result for result in results if result.contender == name]
         told = {
             result.quantity: value_text(result, result.best) for result in own if result.samples
         }
+        for victim, text in told.items():  # what was counted after it
+            parts = [
+                text,
+                *(f"{told[q]} {q[len(victim) + 2 :]}" for q in told if f"{victim}, " in q),
+            ]
+            told[victim] = ", ".join(part for part in parts if not part.startswith("0 "))
         reasons = [text for result in own for text in absence(result)][:1]
         rows.append(
             pad(
@@ -142,11 +167,17 @@ def ratio(result: Result, results: Sequence[Result]) -> str:
     return f"{result.best / ours.best:.3g}"
 
 
-def pair(result: Result) -> list[str]:
+def pair(result: Result, text: Callable[[Result, float], str] = value_text) -> list[str]:
     """Return best and median."""
     if not result.samples:
         return ["", ""]
-    return [value_text(result, result.best), value_text(result, result.median)]
+    return [text(result, result.best), text(result, result.median)]
+
+
+def a_second(result: Result, time: float) -> str:
+    """Return how many operations of such a time there are in a second."""
+    rate = 1e9 / time
+    return f"{rate:.3g}" if rate < 999.5 else f"{rate:,.0f}"
 
 
 def absence(result: Result) -> list[str]:
