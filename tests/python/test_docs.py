@@ -209,6 +209,37 @@ def test_pool(folder: Path) -> None:
     assert run(folder, "python", "pool.py").startswith("mean 0.000, deviation 1.000, largest 1.")
 
 
+def test_workers_that_are_killed_leave_no_task_undone(folder: Path) -> None:
+    assert run(folder, "python", "workers.py", "40") == "40 tasks done, 3 workers killed\n"
+
+
+def test_loader_whose_worker_is_killed_has_all_batches(folder: Path) -> None:
+    assert run(folder, "python", "loader.py", "30") == "30 batches, in order\n"
+
+
+def test_loader_raises_what_its_data_raises(folder: Path) -> None:
+    program = "import loader; list(loader.Loader([(1,), (2,), None], 1))"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert "TypeError: 'NoneType' object is not iterable" in done.stderr
+
+
+def test_torch_loader(folder: Path) -> None:
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("there is no torch here")
+    said = run(folder, "python", "torch_loader.py")
+    assert said == "640 pictures, in order: True\n"
+
+
+def test_before_and_after(folder: Path) -> None:
+    """The table that the guide has: each row has two times, and their ratio."""
+    lines = run(folder, "python", "before_and_after.py", "1", "1").splitlines()
+    rows = [re.fullmatch(r"\| .+ \| \S+ ms \| \S+ ms \| \S+ \|", line) for line in lines[2:]]
+    assert len(rows) >= 3 * 3
+    assert all(rows), lines
+    zinc.reclaim()  # joblib ends its workers by killing them
+
+
 LOAD_ONCE = "python", "load_once.py", "model.bin"
 MODEL = bytes(range(256)) * 4096
 
