@@ -93,9 +93,11 @@ def test_killed_swift_writer_takes_no_slot_along(name: str, peer: Start) -> None
             assert bytes(reader.recv(timeout_ms=0).data) == b"others"
 
 
-def compiled(folder: Path, programs: Path, body: str) -> subprocess.CompletedProcess[str]:
+def compiled(
+    folder: Path, programs: Path, body: str, use: str = USE
+) -> subprocess.CompletedProcess[str]:
     source = folder / "use.swift"
-    source.write_text(USE.replace("BODY", body))
+    source.write_text(use.replace("BODY", body))
     modules = ["-I", str(programs / "Modules"), "-I", str(ROOT / "Sources/CZinc/include")]
     command = ["swiftc", "-parse-as-library", "-emit-sil", "-o", "/dev/null", str(source), *modules]
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -68,6 +68,13 @@ private struct Failed: Error {}
     #expect(!isDone)
     try first.done()
     try queue.join()
+    // Its bytes stay.
+    for i in 10..<(30 as UInt64) {
+      try queue.put(i)
+      let tag = try other.next()
+      #expect(tag == i)
+    }
+    #expect(first.isWhole && error { try first.done() }?.code == .invalidArgument)
     let isNone = try one.take(timeout: .milliseconds(2)) == nil
     #expect(isNone && !one.isClosed)
   }

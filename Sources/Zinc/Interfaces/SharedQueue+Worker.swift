@@ -66,8 +66,8 @@
       }
     }
 
-    /// A message that a worker is at work on, where it is in shared memory. It ends by `done`, or by
-    /// `giveBack`, which is also what happens at the end of its lifetime: so whoever throws amid its
+    /// A message that a worker is at work on, where it is in shared memory, until `done` says that it
+    /// is. One that is not done at the end of its lifetime is given back: so whoever throws amid its
     /// work leaves the message to others. What is taken of its memory can't outlive it.
     ///
     /// Any thread may have it. A forked child is not at work on it.
@@ -75,7 +75,6 @@
       private let working: QueueWorking
       private let reference: QueueWorker.Reference
       private let buffer: UnsafeRawBufferPointer
-      private var isOver = false
       /// Its number, from 1, without gaps.
       public let number: UInt64
       /// When it was sent, in nanoseconds since 1970.
@@ -99,7 +98,10 @@
       }
 
       deinit {
-        if !isOver { _ = unsafe working.worker.pointee.giveBack(reference) }
+        let worker = unsafe working.worker
+        if unsafe !worker.pointee.release(reference) {
+          _ = unsafe worker.pointee.giveBack(reference)
+        }
       }
 
       /// Its bytes.
@@ -113,22 +115,25 @@
         unsafe _overrideLifetime(buffer.bindMemory(to: type).span, borrowing: self)
       }
 
-      /// Says that it is done. To consume one whose bytes were looked at in the same scope takes a
-      /// `var` in Swift 6.3.
+      /// Says that it is done, for all, once; nobody gets it any more. Its bytes stay until the end of
+      /// its lifetime, and count as one that the worker holds.
       ///
-      /// - Throws: `ZincError`: `invalidArgument` in a forked child, whose parent is at work on it.
-      public consuming func done() throws(ZincError) {
-        let (working, reference) = (working, reference)
-        isOver = true
+      /// - Throws: `ZincError`: `invalidArgument` the second time, and in a forked child, whose parent
+      ///   is at work on it.
+      public func done() throws(ZincError) {
         unsafe try working.region.with("be done with a message of") { _ throws(Failure) in
-          if unsafe !working.worker.pointee.done(reference) {
-            throw Failure(EINVAL, "the parent process is at work on message %", reference.number)
+          if unsafe !working.worker.pointee.finish(reference) {
+            throw Failure(
+              EINVAL, "this worker is not at work on message %, or not any more", number)
           }
         }
       }
 
-      /// Gives it back, undone, to other workers. This one gets it again only once they have had
-      /// 20 ms for it. Where nobody gets a message again, it is done so.
+      /// Gives it back before its lifetime ends, undone, unless it is done. This worker gets it again
+      /// only once others have had 20 ms for it. Where nobody gets a message again, nobody does.
+      ///
+      /// To consume one whose bytes were looked at in the same scope takes a `var` in Swift 6.3: else
+      /// let it end its scope.
       public consuming func giveBack() {}
     }
   }

@@ -16,6 +16,14 @@
 //     reader NAME HISTORY                 the number that it wants next
 //     receive MILLISECONDS                the message, held until the next command, or null
 //     lost                                how many
+//
+// or with a queue:
+//
+//     queue NAME CAPACITY                 its capacity; created
+//     put TAG TEXT | close | join         the number, or -1 if there was no room; 1; 1
+//     worker NAME                         how many messages it may be at work on
+//     take MILLISECONDS                   the message, at work on until one of the next two, or null
+//     done | back                         1
 
 import Foundation
 import Place
@@ -49,6 +57,7 @@ struct Received: Encodable {
   let number: UInt64
   let tag: UInt64
   let text: String
+  var redelivered: Int?
 }
 
 func write(_ channel: borrowing SharedChannel) throws {
@@ -102,6 +111,58 @@ func received(_ message: borrowing SharedChannel.Message) -> Received {
   return Received(number: message.number, tag: message.tag, text: text)
 }
 
+func received(_ task: borrowing SharedQueue.Task) -> Received {
+  let text = task.bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+  return Received(
+    number: task.number, tag: task.tag, text: text, redelivered: task.redelivered)
+}
+
+func put(_ queue: borrowing SharedQueue) throws {
+  try report(queue.capacity)
+  while let line = readLine() {
+    let words = line.split(separator: " ").map(String.init)
+    switch words[0] {
+    case "put":
+      let number = try queue.send(
+        Array(words[2].utf8).span, tag: UInt64(words[1])!, timeout: .zero)
+      try report(number.map(Int.init) ?? -1)
+    case "close":
+      try queue.close()
+      try report(1)
+    case "join":
+      try queue.join()
+      try report(1)
+    default: fatalError("unknown command: \(line)")
+    }
+  }
+}
+
+func work(_ worker: borrowing SharedQueue.Worker, views: Int) throws {
+  try report(views)
+  var held: SharedQueue.Task?
+  while let line = readLine() {
+    let words = line.split(separator: " ").map(String.init)
+    switch words[0] {
+    case "take":
+      held = try worker.take(timeout: .milliseconds(Int(words[1])!))
+      var answer: Received?
+      if let task = held.take() {
+        answer = received(task)
+        held = consume task
+      }
+      try report(answer)
+    case "done":
+      let task = held.take()!
+      try task.done()
+      try report(1)
+    case "back":
+      held.take()!.giveBack()
+      try report(1)
+    default: fatalError("unknown command: \(line)")
+    }
+  }
+}
+
 let words = (readLine() ?? "").split(separator: " ").map(String.init)
 do {
   switch words.first {
@@ -115,6 +176,11 @@ do {
   case "open": try serve(SharedRegion.open(words[1]))
   case "channel": try write(SharedChannel.open(words[1]))
   case "reader": try read(SharedChannel.open(words[1]).reader(history: Int(words[2])!))
+  case "queue":
+    try put(SharedQueue.create(words[1], capacity: Int(words[2])!, slotSize: 20, workers: 2))
+  case "worker":
+    let queue = try SharedQueue.open(words[1])
+    try work(queue.worker(), views: queue.views)
   default: fatalError("first create or open")
   }
 } catch let error as ZincError {
