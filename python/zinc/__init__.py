@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from ._rwlock import RWLock
     from ._seats import LockInfo, Seat
     from ._semaphore import BoundedSemaphore, Semaphore
-    from ._users import ChannelInfo, ReaderInfo, WorkerInfo, WriterInfo
+    from ._users import ChannelInfo, QueueInfo, ReaderInfo, WorkerInfo, WriterInfo
 
 __version__ = "0.1.0"
 
@@ -78,6 +78,7 @@ __all__ = [
     "OwnerDiedError",
     "PeerDiedError",
     "Queue",
+    "QueueInfo",
     "RLock",
     "RWLock",
     "ReaderInfo",
@@ -192,7 +193,7 @@ def __getattr__(name: str) -> object:
         from . import _queue
 
         return getattr(_queue, name)
-    if name in ("ChannelInfo", "ReaderInfo", "WorkerInfo", "WriterInfo"):
+    if name in ("ChannelInfo", "QueueInfo", "ReaderInfo", "WorkerInfo", "WriterInfo"):
         from . import _users
 
         return getattr(_users, name)

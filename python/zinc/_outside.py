@@ -8,7 +8,7 @@ from typing import Any, Literal
 from . import _seats, _users, _zinc
 from ._mode import Mode
 from ._seats import LockInfo, Seat
-from ._users import ChannelInfo
+from ._users import ChannelInfo, QueueInfo
 
 STATES: tuple[Literal["attached", "unattached", "dead"], ...] = ("attached", "unattached", "dead")
 
@@ -70,6 +70,8 @@ class RegionInfo:
     """How its own lock is."""
     channel: ChannelInfo | None
     """What is going on in it, if it is a channel."""
+    queue: QueueInfo | None
+    """What is going on in it, if it is a queue."""
 
 
 def regions() -> list[str]:
@@ -108,12 +110,13 @@ def examine(name: str) -> RegionInfo:
     """
     while True:
         told: dict[str, Any] = _zinc.examine(name)
-        told["seats"], told["lock"], told["channel"] = [], None, None
+        told["seats"], told["lock"], told["channel"], told["queue"] = [], None, None, None
         if told["layout"] != _zinc.VERSION >> 16:
             break
         told["seats"], told["lock"] = _seats.examine(name)
         if told["kind"] == _zinc.CHANNEL:
-            told["channel"] = _users.examine(name)
+            found = _users.examine(name)
+            told["queue" if isinstance(found, QueueInfo) else "channel"] = found
         if _zinc.examine(name)["id"] == told["id"]:
             break  # else another has taken the name meanwhile, and theirs would be told as its own
     flags = told.pop("flags")

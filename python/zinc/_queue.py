@@ -530,10 +530,14 @@ class Queue(_zinc.Writer, _named.Named):
                 f"join {self._title}: after {timeout_ms} ms {told[0] + left} wait, and {at_work} "
                 "are being worked on"
             )
+        for _ in range(len(self._sent)):
+            self._sent.sweep(self._is_gone)
 
     def qsize(self) -> int:
         """Return how many items wait."""
         waiting, _, left, _ = _zinc.examine_queue(self.region)
+        if self._sent:
+            self._sent.sweep(self._is_gone)
         return waiting + left
 
     def empty(self) -> bool:
@@ -759,7 +763,7 @@ def _created(
     group: str | int | None,
 ) -> SharedRegion:
     """Create the region of a queue. Who works may take of a common stock of slots, all of it."""
-    for what, count in ("workers", workers), ("views", views):
+    for what, count in ("workers", workers), ("writers", writers), ("views", views):
         if operator.index(count) < 1:
             raise ValueError(f"{what} must be one or more, not {count}")
     stock = workers * (views + 1)  # one for what is copied, since it is too many

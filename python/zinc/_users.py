@@ -82,6 +82,24 @@ class ChannelInfo:
     """Who reads, or did when it was killed."""
 
 
+@dataclasses.dataclass(frozen=True)
+class QueueInfo:
+    """What a queue looks like from outside; `RegionInfo.queue` is one."""
+
+    maxsize: int
+    """How many items may wait."""
+    slot_size: int
+    """Bytes of an item that is not put beside."""
+    redeliver: bool
+    """Whether what somebody was at work on who is killed goes to another."""
+    newest: int
+    """How many items were put into it."""
+    writers: list[WriterInfo]
+    """Who puts, or did when it was killed."""
+    workers: list[WorkerInfo]
+    """Who gets, or did when it was killed."""
+
+
 def policy(how: int) -> Literal["overwrite", "wait"]:
     """Return the name of what happens when a channel is full."""
     return "wait" if how & _zinc.CHANNEL_WAIT else "overwrite"
@@ -112,7 +130,10 @@ def of_queue(told: Iterable[_Told]) -> tuple[list[WriterInfo], list[WorkerInfo]]
     return of_channel(0, told)[0], workers
 
 
-def examine(name: str) -> ChannelInfo:
-    """Look at the channel of this name. Raises what `zinc.examine` raises."""
+def examine(name: str) -> ChannelInfo | QueueInfo:
+    """Look at the channel or queue of this name. Raises what `zinc.examine` raises."""
     (payload, messages, _, views, how, newest), told = _zinc.examine_channel_name(name)
+    if how & _zinc.QUEUE:
+        redeliver = not how & _zinc.QUEUE_AT_MOST_ONCE
+        return QueueInfo(messages, payload, redeliver, newest, *of_queue(told))
     return ChannelInfo(messages, payload, policy(how), views, newest, *of_channel(newest, told))

@@ -56,6 +56,7 @@ def test_examine_tells_what_a_region_is(name: str) -> None:
             seats=[],
             lock=zinc.LockInfo("free", 0, 0),
             channel=None,
+            queue=None,
         )
         assert region.try_wait()  # nothing has been taken from who waits
         with pytest.raises(dataclasses.FrozenInstanceError):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import os
+import pickle
 import queue
+import sys
 import threading
+import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,3 +98,396 @@ def test_name_brings_the_same_queue(jobs: zinc.Queue) -> None:
     for wrong in ({"maxsize": 16}, {"slot_size": 1}, {"redeliver": False}):
         with pytest.raises(ValueError, match="exists with"):
             zinc.Queue(name=jobs.name, **wrong)
+
+
+# ---- messages ----
+
+
+def test_bytes_go_the_same_way(jobs: zinc.Queue) -> None:
+    with jobs.loan(3, tag=7) as loan:
+        loan.data[:] = b"abc"
+    assert jobs.send(b"defg", 8) == 2
+    with jobs.recv() as first, jobs.recv() as second:
+        assert (bytes(first.data), first.tag, first.redelivered) == (b"abc", 7, 0)
+        assert (bytes(second.array), second.tag) == (b"defg", 8)
+    jobs.join(timeout_ms=1000)
+    assert jobs.try_recv() is None
+    with pytest.raises(TimeoutError, match="no message came"):
+        jobs.recv(timeout_ms=1)
+    jobs.send(b"1")
+    jobs.send(b"2")
+    assert [bytes(message.data) for message in jobs.recv_many(5)] == [b"1", b"2"]
+
+
+def test_exception_gives_a_message_back(jobs: zinc.Queue, name: str) -> None:
+    jobs.send(b"hard")
+    with pytest.raises(ZeroDivisionError), jobs.recv() as message:
+        raise ZeroDivisionError
+    with zinc.Queue(name=name) as other, other.recv(timeout_ms=10_000) as again:
+        assert (bytes(again.data), again.number, again.redelivered) == (b"hard", message.number, 1)
+    message.give_back()
+    message.release()
+    jobs.join(timeout_ms=1000)
+
+
+def test_views_keep_the_slot_and_not_the_claim(jobs: zinc.Queue) -> None:
+    jobs.send(b"kept")
+    with jobs.recv() as message:
+        view = message.data
+    jobs.join(timeout_ms=1000)
+    for _ in range(300):
+        jobs.send(b"over")
+        jobs.recv().release()
+    assert bytes(view) == b"kept"
+
+
+def test_message_that_is_given_back_is_not_written_to_before_the_last_view_is_gone(
+    jobs: zinc.Queue,
+) -> None:
+    jobs.send(b"kept")
+    message = jobs.recv()
+    view = message.data
+    message.give_back()
+    for _ in range(300):
+        jobs.send(b"over")
+        jobs.recv().release()
+    assert bytes(view) == b"kept"
+    del view
+    with jobs.recv(timeout_ms=10_000) as again:
+        assert (bytes(again.data), again.redelivered) == (b"kept", 1)
+
+
+def test_lost_message_is_done(jobs: zinc.Queue) -> None:
+    jobs.send(b"1")
+    message = jobs.recv()
+    del message
+    jobs.join(timeout_ms=1000)
+
+
+# ---- objects ----
+
+
+def test_arrays_stay_when_the_item_is_done_and_the_queue_closed(name: str) -> None:
+    jobs = zinc.Queue(2, name=name)
+    jobs.put(np.full(10, 7))
+    found = jobs.get()
+    jobs.task_done()
+    jobs.join(timeout_ms=1000)
+    for number in range(50):
+        jobs.put(np.full(10, number))
+        jobs.get()
+    jobs.close()
+    assert found.tolist() == [7] * 10
+
+
+def test_of_what_is_held_beyond_views_there_are_copies(name: str) -> None:
+    with zinc.Queue(4, name=name, views=3, workers=1) as jobs:
+        held = []
+        for number in range(20):
+            jobs.put(np.full(10, number))
+            held.append(jobs.get())
+        assert [int(array[0]) for array in held] == list(range(20))
+        assert not any(array.flags.writeable for array in held)
+        jobs.task_done()
+
+
+def test_item_larger_than_a_slot_goes_beside_and_leaves_nothing(name: str) -> None:
+    with zinc.Queue(4, name=name, slot_size=256) as jobs:
+        jobs.put(np.arange(100_000))
+        jobs.put("small")
+        beside = [one for one in zinc.regions() if one.startswith("object-")]
+        found = jobs.get()
+        assert int(found[-1]) == 99_999
+        assert jobs.get() == "small"
+        assert jobs.empty()  # which looks what is done
+        del found
+        assert not set(beside) & set(zinc.regions())
+
+
+class NotPicklable:
+    def __reduce__(self) -> Any:
+        raise ZeroDivisionError("on purpose")
+
+
+class NotLoadable:
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def __reduce__(self) -> Any:
+        return fail, (self.error,)
+
+
+def fail(error: type[BaseException]) -> None:
+    raise error("on purpose")
+
+
+def test_object_that_cannot_be_pickled_raises_and_is_not_there(jobs: zinc.Queue) -> None:
+    for number in range(20):
+        with pytest.raises(ZeroDivisionError, match="on purpose"):
+            jobs.put([number, NotPicklable()])
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        jobs.put(lambda: 0)
+    assert jobs.empty()
+    jobs.put("whole")
+    assert jobs.get() == "whole"
+
+
+def test_object_that_cannot_be_loaded_is_done_and_told_of(jobs: zinc.Queue) -> None:
+    jobs.put(NotLoadable(ZeroDivisionError))
+    jobs.put("next")
+    with pytest.raises(ZeroDivisionError) as caught:
+        jobs.get()
+    assert "message 1 of queue" in "".join(caught.value.__notes__)
+    assert "counts as done" in "".join(caught.value.__notes__)
+    assert jobs.get() == "next"
+    jobs.task_done()
+    jobs.join(timeout_ms=1000)
+
+
+def test_what_is_interrupted_while_it_is_loaded_comes_to_another(
+    jobs: zinc.Queue, name: str
+) -> None:
+    jobs.put(NotLoadable(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        jobs.get()
+    with zinc.Queue(name=name) as other, other.recv(timeout_ms=10_000) as message:
+        assert message.redelivered == 1
+
+
+@pytest.mark.parametrize(
+    "bytes_", [b"", b"\xf5zincobj", b"\xf5zincobj" + b"\xff" * 60, b"\xf5zincref" + b"\xff" * 60]
+)
+def test_bytes_that_are_no_object_are_done_and_told_of(jobs: zinc.Queue, bytes_: bytes) -> None:
+    for _ in range(30):
+        jobs.send(bytes_)
+        with pytest.raises((ValueError, pickle.UnpicklingError)):
+            jobs.get()
+    jobs.join(timeout_ms=1000)
+    jobs.put("whole")
+    assert jobs.get() == "whole"
+
+
+# ---- arguments ----
+
+
+@pytest.mark.parametrize("maxsize", [-1, 0, -(2**70)])
+def test_no_limit_is_1024(maxsize: int) -> None:
+    with zinc.Queue(maxsize) as jobs:
+        assert jobs.maxsize == 1024
+
+
+@pytest.mark.parametrize("maxsize", [1, 2, 3, 5, 100])
+def test_limit_is_exact(maxsize: int) -> None:
+    with zinc.Queue(maxsize) as jobs:
+        for _ in range(3):
+            for number in range(maxsize):
+                jobs.put_nowait(number)
+            with pytest.raises(queue.Full):
+                jobs.put_nowait(0)
+            assert (jobs.qsize(), jobs.full(), jobs.empty()) == (maxsize, True, False)
+            assert [jobs.get_nowait() for _ in range(maxsize)] == list(range(maxsize))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"maxsize": 1 << 40}, ValueError),
+        ({"maxsize": 1.5}, TypeError),
+        ({"maxsize": "1"}, TypeError),
+        ({"slot_size": 0}, ValueError),
+        ({"slot_size": 1 << 70}, ValueError),
+        ({"slot_size": "1"}, TypeError),
+        ({"workers": 0}, ValueError),
+        ({"workers": 1 << 40}, ValueError),
+        ({"writers": 0}, ValueError),
+        ({"writers": -1}, ValueError),
+        ({"views": 0}, ValueError),
+        ({"views": 1 << 40}, ValueError),
+        ({"views": 1.5}, TypeError),
+        ({"name": ""}, ValueError),
+        ({"name": "a/b"}, ValueError),
+        ({"name": 3}, TypeError),
+        ({"mode": 0o1000}, ValueError),
+    ],
+)
+def test_arguments_that_cannot_be(arguments: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        zinc.Queue(**arguments)
+
+
+def test_name_of_something_else_is_refused(name: str) -> None:
+    with zinc.create(name, 8), pytest.raises(ValueError, match="is no queue"):
+        zinc.Queue(name=name)
+    with (
+        zinc.Channel.create(name, slot_size=8),
+        pytest.raises(ValueError, match="is no queue, but a channel"),
+    ):
+        zinc.Queue(name=name)
+    with zinc.Queue(name=name), pytest.raises(ValueError, match="is no channel, but a queue"):
+        zinc.Channel.open(name)
+    with pytest.raises(FileNotFoundError):
+        zinc.Queue.open(name)
+
+
+def test_timeouts_that_cannot_be(jobs: zinc.Queue) -> None:
+    calls: list[Any] = [jobs.get, lambda **wait: jobs.put(1, **wait)]
+    for call in calls:
+        for wait in {"timeout": -1}, {"timeout_ms": -1}, {"timeout": 1, "timeout_ms": 1}:
+            with pytest.raises(ValueError, match="timeout"):
+                call(**wait)
+        with pytest.raises(TypeError):
+            call(timeout="soon")
+    assert jobs.empty()
+    with pytest.raises(queue.Empty):
+        jobs.get(False, -1)
+
+
+def test_users_are_told(jobs: zinc.Queue, name: str) -> None:
+    jobs.put(1)
+    jobs.put(2)
+    jobs.get()
+    (writer,), (worker,) = jobs.writers, jobs.workers
+    assert (writer.pid, writer.alive, writer.waiting_since) == (os.getpid(), True, None)
+    assert (worker.pid, worker.alive, worker.at_work, worker.first) == (os.getpid(), True, 1, 1)
+    info = zinc.examine(name)
+    assert info.channel is None
+    assert info.queue == zinc.QueueInfo(8, 16384, True, 2, [writer], [worker])
+
+
+def test_shutdown_at_once_leaves_nothing(jobs: zinc.Queue) -> None:
+    for number in range(5):
+        jobs.put(number)
+    jobs.shutdown(immediate=True)
+    jobs.join(timeout_ms=1000)
+    with pytest.raises(zinc.ShutDown):
+        jobs.get()
+    assert jobs.empty()
+    jobs.shutdown()
+
+
+@pytest.mark.parametrize("end", ["close", "shutdown"])
+def test_threads_that_wait_are_told_of_the_end(jobs: zinc.Queue, end: str) -> None:
+    ended: list[BaseException] = []
+
+    def wait(call: Any) -> None:
+        try:
+            call()
+        except (ValueError, zinc.ShutDown) as error:
+            ended.append(error)
+
+    threads = [threading.Thread(target=wait, args=(call,)) for call in (jobs.get, jobs.recv)]
+    for thread in threads:
+        thread.start()
+    getattr(jobs, end)()
+    for thread in threads:
+        thread.join(60)
+    assert [type(error) for error in ended] == [ValueError if end == "close" else zinc.ShutDown] * 2
+
+
+# ---- threads and coroutines ----
+
+
+@pytest.mark.parametrize("kind", [zinc.Queue, zinc.JoinableQueue])
+def test_any_number_of_threads_put_and_get(kind: Any) -> None:
+    with kind(5) as jobs:
+        found: list[int] = []
+
+        def get() -> None:
+            while (item := jobs.get()) is not None:
+                found.append(item)
+                jobs.task_done()
+            jobs.task_done()
+
+        def put(start: int) -> None:
+            for number in range(start, start + 200):
+                jobs.put(number)
+
+        getters = [threading.Thread(target=get) for _ in range(20)]
+        putters = [threading.Thread(target=put, args=(200 * n,)) for n in range(20)]
+        for thread in getters + putters:
+            thread.start()
+        for thread in putters:
+            thread.join()
+        for _ in getters:
+            jobs.put(None)
+        jobs.join(timeout_ms=60_000)
+        for thread in getters:
+            thread.join()
+        assert sorted(found) == list(range(4000))
+        with pytest.raises(ValueError, match="more often"):
+            jobs.task_done()
+
+
+def test_coroutines_put_and_get(jobs: zinc.Queue) -> None:
+    async def produce() -> None:
+        for number in range(30):
+            await jobs.put_async(number)
+        jobs.shutdown()
+
+    async def consume() -> list[int]:
+        return [item async for item in jobs]
+
+    async def all_of_it() -> list[int]:
+        first, second, _ = await asyncio.gather(consume(), consume(), produce())
+        return sorted(first + second)
+
+    assert asyncio.run(all_of_it()) == list(range(30))
+
+
+def test_coroutine_that_is_cancelled_has_got_nothing(jobs: zinc.Queue) -> None:
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await jobs.get_async()
+        with pytest.raises(queue.Empty):
+            await jobs.get_async(timeout_ms=5)
+        with pytest.raises(TimeoutError):
+            await jobs.recv_async(timeout_ms=5)
+        for number in range(8):
+            await jobs.put_async(number)
+        with pytest.raises(queue.Full):
+            await jobs.put_async(8, timeout_ms=5)
+        with pytest.raises(TimeoutError):
+            await jobs.send_async(b"8", timeout_ms=5)
+        assert await jobs.get_async() == 0
+        assert await jobs.send_async(b"9") == 9
+
+    asyncio.run(give_up())
+    assert jobs.qsize() == 8
+
+
+# ---- what is left ----
+
+
+def test_putting_and_getting_leaves_nothing_behind() -> None:
+    with zinc.Queue(8) as jobs, zinc.Queue(8, slot_size=128) as beside:
+        item = {"x": np.arange(50), "y": "text"}
+
+        def turns(count: int) -> None:
+            for _ in range(count):
+                jobs.put(item)
+                assert jobs.get()["x"][-1] == 49
+                jobs.send(b"abc")
+                jobs.recv().release()
+                with pytest.raises(queue.Empty):
+                    jobs.get_nowait()
+            for _ in range(count // 50):
+                beside.put(item)
+                beside.get()
+
+        turns(2000)
+        blocks, descriptors = sys.getallocatedblocks(), len(os.listdir("/proc/self/fd"))
+        turns(10_000)
+        gc.collect()
+        assert sys.getallocatedblocks() - blocks < 200
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_queue_that_nobody_has_is_gone(name: str) -> None:
+    jobs = zinc.Queue(name=name)
+    jobs.put([1])
+    jobs.get()
+    gone = weakref.ref(jobs)
+    del jobs
+    assert gone() is None
+    assert name not in zinc.regions()

@@ -14,7 +14,7 @@ from .._description import ARRAY, Description
 from .._holders import Holder, Inode, holders, locks, user_name
 from .._region import SharedRegion
 from .._seats import LockInfo, Seat
-from .._users import ChannelInfo, ReaderInfo, WriterInfo
+from .._users import ChannelInfo, QueueInfo, ReaderInfo, WriterInfo
 
 FOLDER = "/dev/shm"
 LAYOUT = _zinc.VERSION >> 16
@@ -65,6 +65,7 @@ class Region:
     seats: list[Seat] = dataclasses.field(default_factory=list[Seat])
     lock: LockInfo | None = None  # its own
     channel: ChannelInfo | None = None  # what is going on in it, if it is one
+    queue: QueueInfo | None = None  # likewise
     inode: Inode = (0, 0)
     handles: int = 0  # attached, by whomever
     holders: list[Holder] = dataclasses.field(default_factory=list[Holder])  # who may be seen
@@ -95,6 +96,8 @@ class Region:
     @property
     def contents(self) -> str:
         """What it is, in words: ``array <f4 (3, 5)``, ``channel 100 bytes``, ``kind 1000``."""
+        if self.queue is not None:
+            return f"queue of {self.queue.maxsize:,}, {self.queue.slot_size:,} bytes"
         if self.kind == ARRAY or (self.kind == _zinc.CHANNEL and self.metadata):
             return f"{'array' if self.kind == ARRAY else 'channel'}{array_text(self.metadata)}"
         if self.channel is not None:
