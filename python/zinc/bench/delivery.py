@@ -92,9 +92,7 @@ class Producer:
         now = time.perf_counter_ns
         for index in range(count):
             self.number += 1
-            payload = way.payload().view(numpy.uint64)
-            payload[:] = self.number
-            expected = self.number * len(payload) & (1 << 64) - 1
+            expected = way.fill(self.number)
             os.write(self.commands, bytes([which]))
             end = now() + FALLING_ASLEEP
             while now() < end:

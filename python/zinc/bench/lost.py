@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -110,6 +111,8 @@ def measure(point: str, contenders: Sequence[str], settings: Settings) -> Iterat
     def make(name: str, unique: str) -> System:
         way = WAYS[name](SIZE, unique, settings.redis)
         way.writers = 2
+        for module in way.needs:  # or each who takes a place would take long
+            importlib.import_module(module)
         return System(way)
 
     return killed.measure(

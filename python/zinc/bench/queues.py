@@ -30,7 +30,6 @@ from .latency import Sides, measure_sides
 from .messages import WINDOW, Ends
 from .method import Settings
 from .results import Result
-from .transports import Bytes
 
 QUANTITIES = READ, HANDED = "received and read", "received only"
 FOREVER = peers.WATCHDOG.total_seconds()
@@ -38,16 +37,11 @@ FOREVER = peers.WATCHDOG.total_seconds()
 Parts = dict[str, numpy.ndarray[Any, numpy.dtype[numpy.uint64]]]
 
 
-def parts_of(array: Bytes) -> Parts:
-    """Return the dict that travels: three arrays, which together are one."""
-    words = array.view(numpy.uint64)
-    half, rest = len(words) // 2, len(words) * 3 // 4
-    return {"points": words[:half], "weights": words[half:rest], "labels": words[rest:]}
-
-
 def made(size: int, number: int) -> Parts:
-    """Return such a dict, in memory of its own, whose words are all the same."""
-    return parts_of(numpy.full(size // 8, number, numpy.uint64).view(numpy.uint8))
+    """Return the dict that travels: three arrays of so many bytes together, all words the same."""
+    half, quarter = size // 16, size // 32
+    lengths = {"points": half, "weights": quarter, "labels": quarter}
+    return {name: numpy.full(many, number, numpy.uint64) for name, many in lengths.items()}
 
 
 def total(parts: Parts) -> int:
@@ -78,15 +72,16 @@ class Way(messages.Way):
     def clear(self) -> None:
         """Remove what is left, in the process that made this and started no side."""
 
-    # As a way to deliver, whose payload is the memory of all three arrays.
+    # As a way to deliver.
 
     def start_producer(self) -> None:
         super().start_producer()
-        self.array = method.private(self.size)
-        self.parts = parts_of(self.array)
+        self.parts = made(self.size, 0)
 
-    def payload(self) -> Bytes:
-        return self.array
+    def fill(self, number: int) -> int:
+        for part in self.parts.values():
+            part.fill(number)
+        return number * (self.size // 8) & (1 << 64) - 1
 
     def send(self) -> None:
         self.put(self.parts)
@@ -276,10 +271,17 @@ class Redis(Way, peers.RedisUnix):
     """A list."""
 
     name = "Redis list"
-    about = "redis-py over a Unix socket, LPUSH and BRPOP of a pickle; nothing bounds the list"
+    about = (
+        "redis-py over a Unix socket, LPUSH and BRPOP of a pickle; nothing bounds a list, so who "
+        "has put 68 more, or 16 MiB and 4 more, looks and sleeps until fewer wait"
+    )
 
     def put(self, item: object) -> None:
-        self.client.lpush(self.id, pickle.dumps(item, 5))
+        most = WINDOW + min(64, (16 << 20) // self.size)
+        waiting = self.client.lpush(self.id, pickle.dumps(item, 5))
+        while waiting > most:
+            time.sleep(0.0005)
+            waiting = self.client.llen(self.id)
 
     def get(self) -> Any:
         return pickle.loads(self.client.brpop([self.id])[1])

@@ -60,6 +60,12 @@ class Transport:
         """Return where the producer builds its next payload."""
         raise NotImplementedError
 
+    def fill(self, number: int) -> int:
+        """Build a payload whose words are all a number; return what `total` will say of it."""
+        payload = self.payload().view(numpy.uint64)
+        payload[:] = number
+        return number * len(payload) & (1 << 64) - 1
+
     def send(self) -> None:
         """Hand over what was built."""
         raise NotImplementedError
