@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from ._lock import Lock, OwnerDiedError, RLock
     from ._outside import RegionInfo, examine, regions
     from ._queue import JoinableQueue, Queue, ShutDown
+    from ._ref import Ref, build, put
     from ._reference import by_reference
     from ._rwlock import RWLock
     from ._seats import LockInfo, Seat
@@ -82,6 +83,7 @@ __all__ = [
     "RLock",
     "RWLock",
     "ReaderInfo",
+    "Ref",
     "RegionInfo",
     "RemoteTraceback",
     "Seat",
@@ -93,6 +95,7 @@ __all__ = [
     "WorkerInfo",
     "WriterInfo",
     "array",
+    "build",
     "build_info",
     "by_reference",
     "connect",
@@ -103,6 +106,7 @@ __all__ = [
     "open",
     "open_array",
     "open_or_create",
+    "put",
     "reclaim",
     "region_of",
     "regions",
@@ -201,6 +205,10 @@ def __getattr__(name: str) -> object:
         from . import _seats
 
         return getattr(_seats, name)
+    if name in ("Ref", "build", "put"):
+        from . import _ref
+
+        return getattr(_ref, name)
     if name in ("RegionInfo", "examine", "regions"):
         from . import _outside
 

@@ -69,10 +69,8 @@ class Moved:
     __slots__ = ("_record", "region", "regions", "size", "tickets")
 
     def __init__(self, parts: Parts, like: SharedRegion) -> None:
-        name = f"object-{os.urandom(8).hex()}"
         mode, group = rights(like)
-        facts = name, parts, mode, group, OBJECT
-        region = _region.made_by(_region.SharedRegion, _zinc.create_object, *facts)
+        region = region_of(parts, mode, group)
         try:
             region.keep(_reference.LEASE)
         except BaseException:
@@ -80,9 +78,10 @@ class Moved:
             raise
         self.region = region
         self.regions = [region, *parts.regions]
-        self.tickets: list[_Ticket] | None = [(name, region.id), *(parts.tickets or ())]
+        self.tickets: list[_Ticket] | None = [(str(region.name), region.id), *(parts.tickets or ())]
         parts.tickets = None
-        self._record = struct.pack("<8sQQ", b"\xf5zincref", region.id, parts.size) + name.encode()
+        self._record = struct.pack("<8sQQ", b"\xf5zincref", region.id, parts.size)
+        self._record += str(region.name).encode()
         self.size = len(self._record)
 
     @property
@@ -107,6 +106,12 @@ def rights(of: SharedRegion) -> tuple[int, int | None]:
     status = os.fstat(of.descriptors()[0])
     mode = stat.S_IMODE(status.st_mode) & 0o777 if of.name is not None else 0o600
     return mode, status.st_gid if mode & 0o070 else None
+
+
+def region_of(parts: Parts, mode: int = 0o600, group: int | None = None) -> SharedRegion:
+    """Create a region that has an object, and nothing else. Raises what creating one raises."""
+    facts = f"object-{os.urandom(8).hex()}", parts, mode, group, OBJECT
+    return _region.made_by(_region.SharedRegion, _zinc.create_object, *facts)
 
 
 def dump(obj: object) -> Parts:

@@ -37,6 +37,22 @@ def _ticket(region: SharedRegion) -> pickle.PickleBuffer:
     return pickle.PickleBuffer(_zinc.Later(-1, region))
 
 
+class Place:
+    """Is pickled as an array whose bytes, the last of all, somebody else writes."""
+
+    def __init__(self, kind: type, shape: tuple[int, ...], dtype: Any, nbytes: int) -> None:
+        self._array = kind, shape, dtype, nbytes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it as the array."""
+        kind, shape, dtype, nbytes = self._array
+        return kind, (shape, dtype, _later(nbytes, _nothing))
+
+
+def _nothing(view: memoryview) -> None:
+    """Leave zeros."""
+
+
 # ---- zinc and the standard library ----
 
 
