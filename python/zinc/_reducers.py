@@ -84,7 +84,7 @@ def _teach_numpy(table: dict[type, _Reducer], numpy: Any) -> None:
         dtype, shape, flags = value.dtype, value.shape, value.flags
         if dtype.hasobject or not dtype.itemsize:
             return value.__reduce_ex__(5)
-        told = dtype.char if dtype.isbuiltin == 1 else dtype
+        told = dtype.char if dtype.isbuiltin == 1 and dtype.metadata is None else dtype
         strides = None
         whole = value
         if not flags.forc and value.size:

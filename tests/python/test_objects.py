@@ -182,6 +182,11 @@ def test_masked_arrays(mask: Any) -> None:
     assert stream_of(numpy.ma.zeros(100_000)) < 500
 
 
+def test_metadata_of_a_dtype_goes_along() -> None:
+    given = numpy.zeros(3, numpy.dtype("f8", metadata={"unit": "m"}))
+    assert passed(given).dtype.metadata == {"unit": "m"}
+
+
 def test_subclasses_go_as_numpy_sends_them() -> None:
     given: Any = numpy.array([(1, 2.5)], [("a", "i4"), ("b", "f8")]).view(numpy.recarray)
     got = passed(given)
