@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { SMALL_STREAM = 1024 };
+
 static uint64_t number_at(const char *at) {
     uint64_t number;
     memcpy(&number, at, sizeof number);
@@ -71,7 +73,12 @@ static PyObject *unpickle(ModuleState *state, PyObject *slot, const Py_buffer *v
         return damaged(message);
     uint64_t start = OBJECT_HEAD + 8 * count;
     PyObject *loads = object_helper(&state->loads, "pickle", "loads");
-    PyObject *pickled = loads ? PyMemoryView_FromMemory(bytes + start, (Py_ssize_t)stream, PyBUF_READ) : NULL;
+    /* A view of little takes longer to make than a copy. */
+    PyObject *pickled = NULL;
+    if (loads && stream <= SMALL_STREAM)
+        pickled = PyBytes_FromStringAndSize(bytes + start, (Py_ssize_t)stream);
+    else if (loads)
+        pickled = PyMemoryView_FromMemory(bytes + start, (Py_ssize_t)stream, PyBUF_READ);
     PyObject *result = NULL;
     if (pickled && count == 0) {
         result = PyObject_CallFunctionObjArgs(loads, pickled, NULL);
