@@ -524,8 +524,8 @@ class Queue(_zinc.Writer, _named.Named):
 
         Raises TimeoutError if it took longer, ValueError if it is closed, meanwhile too.
         """
-        if not _zinc.join_queue(self.region, timeout_ms):
-            _, at_work, left, _ = told = _zinc.examine_queue(self.region)
+        if not _zinc.join_queue(self._open(), timeout_ms):
+            _, at_work, left, _ = told = _zinc.examine_queue(self._open())
             raise TimeoutError(
                 f"join {self._title}: after {timeout_ms} ms {told[0] + left} wait, and {at_work} "
                 "are being worked on"
@@ -535,7 +535,7 @@ class Queue(_zinc.Writer, _named.Named):
 
     def qsize(self) -> int:
         """Return how many items wait."""
-        waiting, _, left, _ = _zinc.examine_queue(self.region)
+        waiting, _, left, _ = _zinc.examine_queue(self._open())
         if self._sent:
             self._sent.sweep(self._is_gone)
         return waiting + left
@@ -546,7 +546,7 @@ class Queue(_zinc.Writer, _named.Named):
 
     def full(self) -> bool:
         """Say whether there is no room for another."""
-        return _zinc.examine_queue(self.region)[0] >= self._maxsize
+        return _zinc.examine_queue(self._open())[0] >= self._maxsize
 
     # ---- messages ----
 
@@ -606,7 +606,7 @@ class Queue(_zinc.Writer, _named.Named):
         With `immediate` what waits counts as done, and nobody gets it. Raises ValueError if it is
         closed.
         """
-        _zinc.close_queue(self.region)
+        _zinc.close_queue(self._open())
         if not immediate:
             return
         worker = (self._at_desk or self._sit()).worker
@@ -644,6 +644,16 @@ class Queue(_zinc.Writer, _named.Named):
         return self._maxsize
 
     @property
+    def unfinished_tasks(self) -> int:
+        """How many items wait, or are at work."""
+        return sum(_zinc.examine_queue(self._open())[:3])
+
+    @property
+    def is_shutdown(self) -> bool:
+        """Whether it was shut down, by whomever."""
+        return _zinc.examine_queue(self._open())[3]
+
+    @property
     def slot_size(self) -> int:
         """Bytes of an item that is not put beside."""
         return self._slot_size
@@ -661,12 +671,18 @@ class Queue(_zinc.Writer, _named.Named):
     @property
     def writers(self) -> list[_users.WriterInfo]:
         """Who puts into it, and who of them waits for room; who was killed, too."""
-        return _users.of_queue(_zinc.channel_users(self.region))[0]
+        return _users.of_queue(_zinc.channel_users(self._open()))[0]
 
     @property
     def workers(self) -> list[_users.WorkerInfo]:
         """Who gets from it, and on how many each is at work; who was killed, too."""
-        return _users.of_queue(_zinc.channel_users(self.region))[1]
+        return _users.of_queue(_zinc.channel_users(self._open()))[1]
+
+    def _open(self) -> SharedRegion:
+        """Return its region. ValueError if it is closed."""
+        if self.closed:
+            raise ValueError(f"{self._title} is closed")
+        return self.region
 
     def _sit(self) -> _Desk:
         """Take a seat as one that works, on a handle of its own."""

@@ -10,6 +10,7 @@ is otherwise here:
 | `LifoQueueTest`, `PriorityQueueTest`, `BaseSimpleQueueTest` | of other queues |
 | `_TestQueue.test_queue_feeder_donot_stop_onexc` | no thread pickles: `put` raises at once |
 | `_TestQueue.test_queue_feeder_on_queue_feeder_error` | nor is there a hook for what it would |
+| `_TestQueue.test_closed_queue_empty_exceptions` | a closed one is ValueError in every call |
 """
 
 from __future__ import annotations
@@ -28,27 +29,35 @@ queues: Any = pytest.importorskip("test.test_queue")
 processes: Any = pytest.importorskip("test._test_multiprocessing")
 
 
+def large(maxsize: int) -> dict[str, Any]:
+    """Say how large a queue is that has no limit: some cases put that many before they get any."""
+    return {"maxsize": maxsize or 1 << 16, "slot_size": 256}
+
+
 class Standard:
-    """The module `queue`, with zinc's."""
+    """The module `queue`, with zinc's. Some cases look which order a class of some name has."""
 
     Full, Empty, ShutDown = queue.Full, queue.Empty, zinc.ShutDown
 
-    class Queue(zinc.JoinableQueue):
-        """Of this name, since the cases look which order a class of some name has."""
+    class Queue(zinc.Queue):
+        def __new__(cls, maxsize: int = 0) -> Any:
+            return zinc.Queue.__new__(cls, **large(maxsize))
 
 
-class QueueCases(queues.QueueTest):  # type: ignore[misc]
-    queue: Any = Standard
+class Joinable(Standard):
+    class Queue(zinc.JoinableQueue):  # type: ignore[assignment]
+        def __new__(cls, maxsize: int = 0) -> Any:
+            return zinc.JoinableQueue.__new__(cls, **large(maxsize))
+
+
+class TestQueue(queues.QueueTest, unittest.TestCase):  # type: ignore[misc]
+    queue = Standard
     test_shrinking_queue = None
 
 
-class TestQueue(QueueCases, unittest.TestCase):
-    class queue(Standard):  # noqa: N801
-        Queue = zinc.Queue  # type: ignore[assignment]
-
-
-class TestJoinableQueue(QueueCases, unittest.TestCase):
-    pass
+class TestJoinableQueue(queues.QueueTest, unittest.TestCase):  # type: ignore[misc]
+    queue = Joinable
+    test_shrinking_queue = None
 
 
 class ProcessCases(processes._TestQueue):  # type: ignore[misc]
@@ -57,6 +66,7 @@ class ProcessCases(processes._TestQueue):  # type: ignore[misc]
     JoinableQueue = staticmethod(zinc.JoinableQueue)
     test_queue_feeder_donot_stop_onexc = None
     test_queue_feeder_on_queue_feeder_error = None
+    test_closed_queue_empty_exceptions = None
 
     def setUp(self) -> None:
         """Give zinc's to the cases that take those of multiprocessing by their name."""
