@@ -682,7 +682,8 @@ class Queue(_zinc.Writer, _named.Named):
         """Return its region. ValueError if it is closed."""
         if self.closed:
             raise ValueError(f"{self._title} is closed")
-        return self.region
+        region: SharedRegion = self.region
+        return region
 
     def _sit(self) -> _Desk:
         """Take a seat as one that works, on a handle of its own."""

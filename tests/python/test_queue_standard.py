@@ -45,7 +45,7 @@ class Standard:
 
 
 class Joinable(Standard):
-    class Queue(zinc.JoinableQueue):  # type: ignore[assignment]
+    class Queue(zinc.JoinableQueue):
         def __new__(cls, maxsize: int = 0) -> Any:
             return zinc.JoinableQueue.__new__(cls, **large(maxsize))
 
