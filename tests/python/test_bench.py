@@ -529,6 +529,13 @@ def test_what_comes_twice_is_counted() -> None:
     assert told["twice"] > KILLS
 
 
+@pytest.mark.parametrize("name", queues.CALLS)
+def test_every_call_is_timed(name: str) -> None:
+    times = queues.CALLS[name](100)
+    assert len(times) == 100
+    assert times.min() > 0
+
+
 def test_table_of_queues_tells_how_many_a_second() -> None:
     found = [result([2_000, 4_000]), result([20_000_000], "other"), result([1e9], "third")]
     for one in found:

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy
 
@@ -323,39 +323,49 @@ PYTHON: dict[str, Callable[[], list[Sides]]] = {
 
 def measure_python(point: str, contenders: Sequence[str], settings: Settings) -> Iterator[Result]:
     """Measure round trips between two Python processes, in turns."""
-    return measure_sides("latency", point, {name: PYTHON[name] for name in contenders}, settings)
+
+    def converse(name: str, rounds: int) -> Times:
+        there, back = PYTHON[name]()
+        return python_rounds(there, back, rounds)
+
+    held = {name: functools.partial(converse, name) for name in contenders}
+    return measure_held("latency", point, held, settings)
 
 
-def measure_sides(
-    suite: str, point: str, makers: Mapping[str, Callable[[], list[Sides]]], settings: Settings
+def measure_held(
+    suite: str, point: str, held: Mapping[str, Callable[[int], Times]], settings: Settings
 ) -> Iterator[Result]:
-    """Measure round trips by some means, in turns."""
-    found = {name: Distribution() for name in makers}
-    for name in method.in_turns(list(makers), settings.samples):
+    """Measure conversations of so many rounds, which return the time of each, in turns."""
+    found = {name: Distribution() for name in held}
+    for name in method.in_turns(list(held), settings.samples):
         method.say(name)
-        there, back = makers[name]()
-        rounds = settings.operations(5_000)
-        found[name].add(python_rounds(there, back, rounds))
+        found[name].add(held[name](settings.operations(5_000)))
     for name, distribution in found.items():
         result = Result(suite, point, name, "round trip")
         result.resolution = method.python_clock_cost()
         yield distribution.tell(result)
 
 
-def python_rounds(there: Sides, back: Sides, rounds: int) -> numpy.ndarray[Any, Any]:
+def python_rounds(there: Sides, back: Sides, rounds: int) -> Times:
     """Hold one conversation; return the time of each round after the warm-up."""
-    before = method.warm_up(rounds)
     (say, hear_there), (say_back, hear) = there, back
+    whole = method.warm_up(rounds) + rounds
+    with method.process(python_answer, hear_there, say_back, whole):
+        return python_asked(say, hear, rounds)
+
+
+def python_asked(say: Callable[[], object], hear: Callable[[], object], rounds: int) -> Times:
+    """Be the one who asks; return the time of each round after the warm-up."""
+    before = method.warm_up(rounds)
     times = []
     now = time.perf_counter_ns
-    with method.process(python_answer, hear_there, say_back, before + rounds):
-        method.pin(method.processors()[0])
-        for _ in range(before + rounds):
-            start = now()
-            say()
-            hear()
-            times.append(now() - start)
-        method.unpin()
+    method.pin(method.processors()[0])
+    for _ in range(before + rounds):
+        start = now()
+        say()
+        hear()
+        times.append(now() - start)
+    method.unpin()
     return numpy.array(times[before:])
 
 

@@ -26,9 +26,10 @@ import zinc
 
 from . import messages, method, peers
 from .delivery import deliver
-from .latency import Sides, measure_sides
+from .latency import Sides, measure_held, python_asked, python_rounds
 from .messages import WINDOW, Ends
 from .method import Settings
+from .native import Times
 from .results import Result
 
 QUANTITIES = READ, HANDED = "received and read", "received only"
@@ -437,34 +438,53 @@ def measure_latency(
 # ---- a call ----
 
 
-def channels_and_pickles() -> list[Sides]:
-    """Make two channels for pickles of an array of 1 KiB, and what each side of them does."""
-    array = numpy.arange(128, dtype=numpy.uint64)
-    sides: list[Sides] = []
-    for _ in range(2):
+def argument() -> numpy.ndarray[Any, Any]:
+    """Return what each call has, and what comes back: 1 KiB."""
+    return numpy.arange(128, dtype=numpy.uint64)
+
+
+def called(rounds: int) -> Times:
+    """Call a function that another process serves."""
+    name = f"zinc-bench-{os.getpid()}-call"
+    array = argument()
+    with method.process(serve, name), zinc.connect(name, timeout_ms=60_000) as client:
+        times = python_asked(lambda: client.call(array), lambda: None, rounds)
+        client.shutdown()
+    return times
+
+
+def serve(name: str) -> None:
+    """Serve what gives back what it gets."""
+    method.pin(method.processors()[1])
+    zinc.serve(name, lambda array: array)
+
+
+def told(rounds: int) -> Times:
+    """Send a pickle through a channel, and get one back through another."""
+    array = argument()
+
+    def sides() -> Sides:
         channel = zinc.Channel.create(None, WINDOW, slot_size=4096, full="wait")
 
-        def say(channel: zinc.Channel = channel) -> None:
-            channel.send(pickle.dumps(array, 5))
-
         @functools.cache
-        def reader(channel: zinc.Channel = channel) -> zinc.ChannelReader:
+        def reader() -> zinc.ChannelReader:
             return channel.reader(history=1)  # of the process that hears
 
-        def hear(reader: Callable[[], zinc.ChannelReader] = reader) -> Any:
+        def hear() -> Any:
             with reader().recv() as message:
                 return pickle.loads(message.data)
 
-        sides.append((say, hear))
-    return sides
+        return lambda: channel.send(pickle.dumps(array, 5)), hear
+
+    return python_rounds(sides(), sides(), rounds)
 
 
-CALLS: dict[str, Callable[[], list[Sides]]] = {
-    "two channels, two pickles": channels_and_pickles,
+CALLS: dict[str, Callable[[int], Times]] = {
+    "zinc": called,
+    "two channels, two pickles": told,
 }
 
 
 def measure_calls(point: str, contenders: Sequence[str], settings: Settings) -> Iterator[Result]:
     """Measure calls whose argument and whose result are an array of 1 KiB, in turns."""
-    makers = {name: CALLS[name] for name in contenders}
-    return measure_sides("queues", point, makers, settings)
+    return measure_held("queues", point, {name: CALLS[name] for name in contenders}, settings)
