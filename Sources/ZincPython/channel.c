@@ -234,17 +234,12 @@ static PyObject *writer_send(Writer *self, PyObject *const *args, Py_ssize_t cou
     return number;
 }
 
-PyDoc_STRVAR(send_parts_doc, "_send_parts($self, parts, tag, timeout_ms, /)\n--\n\n"
-                             "As send(), of what dump() gives.");
+PyDoc_STRVAR(send_parts_doc,
+             "_send_parts($self, parts, tag, timeout_ms, numbers, /)\n--\n\n"
+             "As send(), of what dump() gives, or of bytes. The number is added to a list of\n"
+             "numbers, so that no exception can come between.");
 
-static PyObject *writer_send_parts(Writer *self, PyObject *const *args, Py_ssize_t count) {
-    End *end = &self->end;
-    uint64_t tag = 0, deadline = ZINC_FOREVER;
-    if (count != 3 || !PyObject_TypeCheck(args[0], (PyTypeObject *)end->state->parts_type))
-        return PyErr_Format(PyExc_TypeError, "_send_parts() takes Parts, a tag and a timeout");
-    Parts *parts = (Parts *)args[0];
-    if (!convert_tag(args[1], &tag) || !zinc_convert_timeout(args[2], &deadline)) return NULL;
-    if (!end_begin(end, "send to")) return NULL;
+static uint64_t send_parts(End *end, Parts *parts, uint64_t tag, uint64_t deadline) {
     ZincLoan loan;
     ZincMessageHead head = {.length = parts->size, .tag = tag};
     int is_lent = borrow(end, &loan, deadline) == 0, is_sent = 0;
@@ -253,8 +248,23 @@ static PyObject *writer_send_parts(Writer *self, PyObject *const *args, Py_ssize
     else if (is_lent && parts_write(parts, loan.data) == 0)
         is_sent = loan_publish(end, &loan, &head, deadline) == 0;
     if (is_lent && !is_sent) loan_give_back(end, &loan);
+    return is_sent ? head.number : 0;
+}
+
+static PyObject *writer_send_parts(Writer *self, PyObject *const *args, Py_ssize_t count) {
+    End *end = &self->end;
+    uint64_t tag = 0, deadline = ZINC_FOREVER;
+    if (count != 4)
+        return PyErr_Format(PyExc_TypeError, "_send_parts() takes 4 arguments (%zd given)", count);
+    if (!convert_tag(args[1], &tag) || !zinc_convert_timeout(args[2], &deadline)) return NULL;
+    if (!end_begin(end, "send to")) return NULL;
+    uint64_t number = PyObject_TypeCheck(args[0], (PyTypeObject *)end->state->parts_type)
+                          ? send_parts(end, (Parts *)args[0], tag, deadline)
+                          : send_bytes(end, args[0], tag, deadline);
     end_release(end);
-    return is_sent ? PyLong_FromUnsignedLongLong(head.number) : NULL;
+    PyObject *result = number ? PyLong_FromUnsignedLongLong(number) : NULL;
+    if (result && PyList_Append(args[3], result) < 0) Py_CLEAR(result);
+    return result;
 }
 
 PyDoc_STRVAR(filled_doc, "_filled($self, data, tag, /)\n--\n\n"

@@ -218,6 +218,11 @@ static PyObject *loan_length(Loan *self, void *unused) {
     return PyLong_FromUnsignedLongLong(self->head.length);
 }
 
+static PyObject *loan_number(Loan *self, void *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(self->state == PUBLISHED ? self->head.number : 0);
+}
+
 /* ---- the type ---- */
 
 static void loan_dealloc(Loan *self) {
@@ -257,6 +262,7 @@ static PyMemberDef loan_members[] = {
 };
 
 static PyGetSetDef loan_properties[] = {
+    {"_number", (getter)loan_number, NULL, "Its message's number (int); 0 until it is published.", NULL},
     {"data", (getter)loan_data, NULL,
      "Its bytes where they are (a writable memoryview), until it is published or discarded: then\n"
      "asking for them and touching them raise ValueError.",

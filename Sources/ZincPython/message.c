@@ -287,11 +287,16 @@ static PyObject *message_object(Message *self, PyObject *unused) {
         object = object_load(reader->state, slot, is_copied, taken,
                              (unsigned long long)self->received.message.head.number);
     if (!object) note(self);
-    if (object && reader->is_queue && PyList_Size(taken) > 0) {
+    if (taken && reader->is_queue && PyList_Size(taken) > 0) {
+        PyObject *before = NULL;
         BEGIN_EXCLUSIVE(self);
-        /* Once, however often it is loaded. */
-        if (!self->taken && !self->is_released) self->taken = Py_NewRef(taken);
+        /* Once, however often it is loaded; one that failed may not have come to all. */
+        if (!self->is_released && (!self->taken || PyList_Size(self->taken) < PyList_Size(taken))) {
+            before = self->taken;
+            self->taken = Py_NewRef(taken);
+        }
         END_EXCLUSIVE();
+        Py_XDECREF(before);
     }
     Py_XDECREF(taken);
     Py_DECREF(slot);

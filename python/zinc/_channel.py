@@ -309,14 +309,14 @@ class Channel(_zinc.Channel, _named.Named):
         except BaseException as error:
             error.add_note(f"send an object to {self._title}")
             raise
+        sent: list[int] = []
         try:
-            if parts.size <= self._slot_size:
-                number = self._send_parts(parts, tag, timeout_ms)
-            else:
+            if parts.size > self._slot_size:
                 parts = parts.moved(self.region)
-                number = self.send(parts.record, tag, timeout_ms)
+            number = self._send_parts(parts.record, tag, timeout_ms, sent)
         except BaseException:
-            parts.drop()
+            if not sent:  # else Ctrl-C came just after
+                parts.drop()
             raise
         if parts.tickets is not None:
             self._sent.add(number, parts)

@@ -12,6 +12,7 @@ import os
 import stat
 import struct
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from . import _reference, _region, _zinc
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     # A region's name and id: what a ticket is for.
     _Ticket = tuple[str, int]
+    # Of a message: its number, its tickets, its regions.
+    _Kept = tuple[int, list[_Ticket], list[SharedRegion]]
 
 # The kind of a region that is an object.
 OBJECT = 9
@@ -44,6 +47,11 @@ class Parts(_zinc.Parts):
     __slots__ = ()
 
     tickets: list[_Ticket] | None
+
+    @property
+    def record(self) -> Parts:
+        """What is sent: itself."""
+        return self
 
     def drop(self) -> None:
         """Give back what it has taken: it is not sent."""
@@ -178,14 +186,17 @@ class Sent:
     them after it. Any number of threads may use it. A forked child has none of its parent's.
     """
 
-    __slots__ = ("_lock", "_messages", "_owner")
+    __slots__ = ("__weakref__", "_lock", "_messages", "_with_handles")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._messages: collections.deque[tuple[int, list[_Ticket], list[SharedRegion]]] = (
-            collections.deque()
-        )
-        self._owner = os.getpid()
+        self._begin()
+        _senders.add(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()  # a signal handler or a finalizer may send, too
+        self._messages: collections.deque[_Kept] = collections.deque()
+        # The last that have handles, the newest last; some may be gone.
+        self._with_handles: collections.deque[_Kept] = collections.deque()
 
     def __len__(self) -> int:
         """Return of how many messages it has something."""
@@ -194,10 +205,11 @@ class Sent:
     def add(self, number: int, parts: Parts | Moved) -> None:
         """Keep what belongs to this message."""
         with self._lock:
-            self._mine().append((number, parts.tickets or [], [*parts.regions]))
-            if len(self._messages) > _HANDLES:
-                old, tickets, _ = self._messages[-_HANDLES - 1]
-                self._messages[-_HANDLES - 1] = old, tickets, []
+            kept = number, parts.tickets or [], [*parts.regions]
+            self._messages.append(kept)
+            self._with_handles.append(kept)
+            while len(self._with_handles) > _HANDLES:
+                self._with_handles.popleft()[2].clear()
 
     def sweep(self, is_gone: Callable[[int], bool]) -> None:
         """Let go of those of whose number `is_gone` says that nobody can load it any more.
@@ -206,11 +218,14 @@ class Sent:
         """
         gone: list[_Ticket] = []
         with self._lock:
-            messages = self._mine()
+            messages = self._messages
             for _ in range(min(len(messages), _LOOKS)):
+                if not messages:  # a finalizer has looked, too
+                    break
                 message = messages.popleft()
                 if is_gone(message[0]):
                     gone += message[1]
+                    message[2].clear()
                 else:
                     messages.append(message)
         give_back(gone)
@@ -218,19 +233,25 @@ class Sent:
     def close(self) -> None:
         """Let go of the handles: what is not loaded within 10 minutes goes."""
         with self._lock:
-            messages = self._mine()
-            for _, _, regions in messages:
+            for _, _, regions in self._messages:
                 for region in regions:
                     with contextlib.suppress(OSError, ValueError):
                         _reference.renew(region)
-            messages.clear()
+            self._messages.clear()
+            self._with_handles.clear()
 
     def __reduce__(self) -> tuple[type[Sent], tuple[()]]:
         """Give who gets the sender one of its own."""
         return Sent, ()
 
-    def _mine(self) -> collections.deque[tuple[int, list[_Ticket], list[SharedRegion]]]:
-        if self._owner != os.getpid():
-            self._owner = os.getpid()
-            self._messages.clear()
-        return self._messages
+
+_senders: weakref.WeakSet[Sent] = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    """Let go of the parent's, and of locks that its other threads may have held."""
+    for one in list(_senders):
+        one._begin()
+
+
+os.register_at_fork(after_in_child=_begin_in_child)

@@ -155,7 +155,8 @@ def _is_one_done(work: _Work) -> bool:
     if work.over:
         work.over -= 1
     elif work.messages:
-        work.messages.pop(0).release()
+        work.messages[0].release()  # before it is forgotten: Ctrl-C may come between
+        del work.messages[0]
     else:
         return False
     return True
@@ -350,16 +351,18 @@ class Queue(_zinc.Writer, _named.Named):
         wait = timeout_ms if block and timeout is None else _wait(block, timeout, timeout_ms)
         whole = _objects.dump(obj)
         parts: _objects.Parts | _objects.Moved = whole
+        sent: list[int] = []
         try:
             if whole.size > self._slot_size:
                 parts = whole.moved(self.region)
-            number = self._send(parts, wait)
+            self._send_parts(parts.record, 0, wait, sent)
         except BaseException as error:
-            parts.drop()
+            if not sent:  # else Ctrl-C came just after
+                parts.drop()
             if type(error) is TimeoutError:
                 raise queue.Full(str(error)) from None
             raise
-        self._keep(number, parts)
+        self._keep(sent[0], parts)
 
     def _keep(self, number: int, parts: _objects.Parts | _objects.Moved) -> None:
         """Keep the regions of an item until it is done. Who gets it gives the tickets back."""
@@ -388,23 +391,20 @@ class Queue(_zinc.Writer, _named.Named):
         """
         whole = _objects.dump(obj)
         parts: _objects.Parts | _objects.Moved = whole
+        sent: list[int] = []
         try:
             if whole.size > self._slot_size:
                 parts = whole.moved(self.region)
-            number = await _polling.until_room(
-                self.region, lambda: self._send(parts, 0), timeout_ms
+            await _polling.until_room(
+                self.region, lambda: self._send_parts(parts.record, 0, 0, sent), timeout_ms
             )
         except BaseException as error:
-            parts.drop()
+            if not sent:
+                parts.drop()
             if type(error) is TimeoutError:
                 raise queue.Full(str(error)) from None
             raise
-        self._keep(number, parts)
-
-    def _send(self, parts: _objects.Parts | _objects.Moved, wait: float | None) -> int:
-        if isinstance(parts, _objects.Moved):
-            return self.send(parts.record, 0, wait)
-        return self._send_parts(parts, 0, wait)
+        self._keep(sent[0], parts)
 
     def get(
         self,
@@ -611,10 +611,12 @@ class Queue(_zinc.Writer, _named.Named):
             return
         worker = (self._at_desk or self._sit()).worker
         try:
-            while (message := worker.try_recv()) is not None:
-                with contextlib.suppress(Exception):  # what it refers to is given back
-                    message.object()
-                message.release()
+            while self.qsize():
+                with contextlib.suppress(TimeoutError):  # it leaves what it gave back to others
+                    message = worker.recv(_polling.NAP)
+                    with contextlib.suppress(Exception):  # what it refers to is given back
+                        message.object()
+                    message.release()
         except ShutDown:
             pass
 
@@ -699,6 +701,8 @@ class Queue(_zinc.Writer, _named.Named):
             desk.worker.close()
             return self._at_desk
         self._at_desk = desk
+        if self.closed:  # by another thread, meanwhile
+            desk.close()
         return desk
 
     def _begin_work(self, region: SharedRegion) -> _zinc.Worker:

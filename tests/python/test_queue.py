@@ -7,8 +7,10 @@ import gc
 import os
 import pickle
 import queue
+import signal
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -491,3 +493,100 @@ def test_queue_that_nobody_has_is_gone(name: str) -> None:
     del jobs
     assert gone() is None
     assert name not in zinc.regions()
+
+
+def test_given_back_item_is_gone_once_the_queue_is_shut_down_immediately(jobs: zinc.Queue) -> None:
+    jobs.put(1)
+    jobs.recv().give_back()
+    jobs.shutdown(immediate=True)
+    with pytest.raises(zinc.ShutDown):
+        jobs.get()
+
+
+class Unloadable:
+    def __init__(self) -> None:
+        self.array = np.arange(100_000)
+
+    def __setstate__(self, state: object) -> None:
+        raise RuntimeError("it does not want to")
+
+
+def test_memory_of_an_item_that_can_not_be_loaded_goes(jobs: zinc.Queue) -> None:
+    jobs.put(Unloadable())
+    (_, _, (region,)) = jobs._sent._messages[0]
+    name = region.name
+    with pytest.raises(RuntimeError):
+        jobs.get()
+    del region
+    jobs.put(1)  # looks what is gone
+    with pytest.raises(FileNotFoundError):
+        zinc.SharedRegion.open(name)
+
+
+def test_put_keeps_few_handles_of_large_items(name: str) -> None:
+    with zinc.Queue(200, name=name, slot_size=256) as jobs:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(200):
+            jobs.put(bytes(1000))
+        assert len(os.listdir("/proc/self/fd")) < before + 100
+        jobs.shutdown(immediate=True)
+
+
+class PutsAnother:
+    """Which a finalizer or a signal handler may do in the middle of a put."""
+
+    def __init__(self, jobs: zinc.Queue) -> None:
+        self.jobs = jobs
+
+    def __call__(self, number: int) -> bool:
+        if number == 1:
+            self.jobs.put(bytes(1000))
+        return False
+
+
+def test_put_within_a_put_does_not_hang(name: str) -> None:
+    with zinc.Queue(8, name=name, slot_size=256) as jobs:
+        jobs.put(bytes(1000))
+        jobs._sent.sweep(PutsAnother(jobs))
+        assert jobs.qsize() == 2
+        jobs.shutdown(immediate=True)
+
+
+class Stopped(BaseException):
+    pass
+
+
+def stop(*_: object) -> None:
+    raise Stopped
+
+
+def test_put_that_ctrl_c_ends_as_it_is_done_has_put_its_item(name: str) -> None:
+    before = signal.signal(signal.SIGALRM, stop)
+    interval = sys.getswitchinterval()
+    main = threading.main_thread().ident
+    assert main is not None
+    with zinc.Queue(1, name=name, slot_size=256) as jobs:
+
+        def interrupt() -> None:
+            while not any(writer.waiting_since for writer in jobs.writers):
+                time.sleep(0.001)
+            # From here on the other thread, which may go on, waits for this one to let it run.
+            jobs.get_nowait()
+            end = time.monotonic() + 0.1
+            while time.monotonic() < end:
+                pass
+            signal.pthread_kill(main, signal.SIGALRM)
+
+        jobs.put(0)
+        thread = threading.Thread(target=interrupt)
+        try:
+            sys.setswitchinterval(10)
+            thread.start()
+            with pytest.raises(Stopped):
+                jobs.put(bytes(1000))
+            thread.join()
+        finally:
+            sys.setswitchinterval(interval)
+            signal.signal(signal.SIGALRM, before)
+        if jobs.qsize():
+            assert jobs.get() == bytes(1000)
