@@ -92,7 +92,15 @@ class Client(_named.Named):
         """
         with _Call(self, timeout_ms) as call:
             call.fill(args, kwargs)
-            call.number = call.loan.publish(timeout_ms)
+            nap = _polling.FIRST_NAP
+            while not call.number:
+                try:
+                    call.post()
+                except TimeoutError:
+                    if time.monotonic() >= call.end:
+                        raise
+                    time.sleep(min(nap, call.nap()) / 1000)
+                    nap = min(nap * 2, _polling.LONGEST_NAP)
             while not call.reply:
                 try:
                     call.reply = call.replies.get(timeout_ms=call.nap())
@@ -109,8 +117,7 @@ class Client(_named.Named):
         """
         with _Call(self, timeout_ms) as call:
             call.fill(args, kwargs)
-            region, publish = self._requests.region, call.loan.publish
-            call.number = await _polling.until_room(region, lambda: publish(0), timeout_ms)
+            await _polling.until_room(self._requests.region, call.post, timeout_ms)
             while not call.reply:
                 try:
                     call.reply = await call.replies.get_async(call.nap())
@@ -208,6 +215,7 @@ class _Call:
 
     def __exit__(self, *_: object) -> None:
         if self.loan is not None:
+            self.number = self.loan._number  # which Ctrl-C may have come before
             self.loan.discard()  # unless it was published
         if self.number == 0 and self.parts is not None:
             self.parts.drop()
@@ -221,15 +229,38 @@ class _Call:
         self.replies.close()
 
     def fill(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Write the request, which is then to be published."""
-        deadline = _FOREVER if self.end == math.inf else int(self.end * 1e9)
-        head = _HEAD.pack(str(self.replies.name).encode(), deadline)
+        """Pickle the request, which is then to be posted."""
         self.parts = _objects.dump((args, kwargs))
         if _HEAD.size + self.parts.size > self.requests.slot_size:
             self.parts = self.parts.moved(self.requests.region)
-        self.loan = self.requests.loan(_HEAD.size + self.parts.size)
-        self.loan.data[: _HEAD.size] = head
-        self.parts.write_into(self.loan.data[_HEAD.size :])
+
+    def post(self) -> int:
+        """Publish the request. TimeoutError if there is no room, PeerDiedError if none comes."""
+        try:
+            if self.loan is None:
+                self.write()
+            self.number = self.loan.publish(0)
+        except TimeoutError:
+            if not _served(self.requests):
+                where = f"call {self.client.name!r}"
+                raise PeerDiedError(
+                    errno.ECONNRESET, f"{where}: nobody serves it any more"
+                ) from None
+            raise
+        return self.number
+
+    def write(self) -> None:
+        """Write the request where it is published."""
+        assert self.parts is not None
+        deadline = _FOREVER if self.end == math.inf else int(self.end * 1e9)
+        loan = self.requests.loan(_HEAD.size + self.parts.size)
+        try:
+            loan.data[: _HEAD.size] = _HEAD.pack(str(self.replies.name).encode(), deadline)
+            self.parts.write_into(loan.data[_HEAD.size :])
+        except BaseException:
+            loan.discard()
+            raise
+        self.loan = loan
 
     def nap(self) -> float:
         """Return how long to wait until the next look, in milliseconds."""
@@ -369,7 +400,12 @@ class _Request:
         with contextlib.suppress(OSError, ValueError):  # gone, or nobody of ours
             self.replies = self.server.callers.get(self.place) or self.server.caller(self.place)
         arguments = self.message.data[_HEAD.size :]
-        self.args, self.kwargs = _objects.load(arguments, taken=self.taken)
+        # As Message.object() does: what the function keeps is not to take all slots.
+        requests = self.server.requests
+        is_copied = requests._at_desk is not None and (
+            requests._at_desk.worker.held > requests.views
+        )
+        self.args, self.kwargs = _objects.load(arguments, copy=is_copied, taken=self.taken)
         return self.replies is not None and time.monotonic_ns() < deadline
 
     def answer(self, outcome: tuple[Any, ...]) -> None:

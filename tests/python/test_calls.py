@@ -430,3 +430,99 @@ def test_references_descriptors_and_mappings_stay_flat(name: str) -> None:
                 client.call("double", array)
             descriptors, maps = held()
             assert (descriptors, maps - before[1] < 20) == (before[0], True)
+
+
+def keep_for_ever(kept: list[Any], array: Any) -> int:
+    kept.append(array)
+    return len(kept)
+
+
+def test_server_may_keep_the_arrays_of_all_calls(name: str) -> None:
+    kept: list[Any] = []
+    server = threading.Thread(
+        target=zinc.serve, args=(name, lambda array: keep_for_ever(kept, array))
+    )
+    server.start()
+    with zinc.connect(name, timeout_ms=20_000) as client:
+        for number in range(200):
+            client.call(numpy.full(4, number), timeout_ms=20_000)
+        client.shutdown()
+    server.join()
+    assert [array[0] for array in kept] == list(range(200))
+
+
+def test_more_callers_than_there_is_room_for_wait(name: str) -> None:
+    gate = threading.Event()
+
+    def function(value: int) -> int:
+        gate.wait()
+        return value
+
+    server = threading.Thread(target=zinc.serve, args=(name, function), kwargs={"maxsize": 1})
+    server.start()
+    with zinc.connect(name, timeout_ms=20_000) as client, ThreadPoolExecutor(160) as pool:
+        found = [pool.submit(client.call, number) for number in range(160)]
+        end = time.monotonic() + 1  # enough for all to come, where there is time
+        while time.monotonic() < end and not any(one.done() for one in found):
+            time.sleep(0.01)
+        gate.set()
+        assert [one.result() for one in found] == list(range(160))
+        client.shutdown()
+    server.join()
+
+
+def test_caller_that_waits_for_room_hears_that_the_server_was_killed(name: str) -> None:
+    server = SPAWN.Process(
+        target=zinc.serve, args=(name, wait_for_ever), kwargs={"maxsize": 1}, daemon=True
+    )
+    server.start()
+    with zinc.connect(name, timeout_ms=20_000) as client, ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(client.call) for _ in range(4)]
+        while not client._requests.full():
+            time.sleep(0.01)
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        server.join()
+        for one in found:
+            with pytest.raises(zinc.PeerDiedError):
+                one.result()
+
+
+def wait_for_ever() -> None:
+    threading.Event().wait()
+
+
+class Stopped(BaseException):
+    pass
+
+
+def test_call_that_ctrl_c_ends_leaves_its_answer_to_no_other(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As its request is published: an answer comes then, and is not the next call's."""
+    server = threading.Thread(target=zinc.serve, args=(name, lambda value: value))
+    server.start()
+    with zinc.connect(name, timeout_ms=20_000) as client:
+        assert client.call(0) == 0
+
+        class Interrupted:
+            def __init__(self, loan: Any) -> None:
+                self.loan = loan
+
+            def publish(self, timeout_ms: float | None) -> int:
+                self.loan.publish(timeout_ms)
+                raise Stopped
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self.loan, name)
+
+        with monkeypatch.context() as context:
+            loan = type(client._requests).loan
+            context.setattr(
+                zinc.Queue, "loan", lambda *args: Interrupted(loan(*args)), raising=False
+            )
+            with pytest.raises(Stopped):
+                client.call(1)
+        assert [client.call(number) for number in (2, 3)] == [2, 3]
+        client.shutdown()
+    server.join()
