@@ -127,9 +127,11 @@ PyObject *zinc_module_close_queue(PyObject *module, PyObject *args);
 PyObject *zinc_module_join_queue(PyObject *module, PyObject *args);
 PyObject *zinc_module_find_message(PyObject *module, PyObject *args);
 PyObject *zinc_module_examine_channel_name(PyObject *module, PyObject *args);
+PyObject *zinc_module_examine_queue_name(PyObject *module, PyObject *args);
 PyObject *zinc_module_channel_users(PyObject *module, PyObject *args);
 
 /* What can be told of a channel, as the extension does it. */
 PyObject *zinc_channel_told(const ZincChannelInfo *info);
+PyObject *zinc_queue_told(const ZincQueueInfo *info);
 
 #endif

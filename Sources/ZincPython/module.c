@@ -254,6 +254,8 @@ static PyMethodDef module_methods[] = {
      "evicted)"},
     {"examine_channel_name", zinc_module_examine_channel_name, METH_VARARGS,
      "examine_channel_name(name) -> (examine_channel(), channel_users())"},
+    {"examine_queue_name", zinc_module_examine_queue_name, METH_VARARGS,
+     "examine_queue_name(name) -> (examine_queue(), channel_users())"},
     {"seats", zinc_module_seats, METH_VARARGS, "seats(region) -> [(number, role, pid, alive, since)]"},
     {"examine_seats", zinc_module_examine_seats, METH_VARARGS, "examine_seats(name) -> as seats()"},
     {"examine_lock", zinc_module_examine_lock, METH_VARARGS, "examine_lock(name) -> (state, pid, since)"},

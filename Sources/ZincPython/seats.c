@@ -121,6 +121,23 @@ PyObject *zinc_module_examine_channel_name(PyObject *module, PyObject *args) {
     return result;
 }
 
+PyObject *zinc_module_examine_queue_name(PyObject *module, PyObject *args) {
+    PyObject *name;
+    if (!PyArg_ParseTuple(args, "U:examine_queue_name", &name)) return NULL;
+    const char *text = zinc_name_argument(name);
+    if (!text) return NULL;
+    Seats noted = {.is_channel = 1};
+    ZincQueueInfo info = {.size = sizeof info};
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_queue_examine_name(text, &info, note_user, &noted);
+    Py_END_ALLOW_THREADS PyObject *users = told(module, &noted, status);
+    PyObject *queue = users ? zinc_queue_told(&info) : NULL;
+    PyObject *result = queue ? PyTuple_Pack(2, queue, users) : NULL;
+    Py_XDECREF(queue);
+    Py_XDECREF(users);
+    return result;
+}
+
 PyObject *zinc_module_examine_lock(PyObject *module, PyObject *args) {
     PyObject *name;
     if (!PyArg_ParseTuple(args, "U:examine_lock", &name)) return NULL;

@@ -86,6 +86,11 @@ PyType_Spec zinc_worker_spec = {
 
 /* ---- the queue as a whole ---- */
 
+PyObject *zinc_queue_told(const ZincQueueInfo *info) {
+    return Py_BuildValue("KKKO", (unsigned long long)info->waiting, (unsigned long long)info->held,
+                         (unsigned long long)info->left, info->is_closed ? Py_True : Py_False);
+}
+
 PyObject *zinc_module_examine_queue(PyObject *module, PyObject *args) {
     ModuleState *state = PyModule_GetState(module);
     Region *region;
@@ -95,9 +100,7 @@ PyObject *zinc_module_examine_queue(PyObject *module, PyObject *args) {
     ZincQueueInfo info = {.size = sizeof info};
     int32_t status = zinc_queue_examine(handle, &info);
     region_end(region);
-    if (status < 0) return zinc_raise(state, status);
-    return Py_BuildValue("KKKO", (unsigned long long)info.waiting, (unsigned long long)info.held,
-                         (unsigned long long)info.left, info.is_closed ? Py_True : Py_False);
+    return status < 0 ? zinc_raise(state, status) : zinc_queue_told(&info);
 }
 
 PyObject *zinc_module_close_queue(PyObject *module, PyObject *args) {

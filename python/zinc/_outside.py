@@ -38,8 +38,8 @@ class RegionInfo:
     wakes_always: bool
     """Whether each notification is a system call, since some of its users may only read."""
     kind: int
-    """What the data is, as `create` was told: 0 bytes, 1 an array, 2 a channel, 3 to 8 a lock and
-    its family, 9 an object."""
+    """What the data is, as `create` was told: 0 bytes, 1 an array, 2 a channel or queue, 3 to 8 a
+    lock and its family, 9 an object."""
     metadata: bytes
     """What `create` was given to keep. Who may write the region can change it: check it."""
     sequence: int
@@ -69,7 +69,7 @@ class RegionInfo:
     lock: LockInfo | None
     """How its own lock is."""
     channel: ChannelInfo | None
-    """What is going on in it, if it is a channel."""
+    """What is going on in it, if it is a channel, and no queue."""
     queue: QueueInfo | None
     """What is going on in it, if it is a queue."""
 

@@ -1,4 +1,4 @@
-"""Who writes to a channel and who reads it, for people to read."""
+"""Who writes to a channel or queue, and who reads or works there, for people to read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Told = tuple[int, int, int, bool, int, int, int, int, int, bool]
 
 @dataclasses.dataclass(frozen=True)
 class WriterInfo:
-    """Who writes to a channel; `Channel.writers` and `examine` give them."""
+    """Who writes to a channel or queue; its `writers` and `examine` give them."""
 
     pid: int
     """The process, in the view of that process."""
@@ -22,7 +22,7 @@ class WriterInfo:
     since: float
     """When it sent its first message, or took its first loan, in seconds since 1970."""
     waiting_since: float | None
-    """Since when it waits for readers to make room, in seconds since 1970; None if it does not."""
+    """Since when it waits for room, in seconds since 1970; None if it does not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +84,10 @@ class ChannelInfo:
 
 @dataclasses.dataclass(frozen=True)
 class QueueInfo:
-    """What a queue looks like from outside; `RegionInfo.queue` is one."""
+    """What a queue looks like from outside; `RegionInfo.queue` is one.
+
+    All numbers but `newest` are of one look; while others go on, of moments close to each other.
+    """
 
     maxsize: int
     """How many items may wait."""
@@ -93,11 +96,20 @@ class QueueInfo:
     redeliver: bool
     """Whether what somebody was at work on who is killed goes to another."""
     newest: int
-    """How many items were put into it."""
+    """The number of the newest item: how many there have been."""
+    waiting: int
+    """How many items nobody has got."""
+    at_work: int
+    """On how many somebody who lives is at work."""
+    left: int
+    """On how many somebody was who was killed, or gave them back, and that wait for another. With
+    ``redeliver=False`` nobody gets them, and they go when somebody comes upon who was killed."""
+    is_shutdown: bool
+    """Whether it was shut down, and takes no more."""
     writers: list[WriterInfo]
-    """Who puts, or did when it was killed."""
+    """Who puts into it, or did when it was killed."""
     workers: list[WorkerInfo]
-    """Who gets, or did when it was killed."""
+    """Who gets from it, or did when it was killed."""
 
 
 def policy(how: int) -> Literal["overwrite", "wait"]:
@@ -133,7 +145,20 @@ def of_queue(told: Iterable[_Told]) -> tuple[list[WriterInfo], list[WorkerInfo]]
 def examine(name: str) -> ChannelInfo | QueueInfo:
     """Look at the channel or queue of this name. Raises what `zinc.examine` raises."""
     (payload, messages, _, views, how, newest), told = _zinc.examine_channel_name(name)
-    if how & _zinc.QUEUE:
-        redeliver = not how & _zinc.QUEUE_AT_MOST_ONCE
-        return QueueInfo(messages, payload, redeliver, newest, *of_queue(told))
-    return ChannelInfo(messages, payload, policy(how), views, newest, *of_channel(newest, told))
+    if not how & _zinc.QUEUE:
+        return ChannelInfo(messages, payload, policy(how), views, newest, *of_channel(newest, told))
+    (waiting, held, left, is_shutdown), told = _zinc.examine_queue_name(name)
+    writers, workers = of_queue(told)
+    of_dead = sum(worker.at_work for worker in workers if not worker.alive)
+    return QueueInfo(
+        maxsize=messages,
+        slot_size=payload,
+        redeliver=not how & _zinc.QUEUE_AT_MOST_ONCE,
+        newest=newest,
+        waiting=waiting,
+        at_work=held - of_dead,
+        left=left + of_dead,
+        is_shutdown=is_shutdown,
+        writers=writers,
+        workers=workers,
+    )

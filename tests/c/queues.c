@@ -666,6 +666,15 @@ static void who_is_at_work(void) {
     EXPECT(zinc_channel_examine_name(name, &info, note_worker, &outside) == 0);
     EXPECT(here.views == 2 && here.next == 1 && here.seat.pid == getpid() && here.seat.is_alive);
     EXPECT(memcmp(&here, &outside, sizeof here) == 0);
+    ZincChannelUser again = {0};
+    ZincQueueInfo queued = {.size = sizeof queued};
+    EXPECT(zinc_queue_examine_name(name, &queued, note_worker, &again) == 0);
+    EXPECT(memcmp(&here, &again, sizeof here) == 0);
+    EXPECT(queued.waiting == 1 && queued.held == 2 && queued.left == 0 && queued.is_closed == 0);
+    EXPECT(zinc_queue_close(queue.region) == 0);
+    EXPECT(zinc_queue_examine_name(name, &queued, NULL, NULL) == 0 && queued.is_closed == 1);
+    EXPECT(zinc_queue_examine_name(name, NULL, NULL, NULL) == -EINVAL);
+    EXPECT(zinc_queue_examine_name("no-such-queue", &queued, NULL, NULL) == -ENOENT);
     close_worker(worker);
     close_writer(queue);
 }

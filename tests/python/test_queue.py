@@ -353,7 +353,7 @@ def test_users_are_told(jobs: zinc.Queue, name: str) -> None:
     assert (worker.pid, worker.alive, worker.at_work, worker.first) == (os.getpid(), True, 1, 1)
     info = zinc.examine(name)
     assert info.channel is None
-    assert info.queue == zinc.QueueInfo(8, 16384, True, 2, [writer], [worker])
+    assert info.queue == zinc.QueueInfo(*(8, 16384, True, 2, 1, 1, 0, False), [writer], [worker])
 
 
 def test_shutdown_at_once_leaves_nothing(jobs: zinc.Queue) -> None:

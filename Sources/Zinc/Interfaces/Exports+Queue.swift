@@ -113,14 +113,39 @@ public func zinc_queue_examine(_ handle: ZincHandle?, _ info: UnsafeMutablePoint
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
   return unsafe report("look at the queue", handle.pointee.nameForMessages) {
     () throws(Failure) in
-    guard let info = unsafe info, unsafe info.pointee.size >= MemoryLayout<ZincQueueInfo>.size
-    else { throw Failure(EINVAL, "info is null, or info.size is not sizeof(ZincQueueInfo)") }
-    let memory = unsafe try ChannelMemory.queue(of: handle)
-    let (waiting, held, left) = memory.count()
-    unsafe info.pointee.waiting = waiting
-    unsafe info.pointee.held = held
-    unsafe info.pointee.left = left
-    unsafe info.pointee.is_closed = memory.isClosed ? 1 : 0
+    unsafe try fill(info, try ChannelMemory(of: handle))
+  }
+}
+
+private func fill(_ info: UnsafeMutablePointer<ZincQueueInfo>?, _ memory: ChannelMemory)
+  throws(Failure)
+{
+  guard let info = unsafe info, unsafe info.pointee.size >= MemoryLayout<ZincQueueInfo>.size
+  else { throw Failure(EINVAL, "info is null, or info.size is not sizeof(ZincQueueInfo)") }
+  try memory.checkShared()
+  let (waiting, held, left) = memory.count()
+  unsafe info.pointee.waiting = waiting
+  unsafe info.pointee.held = held
+  unsafe info.pointee.left = left
+  unsafe info.pointee.is_closed = memory.isClosed ? 1 : 0
+}
+
+@c @implementation
+public func zinc_queue_examine_name(
+  _ name: UnsafePointer<CChar>?, _ info: UnsafeMutablePointer<ZincQueueInfo>?,
+  _ tell: TellOfUser?, _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+  unsafe report("look at the queue", name) { () throws(Failure) in
+    let path = unsafe try path(name)
+    unsafe try tellEach {
+      unsafe tell?($0, context)
+    } look: { (visit: (ZincChannelUser) -> Void) throws(Failure) in
+      try RegionName.lookAtChannel(path) { (memory) throws(Failure) in
+        unsafe try fill(info, memory)
+      } visit: {
+        visit($0)
+      }
+    }
   }
 }
 

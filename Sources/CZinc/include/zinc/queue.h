@@ -97,6 +97,10 @@ typedef struct ZincQueueInfo {
 /** Tells of the queue of a handle. -74 if the region is none, or a damaged one. */
 int32_t zinc_queue_examine(ZincHandle handle, ZincQueueInfo *info);
 
+/** The same from outside, and who works and writes, as zinc_channel_examine_name(): both of one look. */
+int32_t zinc_queue_examine_name(const char *name, ZincQueueInfo *info,
+                                void (*tell)(const ZincChannelUser *user, void *context), void *context);
+
 /** Where a message of a queue is. */
 enum {
     ZINC_TASK_GONE = 0,  /* done; or lost, with ZINC_QUEUE_AT_MOST_ONCE */
