@@ -241,7 +241,10 @@ def line_in_ls(name: str) -> str:
 
 def row_of_info(name: str, which: str) -> list[str]:
     """Return the lines of one row of `zinc info`."""
-    text = run("info", name).stdout
+    return row_of(run("info", name).stdout, which)
+
+
+def row_of(text: str, which: str) -> list[str]:
     found = re.search(rf"^{which} +(.*(?:\n +.*)*)", text, re.MULTILINE)
     assert found, text
     return [line.strip() for line in found[1].splitlines()]

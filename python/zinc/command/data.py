@@ -71,6 +71,9 @@ def put_all(
         put_new(name, size, passed, notify, persistent)
         return
     with region:
+        if what := inspection.KINDS.get(region.kind):
+            what = "queue" if inspection.is_queue(name) else what
+            fail(f'region "{name}" is of kind {what}: zinc put would overwrite what its users need')
         if persistent and not inspection.examine(name).persistent:
             fail(f'region "{name}" is there already, and not persistent')
         if region.capacity != size:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import stat
 import time
 from typing import Any, Literal
@@ -30,6 +31,8 @@ KINDS = {
     9: "object",
 }
 LOCKS = range(3, 6)
+# The queues that callers make for what a service answers.
+REPLIES = re.compile("reply-[0-9a-f]{16}")
 STUCK = 1  # second that a writer waits, and it is no back-pressure any more
 State = Literal["attached", "unattached", "dead", "unreadable"]
 
@@ -51,7 +54,7 @@ class Region:
     wakes_always: bool = False  # on each notification: some users may only read
     sequence: int = 0
     rate: float | None = None  # notifications a second, if it was looked at twice
-    message_rate: float | None = None  # messages a second, of a channel
+    message_rate: float | None = None  # messages a second, of a channel or queue
     kind: int = 0
     metadata: bytes = b""
     created_at: float = 0  # seconds since 1970
@@ -65,7 +68,7 @@ class Region:
     seats: list[Seat] = dataclasses.field(default_factory=list[Seat])
     lock: LockInfo | None = None  # its own
     channel: ChannelInfo | None = None  # what is going on in it, if it is one
-    queue: QueueInfo | None = None  # likewise
+    queue: QueueInfo | None = None  # and if it is this
     inode: Inode = (0, 0)
     handles: int = 0  # attached, by whomever
     holders: list[Holder] = dataclasses.field(default_factory=list[Holder])  # who may be seen
@@ -95,9 +98,10 @@ class Region:
 
     @property
     def contents(self) -> str:
-        """What it is, in words: ``array <f4 (3, 5)``, ``channel 100 bytes``, ``kind 1000``."""
+        """What it is, in words: ``array <f4 (3, 5)``, ``queue 100 bytes``, ``kind 1000``."""
         if self.queue is not None:
-            return f"queue of {self.queue.maxsize:,}, {self.queue.slot_size:,} bytes"
+            what = "queue of replies," if REPLIES.fullmatch(self.name) else "queue"
+            return f"{what} {self.queue.slot_size:,} bytes"
         if self.kind == ARRAY or (self.kind == _zinc.CHANNEL and self.metadata):
             return f"{'array' if self.kind == ARRAY else 'channel'}{array_text(self.metadata)}"
         if self.channel is not None:
@@ -106,13 +110,18 @@ class Region:
 
     @property
     def per_second(self) -> float | None:
-        """What its rate is told as: of a channel its messages', else its notifications'."""
+        """What its rate is told as: if it has messages theirs, else its notifications'."""
         return self.rate if self.message_rate is None else self.message_rate
 
     @property
+    def traffic(self) -> ChannelInfo | QueueInfo | None:
+        """What is going on in it, if it has messages."""
+        return self.channel or self.queue
+
+    @property
     def waiting(self) -> list[WriterInfo]:
-        """Who writes to a channel, and waits for room, the longest first."""
-        writers = self.channel.writers if self.channel else []
+        """Who writes to a channel or queue, and waits for room, the longest first."""
+        writers = self.traffic.writers if self.traffic else []
         found = [writer for writer in writers if writer.alive and writer.waiting_since]
         return sorted(found, key=lambda writer: writer.waiting_since or 0)
 
@@ -127,7 +136,7 @@ class Region:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether somebody has waited for room in a channel for longer than a moment."""
+        """Whether somebody has waited for room for messages for longer than a moment."""
         return any(time.time() - (one.waiting_since or 0) >= STUCK for one in self.waiting)
 
     @property
@@ -210,9 +219,9 @@ def regions(interval: float = 0) -> list[Region]:
 
 
 def examine_twice(name: str, interval: float) -> Region:
-    """As `examine`; at a channel it looks twice, in seconds, and knows the rates."""
+    """As `examine`; where messages go it looks twice, in seconds, and knows the rates."""
     start, before = time.monotonic(), examine(name)
-    if before.channel is None:
+    if before.traffic is None:
         return before
     time.sleep(interval)
     after = examine(name)
@@ -239,8 +248,8 @@ def set_rates(before: dict[str, Region], after: dict[str, Region], seconds: floa
         was = before.get(name)
         if was and not region.problem and was.id == region.id:
             region.rate = (region.sequence - was.sequence & 0xFFFFFFFF) / seconds
-            if region.channel and was.channel:
-                region.message_rate = (region.channel.newest - was.channel.newest) / seconds
+            if region.traffic and was.traffic:
+                region.message_rate = (region.traffic.newest - was.traffic.newest) / seconds
 
 
 def tell_holders(found: dict[str, Region]) -> None:
@@ -250,6 +259,14 @@ def tell_holders(found: dict[str, Region]) -> None:
     for region in found.values():
         region.handles = locked.get(region.inode, 0)
         region.holders = by_inode.get(region.inode, [])
+
+
+def is_queue(name: str) -> bool:
+    """Whether what has this name is a queue, as far as that can be seen."""
+    try:
+        return examine(name).queue is not None
+    except (OSError, ValueError):
+        return False
 
 
 def is_left_alone(region: SharedRegion) -> bool:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .._users import ChannelInfo, WriterInfo
+from .._users import ChannelInfo, QueueInfo, WriterInfo
 from .inspection import LOCKS, Region
 
 STYLES = {"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "dim"}
@@ -64,12 +64,14 @@ def cells(region: Region) -> list[str]:
 
 
 def contents_text(region: Region) -> str:
-    """Return what a region is, what is going on if it is a channel, and who has its lock.
+    """Return what a region is, what is going on if it has messages, and who has its lock.
 
     Of one that is no lock only if somebody has it.
     """
     if region.channel is not None:
         return f"{region.contents}, {channel_text(region, region.channel)}"
+    if region.queue is not None:
+        return f"{region.contents}, {queue_text(region, region.queue)}"
     if region.lock is None or (region.kind not in LOCKS and region.lock.state == "free"):
         return region.contents
     whose = "" if region.kind in LOCKS else "lock "
@@ -88,6 +90,19 @@ def channel_text(region: Region, channel: ChannelInfo) -> str:
     evicted = sum(reader.evicted for reader in readers)
     told = f"{unread:,} of {channel.slots:,} unread"
     return told + (f", {lost:,} lost" if lost else "") + (f", {evicted} EVICTED" if evicted else "")
+
+
+def queue_text(region: Region, queue: QueueInfo) -> str:
+    """Return what is going on in a queue, in a few words."""
+    told = [waiting_text(region, writer) for writer in region.waiting[:1]]
+    told.append(f"{queue.waiting:,} of {queue.maxsize:,} wait")
+    if queue.left:
+        told.append(f"{queue.left:,} {'LEFT' if queue.redeliver else 'LOST'}")
+    if any(worker.alive for worker in queue.workers):
+        told.append(f"{queue.at_work:,} at work")
+    else:
+        told.append("nobody works")
+    return ", ".join([*told, "shut down"] if queue.is_shutdown else told)
 
 
 def waiting_text(region: Region, writer: WriterInfo) -> str:

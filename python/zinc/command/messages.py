@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 
 from .._channel import Channel, ChannelReader, Message
 from . import inspection
+from .console import fail
 from .lines import plain
 
 HEAD = 16  # bytes that a line shows; of an array, half as many elements
@@ -20,6 +21,9 @@ def reading(name: str) -> Generator[tuple[Channel, ChannelReader], None, None]:
 
     The channel is closed already, so that this process is attached once.
     """
+    if inspection.is_queue(name):
+        told = "to read an item would take it from who works"
+        fail(f'queue "{name}": {told}; zinc info {name} and zinc top tell what is going on')
     with Channel.open(name, any_user=True) as channel:
         reader = channel.reader()
     with reader:

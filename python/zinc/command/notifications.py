@@ -73,7 +73,8 @@ def watch(
 
     Of a message: when it was sent, its number, size and tag, and how it begins. A line says how
     many were lost before it: they came faster than lines can be printed. A watcher is a reader,
-    so where writers wait for their readers, they wait for what reads the lines, too.
+    so where writers wait for their readers, they wait for what reads the lines, too. A queue is
+    refused: to read its items would take them from who works.
     """
     end_in_order()
     with opened(name) as region:

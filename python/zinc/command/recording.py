@@ -77,7 +77,8 @@ def record(
     A FILE that is there is overwritten. Ends when it is interrupted, or when nobody else is
     attached to the channel. Of a recorder that is killed, all is good but the message that it was
     writing. One that is slower than the writers tells how many messages it has lost, whose numbers
-    are missing in the file; where writers wait for their readers, they wait for it, too.
+    are missing in the file; where writers wait for their readers, they wait for it, too. A queue is
+    refused, as zinc watch does.
     """
     end_in_order()
     notes = sys.stderr if file == "-" else sys.stdout

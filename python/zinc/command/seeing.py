@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .._seats import Seat
-from .._users import ChannelInfo, ReaderInfo, WriterInfo
+from .._users import ChannelInfo, QueueInfo, ReaderInfo, WorkerInfo, WriterInfo
 from . import doctor as machine
 from . import inspection
 from .console import Json, Name, fail, notes, out, print_json, print_table
@@ -26,6 +26,7 @@ from .lines import (
     channel_text,
     lock_text,
     plain,
+    queue_text,
     row,
     size_text,
     style,
@@ -47,10 +48,16 @@ def ls(
     """List the regions of this machine, or those whose names match.
 
     Used is the memory that a region really has. The rate is of the tenth of a second in which
-    this command looked: of notifications, in a channel of messages. Dead ones have lost their last
-    user by a kill: zinc gc removes them. A lock tells who holds it, and for how long; one that is
-    abandoned was held by who was killed. A channel tells how many messages its slowest reader has
-    not received yet, and how many all of them have lost; or who waits for room, and for whom.
+    this command looked: of notifications, in a channel or queue of messages. Dead ones have lost
+    their last user by a kill: zinc gc removes them. A lock tells who holds it, and for how long;
+    one that is abandoned was held by who was killed. A channel tells how many messages its slowest
+    reader has not received yet, and how many all of them have lost; or who waits for room, and for
+    whom. A queue tells how many items wait, of how many that may; how many are left by who was
+    killed or gave them back, or lost with who was; on how many somebody is at work; and who waits
+    for room.
+
+    A queue of replies is a caller's, for what zinc.serve answers. An object is one that was too
+    large for a slot, and lies beside its message, or what zinc.put has put.
     """
     found = inspection.regions(LOOKING)
     found = [region for region in found if fnmatch.fnmatchcase(region.name, pattern)]
@@ -77,11 +84,12 @@ def info(
     head: Annotated[int, typer.Option(min=0, help="How many bytes of data to show.")] = 64,
     as_json: Json = False,
 ) -> None:
-    """Tell all of a region, and show its first bytes; of a channel, who writes and reads.
+    """Tell all of a region, and show its first bytes; of a channel or queue, who uses it.
 
     A reader that is behind by as many messages as the channel keeps holds up its writers, where
     they wait, and is evicted after the time that a writer has set. Held are messages that it still
-    uses.
+    uses. Of a queue it tells who works, since when, and on how many items; what a worker that was
+    killed was at work on goes to another, unless the queue was made with redeliver=False.
     """
     region = inspection.examine_twice(name, LOOKING)
     inspection.tell_holders({name: region})
@@ -90,7 +98,7 @@ def info(
         print_json({**region.as_json(), "head": first.hex()})
     else:
         show(region)
-        if first and region.channel is None:  # where it is how the channel stands
+        if first and region.traffic is None:  # where it is how the channel stands
             print(*hex_lines(first), sep="\n")
             if elements := typed(region, first):
                 print(elements)
@@ -137,19 +145,37 @@ def show(region: Region) -> None:
 
 
 def users(region: Region) -> dict[str, str]:
-    """Return who sits in a region; of a channel, what is going on in it, who writes and reads."""
+    """Return who sits in a region; of one with messages what is going on in it, and who uses it."""
+    if region.queue is not None:
+        return queue_users(region, region.queue)
     channel = region.channel
     if channel is None:
         return {"seats": "\n".join(map(plain, seat_lines(region))) or "nobody sits there"}
     kept = f"{channel.slots:,} messages of {size_text(channel.slot_size)}, at most"
     full = "writers wait" if channel.full == "wait" else "the oldest makes room"
-    rate = f"{region.message_rate or 0:,.0f} per s"
     return {
         "channel": f"{kept}; when it is full, {full}",
-        "messages": f"{channel.newest:,}, {rate}; {plain(channel_text(region, channel))}",
+        "messages": f"{sent_text(region, channel)}; {plain(channel_text(region, channel))}",
         "writers": "\n".join(map(plain, writer_lines(region, channel))) or "nobody writes",
         "readers": "\n".join(map(plain, reader_lines(region, channel))) or "nobody reads",
     }
+
+
+def queue_users(region: Region, queue: QueueInfo) -> dict[str, str]:
+    """Return what is going on in a queue, who writes and who works."""
+    kept = f"{queue.maxsize:,} items, at most, in slots of {size_text(queue.slot_size)}"
+    fate = "go to others" if queue.redeliver else "are lost"
+    return {
+        "queue": f"{kept}; those of a killed worker {fate}",
+        "items": f"{sent_text(region, queue)}; {plain(queue_text(region, queue))}",
+        "writers": "\n".join(map(plain, writer_lines(region, queue))) or "nobody writes",
+        "workers": "\n".join(map(plain, worker_lines(region, queue))) or "nobody works",
+    }
+
+
+def sent_text(region: Region, traffic: ChannelInfo | QueueInfo) -> str:
+    """Return how many messages there have been, and how many a second."""
+    return f"{traffic.newest:,}, {region.message_rate or 0:,.0f} per s"
 
 
 def seat_lines(region: Region) -> Iterator[str]:
@@ -158,9 +184,9 @@ def seat_lines(region: Region) -> Iterator[str]:
         yield f"{seat.number}: {seat.role}, {who(region, seat)}"
 
 
-def writer_lines(region: Region, channel: ChannelInfo) -> Iterator[str]:
-    """Return who writes to a channel, a line each, and whom they wait for."""
-    for writer in channel.writers:
+def writer_lines(region: Region, traffic: ChannelInfo | QueueInfo) -> Iterator[str]:
+    """Return who writes to a channel or queue, a line each, and whom they wait for."""
+    for writer in traffic.writers:
         waits = writer.alive and writer.waiting_since
         yield waiting_text(region, writer) if waits else who(region, writer)
 
@@ -173,7 +199,15 @@ def reader_lines(region: Region, channel: ChannelInfo) -> Iterator[str]:
         yield f"{who(region, reader)}: {told}{fate}"
 
 
-def who(region: Region, user: Seat | WriterInfo | ReaderInfo) -> str:
+def worker_lines(region: Region, queue: QueueInfo) -> Iterator[str]:
+    """Return who works, a line each, and on how many."""
+    for worker in queue.workers:
+        told = "at work on "
+        told += f"{worker.at_work:,}, from item {worker.first:,} on" if worker.first else "nothing"
+        yield f"{who(region, worker)}: {'' if worker.alive else 'was '}{told}"
+
+
+def who(region: Region, user: Seat | WriterInfo | ReaderInfo | WorkerInfo) -> str:
     """Return a process, and since when it takes part."""
     at = datetime.datetime.fromtimestamp(user.since).astimezone()
     fate = "" if user.alive else ", was killed"
@@ -224,7 +258,7 @@ def doctor(as_json: Json = False) -> None:
 def top(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds from look to look.")] = 1,
 ) -> None:
-    """Show the regions live, and what is going on in channels as zinc ls does.
+    """Show the regions live, and what is going on in channels and queues as zinc ls does.
 
     n, s, u, r and a sort by name, size, used memory, rate and age; q ends.
     """
