@@ -334,7 +334,7 @@ class _Server:
     """What a process knows of those whom it answers."""
 
     def __init__(
-        self, name: str, maxsize: int, slot_size: int, views: int, rights: dict[str, Any]
+        self, name: str, maxsize: int, slot_size: int | None, views: int, rights: dict[str, Any]
     ) -> None:
         self.requests = Queue(
             maxsize, name=name, slot_size=slot_size, views=views, redeliver=False, **rights
@@ -439,7 +439,7 @@ def serve(
     function: Callable[..., Any],
     *,
     maxsize: int = 64,
-    slot_size: int = 16384,
+    slot_size: int | None = None,
     mode: int = PRIVATE,
     group: str | int | None = None,
     any_user: bool = False,
@@ -448,9 +448,10 @@ def serve(
 
     Any number of processes and threads may serve one name, and each call goes to one of them that
     is free; up to `maxsize` calls wait. Arguments are read where the caller has put them: arrays
-    are read-only. Arguments of more than `slot_size` bytes have memory of their own, which takes
-    longer. What the function raises is raised at the caller, but KeyboardInterrupt and SystemExit,
-    which end the server. `mode`, `group` and `any_user` are as for `Queue`.
+    are read-only. Arguments of more than `slot_size` bytes, which the first server says, 16 KiB by
+    default, have memory of their own, which takes longer. What the function raises is raised at the
+    caller, but KeyboardInterrupt and SystemExit, which end the server. `mode`, `group` and
+    `any_user` are as for `Queue`.
 
     Arguments are pickled: whoever may call can run code as the server's user.
 
@@ -477,7 +478,7 @@ async def serve_async(
     *,
     concurrency: int = 16,
     maxsize: int = 64,
-    slot_size: int = 16384,
+    slot_size: int | None = None,
     mode: int = PRIVATE,
     group: str | int | None = None,
     any_user: bool = False,

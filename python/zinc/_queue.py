@@ -515,7 +515,7 @@ class Queue(_zinc.Writer, _named.Named):
         if desk is None or not desk.done():
             raise ValueError(f"task_done() of {self._title}: called more often than get()")
 
-    def join(self, timeout_ms: float | None = None) -> None:
+    def join(self, *, timeout_ms: float | None = None) -> None:
         """Wait until all that was put or sent is done; None waits for ever.
 
         Other threads run meanwhile, and Ctrl-C ends the wait. What somebody was at work on who was
@@ -534,8 +534,10 @@ class Queue(_zinc.Writer, _named.Named):
             self._sent.sweep(self._is_gone)
 
     def qsize(self) -> int:
-        """Return how many items wait."""
-        waiting, _, left, _ = _zinc.examine_queue(self._open())
+        """Return how many items wait, those of workers that were killed too."""
+        waiting, held, left, _ = _zinc.examine_queue(self._open())
+        if held and self._redeliver:  # nobody may have come upon the dead yet
+            left += sum(one.at_work for one in self.workers if not one.alive)
         if self._sent:
             self._sent.sweep(self._is_gone)
         return waiting + left

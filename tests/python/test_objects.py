@@ -373,7 +373,7 @@ def test_bytes_are_no_object(channel: zinc.Channel, data: bytes) -> None:
     channel.send(data)
     message = reader.recv(0)
     with pytest.raises(
-        ValueError, match=r"message 1 is no object, but \d+ bytes: use .data"
+        ValueError, match=r"message 1 is no object, but \d+ bytes: use recv\(\), and .data"
     ) as caught:
         message.object()
     (note,) = caught.value.__notes__

@@ -101,6 +101,7 @@ def test_what_a_killed_worker_was_at_work_on_comes_to_another(name: str) -> None
             with pytest.raises(queue.Empty):
                 jobs.get_nowait()
             kill(busy)
+            assert jobs.qsize() == 1
             with jobs.recv(timeout_ms=60_000) as message:
                 assert (message.object(), message.redelivered) == (number, 1)
         jobs.join(timeout_ms=60_000)
