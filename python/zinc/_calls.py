@@ -238,8 +238,9 @@ class _Call:
         """Publish the request. TimeoutError if there is no room, PeerDiedError if none comes."""
         try:
             if self.loan is None:
-                self.write()
-            self.number = self.loan.publish(0)
+                self.loan = self.write()
+            loan: Any = self.loan
+            self.number = loan.publish(0)
         except TimeoutError:
             if not _served(self.requests):
                 where = f"call {self.client.name!r}"
@@ -249,8 +250,8 @@ class _Call:
             raise
         return self.number
 
-    def write(self) -> None:
-        """Write the request where it is published."""
+    def write(self) -> Any:
+        """Write the request into a loan of the queue, and return that."""
         assert self.parts is not None
         deadline = _FOREVER if self.end == math.inf else int(self.end * 1e9)
         loan = self.requests.loan(_HEAD.size + self.parts.size)
@@ -260,7 +261,7 @@ class _Call:
         except BaseException:
             loan.discard()
             raise
-        self.loan = loan
+        return loan
 
     def nap(self) -> float:
         """Return how long to wait until the next look, in milliseconds."""

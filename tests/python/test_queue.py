@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import multiprocessing
 import os
 import pickle
 import queue
@@ -514,7 +515,7 @@ class Unloadable:
 def test_memory_of_an_item_that_can_not_be_loaded_goes(jobs: zinc.Queue) -> None:
     jobs.put(Unloadable())
     (_, _, (region,)) = jobs._sent._messages[0]
-    name = region.name
+    name = str(region.name)
     with pytest.raises(RuntimeError):
         jobs.get()
     del region
@@ -550,6 +551,30 @@ def test_put_within_a_put_does_not_hang(name: str) -> None:
         jobs._sent.sweep(PutsAnother(jobs))
         assert jobs.qsize() == 2
         jobs.shutdown(immediate=True)
+
+
+def test_forked_child_puts_though_a_thread_of_its_parent_was_putting(name: str) -> None:
+    with zinc.Queue(8, name=name, slot_size=256) as jobs:
+        is_held, is_over = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with jobs._sent._lock:
+                is_held.set()
+                is_over.wait()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        is_held.wait()
+        child = multiprocessing.get_context("fork").Process(target=jobs.put, args=(bytes(1000),))
+        child.start()
+        child.join(20)
+        is_hung = child.is_alive()
+        child.kill()
+        child.join()
+        is_over.set()
+        thread.join()
+        assert not is_hung
+        assert jobs.get() == bytes(1000)
 
 
 class Stopped(BaseException):
