@@ -13,8 +13,8 @@ static uint64_t number_at(const char *at) {
 
 static PyObject *refuse(unsigned long long message, Py_ssize_t length) {
     if (message)
-        PyErr_Format(PyExc_ValueError, "message %llu is no object, but %zd bytes: use recv(), and .data", message,
-                     length);
+        PyErr_Format(PyExc_ValueError, "message %llu is no object, but %zd bytes: use recv(), and .data",
+                     message, length);
     else
         PyErr_Format(PyExc_ValueError, "no object, but %zd bytes", length);
     return NULL;
