@@ -101,7 +101,7 @@ def test_examine_tells_of_a_queue_and_of_who_was_killed(name: str, redeliver: bo
             assert counts(name) == (2, 1, 2)  # nobody was moved
             assert seen(name).workers == queue.workers
             with pytest.raises(TimeoutError):
-                queue.join(0)  # who waits comes upon the dead
+                queue.join(timeout_ms=0)  # who waits comes upon the dead
             assert counts(name) == (2, 1, 2 if redeliver else 0)
             message = queue.recv()
             assert message.redelivered == redeliver
