@@ -145,9 +145,10 @@ def test_examine_while_a_queue_is_worked_on(name: str) -> None:
             if look == 150:
                 kill(one)
             found = seen(name)
-            assert 0 <= found.waiting <= 8 + 1 + 1  # a copy is of no single moment
-            assert 0 <= found.at_work <= 2
-            assert 0 <= found.left <= 2
+            # A look is of no single moment: what moves meanwhile may be told twice.
+            assert 0 <= found.waiting <= 2 * queue.maxsize
+            assert 0 <= found.at_work <= 4
+            assert 0 <= found.left <= 4
             assert found.newest >= queue.maxsize
             assert {worker.pid for worker in found.workers} <= {one.pid, other.pid}
 
