@@ -62,7 +62,8 @@ test-programs: build
 		--ignore-glob '*_model.py' --ignore tests/python/test_bench.py \
 		--ignore tests/python/test_locks_crash.py --ignore tests/python/test_channel_core.py \
 		--ignore tests/python/test_queue_core.py --ignore tests/python/test_docs.py \
-		--ignore tests/python/test_objects.py --ignore-glob '*_standard.py' --ignore-glob '*_swift.py'
+		--ignore tests/python/test_objects.py --ignore tests/python/test_leaks.py \
+		--ignore tests/python/test_sharing.py --ignore-glob '*_standard.py' --ignore-glob '*_swift.py'
 
 check: docs
 	tests/check
