@@ -21,7 +21,6 @@ from ._queue import Queue, ShutDown
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from types import TracebackType
     from typing import Any, Self
 
     from ._zinc import Message
@@ -56,7 +55,7 @@ class RemoteTraceback(Exception):  # noqa: N818, as in multiprocessing
 # ---- who calls ----
 
 
-class Client(_named.Named):
+class Client(_named.Named, _named.Closing):
     """Who calls a function that other processes serve: `connect` makes one.
 
     Any number of threads and tasks may call at once, each of them with a queue for its replies. It
@@ -178,20 +177,6 @@ class Client(_named.Named):
     def __repr__(self) -> str:
         """Show what it calls."""
         return f"<zinc.Client of {self.name!r}{', closed' if self.closed else ''}>"
-
-    def __enter__(self) -> Self:
-        """Return the client itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
-        """Close it."""
-        self.close()
 
 
 class _Call:

@@ -15,7 +15,6 @@ from ._zinc import Loan, Message, ViewLimitError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Buffer, Callable, Sequence
-    from types import TracebackType
     from typing import Any, Literal, Never, Self, SupportsIndex
 
     import numpy
@@ -28,7 +27,7 @@ __all__ = ["Channel", "ChannelReader", "Loan", "Message", "ViewLimitError"]
 _NAP = 20.0
 
 
-class Channel(_zinc.Channel, _named.Named):
+class Channel(_zinc.Channel, _named.Named, _named.Closing):
     """A channel of messages, and who writes to it.
 
     Made by `create`, `open` and `open_or_create`; a context manager that closes it. Messages are
@@ -321,14 +320,8 @@ class Channel(_zinc.Channel, _named.Named):
         if parts.tickets is not None:
             self._sent.add(number, parts)
         if self._sent:
-            self._sent.sweep(self._is_gone)
+            self._sent.sweep(_objects.gone_from(self.region))
         return number
-
-    def _is_gone(self, number: int) -> bool:
-        try:
-            return not _zinc.channel_keeps(self.region, number)
-        except ValueError:  # closed by another thread
-            return False
 
     def close(self) -> None:
         """Be done with it. Never raises; a second time does nothing.
@@ -456,22 +449,8 @@ class Channel(_zinc.Channel, _named.Named):
         state = ", closed" if self.closed else ""
         return f"<zinc.Channel {self.name!r}, {self._slots} messages of {what}{state}>"
 
-    def __enter__(self) -> Self:
-        """Return the channel itself."""
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
-        """Close it."""
-        self.close()
-
-
-class ChannelReader(_zinc.ChannelReader):
+class ChannelReader(_zinc.ChannelReader, _named.Closing):
     """Who reads a channel, from a message on: `Channel.reader` makes it.
 
     Iterating over it receives message after message, and ends when it is closed. A context manager
@@ -536,20 +515,6 @@ class ChannelReader(_zinc.ChannelReader):
     def __repr__(self) -> str:
         """Show what it is."""
         return f"<zinc.ChannelReader {self.name!r}{', closed' if self.closed else ''}>"
-
-    def __enter__(self) -> Self:
-        """Return the reader itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
-        """Close it."""
-        self.close()
 
 
 def _full(full: str) -> str:

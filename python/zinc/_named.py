@@ -6,7 +6,8 @@ from . import _picklers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Never, Protocol, SupportsIndex
+    from types import TracebackType
+    from typing import Any, Never, Protocol, Self, SupportsIndex
 
     from ._region import SharedRegion
 
@@ -70,6 +71,30 @@ class Named:
     def __deepcopy__(self, memo: object) -> Never:
         """Refuse, with the reason."""
         self.__copy__()
+
+
+class Closing:
+    """A class whose objects are context managers that close themselves."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Be done with it."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Return the object itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Close it."""
+        self.close()
 
 
 def load(cls: Any, *place: Any) -> Any:

@@ -245,6 +245,18 @@ class Sent:
         return Sent, ()
 
 
+def gone_from(channel: SharedRegion) -> Callable[[int], bool]:
+    """Return what says of a message of a channel that nobody can load it any more."""
+
+    def is_gone(number: int) -> bool:
+        try:
+            return not _zinc.channel_keeps(channel, number)
+        except ValueError:  # closed by another thread
+            return False
+
+    return is_gone
+
+
 _senders: weakref.WeakSet[Sent] = weakref.WeakSet()
 
 

@@ -20,7 +20,6 @@ from ._mode import PRIVATE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from types import TracebackType
     from typing import Any, Self
 
     from ._region import SharedRegion
@@ -172,7 +171,7 @@ def _current_task() -> Any:
     return sys.modules["asyncio"].current_task()
 
 
-class Queue(_zinc.Writer, _named.Named):
+class Queue(_zinc.Writer, _named.Named, _named.Closing):
     """Objects and messages, each of which goes to one of those who work.
 
     Named and used as `queue.Queue` and `multiprocessing.Queue`, between any processes and threads:
@@ -370,13 +369,7 @@ class Queue(_zinc.Writer, _named.Named):
             parts.tickets = None
             self._sent.add(number, parts)
         if self._sent:
-            self._sent.sweep(self._is_gone)
-
-    def _is_gone(self, number: int) -> bool:
-        try:
-            return not _zinc.channel_keeps(self.region, number)
-        except ValueError:  # closed by another thread
-            return False
+            self._sent.sweep(_objects.gone_from(self.region))
 
     def put_nowait(self, obj: Any) -> None:
         """Put an object into the queue if there is room: ``put(obj, False)``."""
@@ -531,7 +524,7 @@ class Queue(_zinc.Writer, _named.Named):
                 "are being worked on"
             )
         for _ in range(len(self._sent)):
-            self._sent.sweep(self._is_gone)
+            self._sent.sweep(_objects.gone_from(self.region))
 
     def qsize(self) -> int:
         """Return how many items wait, those of workers that were killed too."""
@@ -539,7 +532,7 @@ class Queue(_zinc.Writer, _named.Named):
         if held and self._redeliver:  # nobody may have come upon the dead yet
             left += sum(one.at_work for one in self.workers if not one.alive)
         if self._sent:
-            self._sent.sweep(self._is_gone)
+            self._sent.sweep(_objects.gone_from(self.region))
         return waiting + left
 
     def empty(self) -> bool:
@@ -742,20 +735,6 @@ class Queue(_zinc.Writer, _named.Named):
         if self.closed:
             return f"<zinc.{type(self).__name__} {self.name!r}, closed>"
         return f"<zinc.{type(self).__name__} {self.name!r}, {self.qsize()} of {self._maxsize}>"
-
-    def __enter__(self) -> Self:
-        """Return the queue itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
-        """Close it."""
-        self.close()
 
 
 class JoinableQueue(Queue):

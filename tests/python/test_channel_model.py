@@ -6,7 +6,9 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -172,31 +174,35 @@ def test_channel_holds(tmp_path: Path, configuration: tuple[str, ...]) -> None:
     assert holds(tmp_path, "channel.pml", *of_channels(SOURCE), *configuration)
 
 
-def changed(file: str, *texts: str) -> Sources:
+def changed_in(sources: Any, file: str, *texts: str) -> Any:
     """Return the sources with another text in the one place of each first one."""
-    source: str = getattr(SOURCE, file)
+    source: str = getattr(sources, file)
     for old, new in zip(texts[::2], texts[1::2], strict=True):
         assert source.count(old) == 1, old
         source = source.replace(old, new)
-    return replace(SOURCE, **{file: source})
+    return replace(sources, **{file: source})
 
 
-def weakened(file: str, step: str, order: str = "relaxed") -> Sources:
-    source: str = getattr(SOURCE, file)
+def weakened_in(sources: Any, file: str, step: str, order: str = "relaxed") -> Any:
+    source: str = getattr(sources, file)
     pattern = rf"rdering: \.\w+(.*  // {step})$"
     source, count = re.subn(pattern, rf"rdering: .{order}\1", source, flags=re.MULTILINE)
     assert count
-    return replace(SOURCE, **{file: source})
+    return replace(sources, **{file: source})
 
 
-def later(file: str, text: str, after: str) -> Sources:
+def later_in(sources: Any, file: str, text: str, after: str) -> Any:
     """Return the sources with a text after another one, which follows it."""
-    source: str = getattr(SOURCE, file)
+    source: str = getattr(sources, file)
     assert source.count(text) == source.count(after) == 1
     assert source.index(text) < source.index(after)
     source = source.replace(text, "").replace(after, after + text)
-    return replace(SOURCE, **{file: source})
+    return replace(sources, **{file: source})
 
+
+changed, weakened, later = (
+    partial(change, SOURCE) for change in (changed_in, weakened_in, later_in)
+)
 
 MARK = """      unsafe memory.owner(slot).pointee.store(ChannelMemory.published | next, ordering: .releasing)
 """

@@ -6,12 +6,13 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from .test_channel_model import STEPS as STEPS_OF_CHANNELS
-from .test_channel_model import orders, part
+from .test_channel_model import changed_in, later_in, orders, part, weakened_in
 from .test_lock_model import ORDERS, follow
 from .test_model import SOURCES, holds, steps
 
@@ -164,31 +165,9 @@ def test_queue_holds(tmp_path: Path, configuration: tuple[str, ...]) -> None:
     assert holds(tmp_path, "queue.pml", *of_queues(SOURCE), *configuration)
 
 
-def changed(file: str, *texts: str) -> Sources:
-    """Return the sources with another text in the one place of each first one."""
-    source: str = getattr(SOURCE, file)
-    for old, new in zip(texts[::2], texts[1::2], strict=True):
-        assert source.count(old) == 1, old
-        source = source.replace(old, new)
-    return replace(SOURCE, **{file: source})
-
-
-def weakened(file: str, step: str) -> Sources:
-    source: str = getattr(SOURCE, file)
-    pattern = rf"rdering: \.\w+(.*  // {step})$"
-    source, count = re.subn(pattern, r"rdering: .relaxed\1", source, flags=re.MULTILINE)
-    assert count
-    return replace(SOURCE, **{file: source})
-
-
-def later(file: str, text: str, after: str) -> Sources:
-    """Return the sources with a text after another one, which follows it."""
-    source: str = getattr(SOURCE, file)
-    assert source.count(text) == source.count(after) == 1
-    assert source.index(text) < source.index(after)
-    source = source.replace(text, "").replace(after, after + text)
-    return replace(SOURCE, **{file: source})
-
+changed, weakened, later = (
+    partial(change, SOURCE) for change in (changed_in, weakened_in, later_in)
+)
 
 CLAIM = """      let isMine = unsafe owner(slot).pointee.compareExchange(
         expected: ChannelMemory.published | number, desired: mine.bits,
