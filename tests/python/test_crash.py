@@ -201,12 +201,19 @@ def test_killed_at_every_system_call(
     if operation != "notify":  # which makes none where nobody sleeps
         assert points
     killed = 0
-    for call, count in points:
-        scenario.set_up()
-        killed += scenario.kill_at(call, count)
-        scenario.check()
-        scenario.tear_down()
-    # What is set up before the marks varies by a call now and then; most kills must hit.
+    for index in range(len(points)):
+        # What is set up before the marks looks around for as long as it has time, so that the
+        # count of a call differs now and then: it is counted anew where the kill missed.
+        for _ in range(5):
+            scenario.set_up()
+            is_hit = scenario.kill_at(*points[index])
+            scenario.check()
+            scenario.tear_down()
+            if is_hit:
+                break
+            counted = list(scenario.points())
+            points = counted if len(counted) == len(points) else points
+        killed += is_hit
     assert killed >= len(points) * 0.8, (killed, points)
     print(f"{operation}, {before}: killed at {killed} of {len(points)} system calls")
 
