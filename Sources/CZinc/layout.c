@@ -25,6 +25,7 @@ AT(kind, 64);
 AT(metadata_length, 68);
 AT(kept_until, 72);
 AT(tickets, 80);
+AT(owner, 88);
 AT(lock_word, 96);
 AT(lock_pid, 100);
 AT(lock_since, 104);

@@ -43,7 +43,7 @@ def make(name: str) -> Iterator[Callable[..., Path]]:
             file.seek(8)
             file.write(struct.pack("<HH", layout, persistent))
             # What only the layout itself explains may be anything.
-            for start, end in (12, 72), (84, 4096):
+            for start, end in (12, 72), (84, 88), (96, 4096):
                 file.seek(start)
                 file.write(os.urandom(end - start))
             if seconds_kept:

@@ -90,6 +90,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/include/zinc/queue.h",
         "zinc/include/zinc/region.h",
         "zinc/include/zinc/seat.h",
+        "zinc/include/zinc/store.h",
         "zinc/libzinc.so",
         "zinc/libzincbench.so",
         "zinc/py.typed",
@@ -116,7 +117,7 @@ def test_binaries_need_no_folder_and_no_new_c_library(
 def test_build_info_tells_what_it_is() -> None:
     info = zinc.build_info()
     assert info["version"] == zinc.__version__
-    assert (info["layout"], info["abi"]) == (4, 10)
+    assert (info["layout"], info["abi"]) == (4, 11)
     assert re.fullmatch(r"\d+\.\d+(\.\d+)?", str(info["swift"]))
     assert info["mode"] == "embedded, release"
 

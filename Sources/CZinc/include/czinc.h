@@ -55,7 +55,7 @@ struct czinc_header {
     uint64_t kept_until;
     uint32_t tickets;
     uint32_t unused;
-    uint64_t also_unused;
+    uint64_t owner; /* id of the store that it is an object of, or 0 */
     uint32_t lock_word;
     int32_t lock_pid;
     uint64_t lock_since;
@@ -81,6 +81,7 @@ struct czinc_status {
     int64_t size;
     uint32_t mode;
     uint32_t owner;
+    uint32_t group;
     uint32_t links;
     uint64_t memory; /* bytes that the file really has */
 };
@@ -92,6 +93,7 @@ static inline int32_t czinc_result_of_stat(long result, struct stat s, struct cz
                                  .size = s.st_size,
                                  .mode = s.st_mode,
                                  .owner = s.st_uid,
+                                 .group = s.st_gid,
                                  .links = (uint32_t)s.st_nlink,
                                  .memory = (uint64_t)s.st_blocks * 512};
     return 0;

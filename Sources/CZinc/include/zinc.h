@@ -110,5 +110,6 @@ const char *zinc_error_message(void);
 #include "zinc/lock.h"
 #include "zinc/primitives.h"
 #include "zinc/channel.h"
+#include "zinc/store.h"
 
 #endif

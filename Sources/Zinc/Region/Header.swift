@@ -7,7 +7,7 @@ internal import Synchronization
 /// and the persistent flag, what `RegionFile.isKept` asks, and that byte 0 is locked by who is
 /// attached.
 ///
-/// All but the three words of its `Notification`, the two of its `Keeping`, its lock and its seats
+/// All but the three words of its `Notification`, the two of its `Keeping`, its owner, its lock and its seats
 /// are written once, before anybody else can see the region.
 @safe struct Header {
   static let magic: UInt64 = 0x5A49_4E43_5F52_4547
@@ -23,10 +23,13 @@ internal import Synchronization
   static let wokenOffset = 56
   static let keptUntilOffset = 72
   static let ticketsOffset = 80
+  static let ownerOffset = 88
   static let lockOffset = 96
   static let seatsOffset = 128
   /// The kind of regions whose seats have more to them.
   static let channelKind: UInt32 = 2
+  /// That of those which have others (see `RegionName.reclaimObjects`).
+  static let storeKind: UInt32 = 10
 
   struct Flags: OptionSet {
     let rawValue: UInt16
@@ -52,6 +55,11 @@ internal import Synchronization
     unsafe Keeping(
       keptUntil: (base + Header.keptUntilOffset).assumingMemoryBound(to: Atomic<UInt64>.self),
       tickets: word(Header.ticketsOffset))
+  }
+
+  /// The id of the store that it is an object of, 0 once it is not any more.
+  var owner: UnsafeMutablePointer<Atomic<UInt64>> {
+    unsafe (base + Header.ownerOffset).assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
   var seats: SeatTable { unsafe SeatTable(base + Header.seatsOffset) }

@@ -127,6 +127,7 @@ struct RegionFile {
     header.id = id
     header.data_offset = UInt64(dataOffset)
     header.kind = kind
+    header.owner = options.owner
     header.metadata_length = UInt32(metadataLength)
     try unsafe withUnsafeBytes(of: header) { (bytes) throws(Failure) in
       try unsafe file.write(bytes, at: 0)
@@ -152,14 +153,16 @@ struct RegionFile {
   }
 
   /// Is it no matter whether anybody is attached? Of a header of any layout.
-  static func outlivesItsUsers(_ header: czinc_header) -> Bool {
-    Header.Flags(rawValue: header.flags).contains(.persistent) || isKept(header)
+  static func outlivesItsUsers(_ header: czinc_header, after gone: UInt64 = 0) -> Bool {
+    Header.Flags(rawValue: header.flags).contains(.persistent) || isKept(header, after: gone)
   }
 
   /// Does it outlive its last user for now? While references are under way, or as long as
-  /// somebody asked for; and what is no more than a lock, as long as a dead one holds it: whoever
+  /// somebody asked for; an object as long as its store is there, which is that of the id `gone`
+  /// no more; and what is no more than a lock, as long as a dead one holds it: whoever
   /// comes next has to be told, unless nobody can: a transient one's name is nobody else's.
-  static func isKept(_ header: czinc_header) -> Bool {
+  static func isKept(_ header: czinc_header, after gone: UInt64 = 0) -> Bool {
+    if header.owner != 0 && header.owner != gone { return true }
     if header.tickets != 0 && header.kept_until > czinc_clock(CLOCK_BOOTTIME) { return true }
     return header.lock_word != 0 && RegionFile.lockKinds.contains(header.kind)
       && !Header.Flags(rawValue: header.flags).contains(.transient)

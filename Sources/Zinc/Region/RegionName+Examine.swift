@@ -34,7 +34,9 @@ extension RegionName {
     let isPersistent = flags.contains(.persistent)
     var isAttached = false
     if case .shared = try object.lockOfOthers(.attached) { isAttached = true }
-    let unattached = RegionFile.outlivesItsUsers(header) ? ZINC_UNATTACHED : ZINC_DEAD
+    let gone = header.owner != 0 && !isThere(header.owner, of: path) ? header.owner : 0
+    let unattached =
+      RegionFile.outlivesItsUsers(header, after: gone) ? ZINC_UNATTACHED : ZINC_DEAD
     unsafe info.pointee.state = UInt32(isAttached ? ZINC_ATTACHED : unattached)
     unsafe info.pointee.flags = isPersistent ? UInt32(ZINC_PERSISTENT) : 0
     unsafe info.pointee.memory = status.memory

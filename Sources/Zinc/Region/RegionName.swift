@@ -51,19 +51,39 @@ enum RegionName {
   /// Removes what the name leads to if it is a region and proved to be dead, without
   /// waiting for anybody. Leaves anything else alone; EBADMSG if it is no region. With `own`,
   /// a handle's file, it is about that alone, whatever others scribbled into its header.
-  @inline(never)
   static func tryReclaim(_ path: borrowing RegionPath, own: RegionFile? = nil) throws(Failure)
     -> Found
   {
     if let own, own.flags.contains(.persistent) { return .living(Header.version) }
+    var gone: UInt64 = 0
+    while true {
+      var owner: UInt64 = 0
+      let found = try tryReclaim(path, own, after: gone, &owner)
+      guard case .living = found, owner != 0, owner != gone, isGone(owner, of: path) else {
+        return found
+      }
+      gone = owner
+    }
+  }
+
+  /// The same, for an object whose store is known to be gone if it is `gone`. `owner` is the store
+  /// for which it was left alone.
+  @inline(never)
+  private static func tryReclaim(
+    _ path: borrowing RegionPath, _ own: RegionFile?, after gone: UInt64, _ owner: inout UInt64
+  ) throws(Failure) -> Found {
     var remains: Mapping?
+    var isStore = false
     let found = try ForkGate.inside { () throws(Failure) -> Found in
       guard let object = try open(path, orReadonly: true) else { return .nothing }
       var layout = Header.version
       if own == nil {
         let header = try RegionFile.headerOfAnyLayout(of: object, try object.status())
         layout = header.version
-        if RegionFile.outlivesItsUsers(header) { return .living(layout) }
+        if RegionFile.outlivesItsUsers(header, after: gone) {
+          owner = header.owner
+          return .living(layout)
+        }
       }
       var isAlone = false
       if object.isWritable { isAlone = try tryLockAlone(object, layout) }
@@ -77,10 +97,12 @@ enum RegionName {
       let status = try object.status()
       if let own, !own.isIn(status) { return .nothing }
       // Once more, now that nobody is attached: the last one may have asked for it meanwhile.
-      if let header = try? RegionFile.headerOfAnyLayout(of: object, status),
-        RegionFile.isKept(header)
-      {
-        return .living(layout)
+      if let header = try? RegionFile.headerOfAnyLayout(of: object, status) {
+        if RegionFile.isKept(header, after: gone) {
+          owner = header.owner
+          return .living(layout)
+        }
+        isStore = header.kind == Header.storeKind
       }
       guard leads(path, to: status) else { return .nothing }
       if status.memory >= 16 << 20 { remains = try? Mapping(keeping: object) }
@@ -90,6 +112,7 @@ enum RegionName {
       return .removed(status.memory)
     }
     _ = consume remains  // Outside, since it may take long.
+    if isStore, case .removed = found { reclaimObjects(of: path) }
     return found
   }
 
@@ -191,18 +214,22 @@ enum RegionName {
     -> Bool
   {
     var remains: Mapping?
+    var isStore = false
     let isDone = try ForkGate.inside { () throws(Failure) -> Bool in
       guard let object = try open(path, orReadonly: true) else { throw notFound }
       let status = try object.status()
       var layout = Header.version
       var flags: Header.Flags = []
+      let kind: UInt32
       if case .own(let file) = how {
         if !file.isIn(status) { throw notFound }
         flags = file.flags
+        kind = file.kind
       } else {
         let header = try RegionFile.headerOfAnyLayout(of: object, status)
         layout = header.version
         flags = Header.Flags(rawValue: header.flags)
+        kind = header.kind
       }
       var mayUnlink = false
       if object.isWritable { mayUnlink = try tryLockAlone(object, layout) }
@@ -232,6 +259,7 @@ enum RegionName {
         remains = try? Mapping(keeping: object)
       }
       try check(unsafe czinc_unlink(path.cString), "unlink")
+      isStore = kind == Header.storeKind
       if isNews, let base = unsafe remains?.base {
         let words = unsafe Header(base).words
         let all = Notification(
@@ -241,6 +269,7 @@ enum RegionName {
       return true
     }
     _ = consume remains
+    if isStore { reclaimObjects(of: path) }
     return isDone
   }
 

@@ -5,6 +5,8 @@ internal import CZinc
   static let prefix: StaticString = "/dev/shm/zinc_"
   static let entryPrefix: StaticString = "zinc_"
   static let longestName = 250
+  /// Of what an object's name has behind its store's: a dash and sixteen digits.
+  static let objectLength = 17
 
   private let path: UnsafeMutablePointer<CChar>
 
@@ -27,6 +29,8 @@ internal import CZinc
     unsafe memcpy(path + prefixLength, name, length + 1)
   }
 
+  private init(owning path: UnsafeMutablePointer<CChar>) { unsafe self.path = unsafe path }
+
   private init(copying other: UnsafePointer<CChar>) throws(Failure) {
     let size = unsafe strlen(other) + 1
     unsafe path = try RegionPath.memory(size)
@@ -37,6 +41,40 @@ internal import CZinc
 
   /// The same path, in memory of its own.
   func copy() throws(Failure) -> RegionPath { unsafe try RegionPath(copying: cString) }
+
+  /// That of an object of the store that this is one of, whose name leaves room for it.
+  func object(_ number: UInt64) throws(Failure) -> RegionPath {
+    let length = unsafe strlen(cString)
+    let path = unsafe try RegionPath.memory(length + RegionPath.objectLength + 1)
+    unsafe memcpy(path, cString, length)
+    unsafe path[length] = CChar(bitPattern: UInt8(ascii: "-"))
+    for i in 0..<16 {
+      let digit = UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * i)) & 15
+      let first = digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10
+      unsafe path[length + 1 + i] = CChar(bitPattern: first + digit)
+    }
+    unsafe path[length + RegionPath.objectLength] = 0
+    return unsafe RegionPath(owning: path)
+  }
+
+  /// That of the store of which this is an object's. EINVAL if it is none's.
+  func store() throws(Failure) -> RegionPath {
+    let length = unsafe strlen(cString) - RegionPath.objectLength
+    guard length > RegionPath.prefix.utf8CodeUnitCount,
+      unsafe cString[length] == CChar(bitPattern: UInt8(ascii: "-"))
+    else { throw RegionPath.invalidName }
+    let copy = try copy()
+    unsafe copy.path[length] = 0
+    return copy
+  }
+
+  /// Is this the name of an object of the store that this is?
+  func hasObject(_ other: UnsafePointer<CChar>) -> Bool {
+    let length = unsafe strlen(name)
+    return unsafe strncmp(other, name, length) == 0
+      && other[length] == CChar(bitPattern: UInt8(ascii: "-"))
+      && strlen(other + length) == RegionPath.objectLength
+  }
 
   private static func memory(_ size: Int) throws(Failure) -> UnsafeMutablePointer<CChar> {
     unsafe try allocate(UInt(size)).assumingMemoryBound(to: CChar.self)
