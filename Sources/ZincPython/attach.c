@@ -24,8 +24,7 @@ static PyObject *region_from_handle(PyObject *module, PyObject *type, ZincHandle
     return (PyObject *)self;
 }
 
-/* Is `type` one that region_from_handle can make? */
-static int check_type(PyObject *module, PyObject *type) {
+int region_check_type(PyObject *module, PyObject *type) {
     ModuleState *state = PyModule_GetState(module);
     if (PyType_Check(type) && PyType_IsSubtype((PyTypeObject *)type, (PyTypeObject *)state->region_type))
         return 1;
@@ -33,8 +32,7 @@ static int check_type(PyObject *module, PyObject *type) {
     return 0;
 }
 
-/* The object for a handle, or the exception for a status: the end of all the ways to attach. */
-static PyObject *attached(PyObject *module, PyObject *type, PyObject *name, ZincHandle handle,
+PyObject *region_attached(PyObject *module, PyObject *type, PyObject *name, ZincHandle handle,
                           int32_t status) {
     if (status < 0) return zinc_raise(PyModule_GetState(module), status);
     return region_from_handle(module, type, handle, name);
@@ -60,13 +58,13 @@ PyObject *zinc_module_create(PyObject *module, PyObject *args) {
     set_bytes(&options, &metadata, &contents);
     const char *text = zinc_name_argument(name);
     PyObject *result = NULL;
-    if (text && check_type(module, type)) {
+    if (text && region_check_type(module, type)) {
         ZincHandle handle;
         int32_t status;
         Py_BEGIN_ALLOW_THREADS status = may_exist
                                             ? zinc_region_open_or_create(text, capacity, &options, &handle)
                                             : zinc_region_create(text, capacity, &options, &handle);
-        Py_END_ALLOW_THREADS result = attached(module, type, name, handle, status);
+        Py_END_ALLOW_THREADS result = region_attached(module, type, name, handle, status);
     }
     PyBuffer_Release(&metadata);
     PyBuffer_Release(&contents);
@@ -82,7 +80,7 @@ PyObject *zinc_module_create_object(PyObject *module, PyObject *args) {
                           &options.kind))
         return NULL;
     const char *text = zinc_name_argument(name);
-    if (!text || !check_type(module, type)) return NULL;
+    if (!text || !region_check_type(module, type)) return NULL;
     Parts *parts = (Parts *)object;
     ZincPiece *pieces = parts_pieces(parts, &options.piece_count);
     if (!pieces) return NULL;
@@ -94,7 +92,7 @@ PyObject *zinc_module_create_object(PyObject *module, PyObject *args) {
     int32_t status;
     Py_BEGIN_ALLOW_THREADS status = zinc_region_create(text, parts->size, &options, &handle);
     Py_END_ALLOW_THREADS PyMem_Free(pieces);
-    PyObject *result = attached(module, type, name, handle, status);
+    PyObject *result = region_attached(module, type, name, handle, status);
     if (result && has_later && parts_write_later(parts, zinc_ptr(handle)) < 0) Py_CLEAR(result);
     return result;
 }
@@ -109,11 +107,11 @@ PyObject *zinc_module_anonymous(PyObject *module, PyObject *args) {
         return NULL;
     set_bytes(&options, &metadata, &contents);
     PyObject *result = NULL;
-    if (check_type(module, type)) {
+    if (region_check_type(module, type)) {
         ZincHandle handle;
         int32_t status;
         Py_BEGIN_ALLOW_THREADS status = zinc_region_create_anonymous(capacity, &options, &handle);
-        Py_END_ALLOW_THREADS result = attached(module, type, Py_None, handle, status);
+        Py_END_ALLOW_THREADS result = region_attached(module, type, Py_None, handle, status);
     }
     PyBuffer_Release(&metadata);
     PyBuffer_Release(&contents);
@@ -126,7 +124,8 @@ PyObject *zinc_module_open(PyObject *module, PyObject *args) {
     if (!PyArg_ParseTuple(args, "OUIO:open", &type, &name, &flags, &timeout)) return NULL;
     const char *text = zinc_name_argument(name);
     ZincWaitOptions wait = {.size = sizeof wait, .flags = ZINC_WAIT_INTERRUPTIBLE};
-    if (!text || !check_type(module, type) || !zinc_convert_timeout(timeout, &wait.deadline_ns)) return NULL;
+    if (!text || !region_check_type(module, type) || !zinc_convert_timeout(timeout, &wait.deadline_ns))
+        return NULL;
     ZincOptions options = {.size = sizeof options, .flags = flags};
     ZincHandle handle;
     int32_t status;
@@ -136,7 +135,7 @@ PyObject *zinc_module_open(PyObject *module, PyObject *args) {
                                             : zinc_region_await(text, &options, &wait, &handle);
         Py_END_ALLOW_THREADS if (status == -EINTR && PyErr_CheckSignals() < 0) return NULL;
     } while (status == -EINTR);
-    return attached(module, type, name, handle, status);
+    return region_attached(module, type, name, handle, status);
 }
 
 PyObject *zinc_module_open_kind(PyObject *module, PyObject *args) {
@@ -149,11 +148,11 @@ PyObject *zinc_module_open_kind(PyObject *module, PyObject *args) {
         return NULL;
     if (!PyUnicode_Check(name)) return PyErr_Format(PyExc_TypeError, "a name is a str, not %R", name);
     const char *text = zinc_name_argument(name);
-    if (!text || !check_type(module, type)) return NULL;
+    if (!text || !region_check_type(module, type)) return NULL;
     ZincHandle handle = NULL;
     int32_t status;
     Py_BEGIN_ALLOW_THREADS status = zinc_primitive_open(text, kind, parts, &options, &handle);
-    Py_END_ALLOW_THREADS return attached(module, type, name, handle, status);
+    Py_END_ALLOW_THREADS return region_attached(module, type, name, handle, status);
 }
 
 PyObject *zinc_module_create_channel(PyObject *module, PyObject *args) {
@@ -174,13 +173,13 @@ PyObject *zinc_module_create_channel(PyObject *module, PyObject *args) {
     int has_name = name != Py_None;
     const char *text = has_name ? zinc_name_argument(name) : NULL;
     PyObject *result = NULL;
-    if ((text || !has_name) && check_type(module, type)) {
+    if ((text || !has_name) && region_check_type(module, type)) {
         if (!has_name) options.mode = 0;
         ZincHandle handle;
         int32_t status;
         Py_BEGIN_ALLOW_THREADS status = has_name ? zinc_channel_create(text, &channel, &options, &handle)
                                                  : zinc_channel_create_anonymous(&channel, &options, &handle);
-        Py_END_ALLOW_THREADS result = attached(module, type, name, handle, status);
+        Py_END_ALLOW_THREADS result = region_attached(module, type, name, handle, status);
     }
     PyBuffer_Release(&metadata);
     return result;
@@ -218,10 +217,10 @@ PyObject *zinc_module_from_fd(PyObject *module, PyObject *args) {
     unsigned flags;
     if (!PyArg_ParseTuple(args, "OOI:from_fd", &type, &file, &flags)) return NULL;
     int descriptor = PyObject_AsFileDescriptor(file);
-    if (descriptor < 0 || !check_type(module, type)) return NULL;
+    if (descriptor < 0 || !region_check_type(module, type)) return NULL;
     ZincOptions options = {.size = sizeof options, .flags = flags};
     ZincHandle handle;
     int32_t status;
     Py_BEGIN_ALLOW_THREADS status = zinc_region_open_descriptor(descriptor, &options, &handle);
-    Py_END_ALLOW_THREADS return attached(module, type, Py_None, handle, status);
+    Py_END_ALLOW_THREADS return region_attached(module, type, Py_None, handle, status);
 }

@@ -164,6 +164,9 @@ static int module_exec(PyObject *module) {
     if (PyModule_AddIntConstant(module, "READONLY", ZINC_READONLY) < 0) return -1;
     if (PyModule_AddIntConstant(module, "ANY_USER", ZINC_ANY_USER) < 0) return -1;
     if (PyModule_AddIntConstant(module, "FORCE", ZINC_FORCE) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "STORE", ZINC_STORE_KIND) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "STORE_REPLACE", ZINC_STORE_REPLACE) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "OBJECT_PRESENT", ZINC_OBJECT_PRESENT) < 0) return -1;
     return PyModule_AddIntConstant(module, "IF_UNUSED", ZINC_IF_UNUSED);
 }
 
@@ -243,6 +246,24 @@ static PyMethodDef module_methods[] = {
     {"close_queue", zinc_module_close_queue, METH_VARARGS, "close_queue(region)"},
     {"join_queue", zinc_module_join_queue, METH_VARARGS, "join_queue(region, timeout_ms)"},
     {"find_message", zinc_module_find_message, METH_VARARGS, NULL},
+    {"store_create", zinc_module_store_create, METH_VARARGS,
+     "store_create(cls, name, capacity, full, may_exist, flags, mode, group)"},
+    {"store_begin", zinc_module_store_begin, METH_VARARGS,
+     "store_begin(cls, store, key, capacity, flags, kind, metadata, contents, timeout_ms)"},
+    {"store_seal", zinc_module_store_seal, METH_VARARGS, "store_seal(store, object, flags, gives_up)"},
+    {"store_get", zinc_module_store_get, METH_VARARGS,
+     "store_get(cls, store, key, takes, timeout_ms) -> region, or None"},
+    {"store_remove", zinc_module_store_remove, METH_VARARGS, "store_remove(store, key) -> bool"},
+    {"store_pin", zinc_module_store_pin, METH_VARARGS, "store_pin(store, key, pinned) -> bool"},
+    {"store_evict", zinc_module_store_evict, METH_VARARGS, "store_evict(store, bytes) -> bytes"},
+    {"store_find", zinc_module_store_find, METH_VARARGS,
+     "store_find(store, key) -> (key, capacity, memory, created_at, state, kind, pinned, name)"},
+    {"store_list", zinc_module_store_list, METH_VARARGS, "store_list(store) -> [find()]"},
+    {"store_examine", zinc_module_store_examine, METH_VARARGS,
+     "store_examine(store) -> (capacity, used, objects, events, puts, hits, misses, evictions, removals, "
+     "full)"},
+    {"store_events", zinc_module_store_events, METH_VARARGS,
+     "store_events(store, next) -> ([(change, key, capacity, time)], next, lost)"},
     {"from_fd", zinc_module_from_fd, METH_VARARGS, "from_fd(cls, fd, flags)"},
     {"shortfall", zinc_module_shortfall, METH_VARARGS, "shortfall(region, flag) -> why"},
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},

@@ -71,6 +71,17 @@ PyObject *zinc_module_examine(PyObject *module, PyObject *args);
 PyObject *zinc_module_seats(PyObject *module, PyObject *args);
 PyObject *zinc_module_examine_seats(PyObject *module, PyObject *args);
 PyObject *zinc_module_examine_lock(PyObject *module, PyObject *args);
+PyObject *zinc_module_store_create(PyObject *module, PyObject *args);
+PyObject *zinc_module_store_begin(PyObject *module, PyObject *args);
+PyObject *zinc_module_store_seal(PyObject *module, PyObject *args);
+PyObject *zinc_module_store_get(PyObject *module, PyObject *args);
+PyObject *zinc_module_store_remove(PyObject *module, PyObject *args);
+PyObject *zinc_module_store_pin(PyObject *module, PyObject *args);
+PyObject *zinc_module_store_evict(PyObject *module, PyObject *args);
+PyObject *zinc_module_store_find(PyObject *module, PyObject *args);
+PyObject *zinc_module_store_list(PyObject *module, PyObject *args);
+PyObject *zinc_module_store_examine(PyObject *module, PyObject *args);
+PyObject *zinc_module_store_events(PyObject *module, PyObject *args);
 PyObject *zinc_module_wait_many(PyObject *module, PyObject *args);
 PyObject *zinc_module_array_type(PyObject *module, PyObject *numpys);
 

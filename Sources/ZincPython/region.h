@@ -25,6 +25,13 @@ typedef struct {
     char is_created;
 } Region;
 
+/* Is `type` one that region_attached can make? 0 with an exception if not. */
+int region_check_type(PyObject *module, PyObject *type);
+
+/* The object for a handle, or the exception for a status: the end of all the ways to attach. */
+PyObject *region_attached(PyObject *module, PyObject *type, PyObject *name, ZincHandle handle,
+                          int32_t status);
+
 /* Closes, unmaps and frees what the handle has, if it was not done. */
 void region_free(Region *self);
 

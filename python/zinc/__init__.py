@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from ._rwlock import RWLock
     from ._seats import LockInfo, Seat
     from ._semaphore import BoundedSemaphore, Semaphore
+    from ._store import Store, StoredObject, StoreEvent, StoreInfo
     from ._users import ChannelInfo, QueueInfo, ReaderInfo, WorkerInfo, WriterInfo
 
 __version__ = "0.1.0"
@@ -91,6 +92,10 @@ __all__ = [
     "SharedArray",
     "SharedRegion",
     "ShutDown",
+    "Store",
+    "StoreEvent",
+    "StoreInfo",
+    "StoredObject",
     "ViewLimitError",
     "WorkerInfo",
     "WriterInfo",
@@ -209,6 +214,10 @@ def __getattr__(name: str) -> object:
         from . import _ref
 
         return getattr(_ref, name)
+    if name in ("Store", "StoreEvent", "StoreInfo", "StoredObject"):
+        from . import _store
+
+        return getattr(_store, name)
     if name in ("RegionInfo", "examine", "regions"):
         from . import _outside
 

@@ -9,6 +9,7 @@ written, or raises ValueError, and nothing else.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -90,6 +91,8 @@ def write(shape: tuple[int, ...], dtype: numpy.dtype[Any], order: str) -> bytes:
     return text
 
 
+# Whoever gets arrays of one kind again and again waits for numpy's parser once.
+@functools.lru_cache(maxsize=256)
 def read(metadata: bytes) -> Description:
     """Return what a region's metadata describe. Raises ValueError if it is no array."""
     try:

@@ -20,6 +20,9 @@ READONLY: int
 ANY_USER: int
 FORCE: int
 IF_UNUSED: int
+STORE: int
+STORE_REPLACE: int
+OBJECT_PRESENT: int
 LOCK: int
 RWLOCK: int
 CONDITION: int
@@ -40,6 +43,7 @@ LOCK_REPAIRING: int
 LOCK_ABANDONED: int
 LOCK_DAMAGED: int
 
+_Entry = tuple[bytes, int, int, int, int, int, bool, str]
 _User = tuple[int, int, int, bool, int, int, int, int, int, bool]
 _Region = TypeVar("_Region", bound=SharedRegion)
 _Parts = TypeVar("_Parts", bound=Parts)
@@ -107,6 +111,44 @@ def examine_queue_name(name: str, /) -> tuple[tuple[int, int, int, bool], list[_
 def close_queue(region: SharedRegion, /) -> None: ...
 def find_message(region: SharedRegion, number: int, /) -> int: ...
 def join_queue(region: SharedRegion, timeout_ms: float | None, /) -> bool: ...
+def store_create(
+    cls: type[_Region],
+    name: str,
+    capacity: int,
+    full: int,
+    may_exist: bool,
+    flags: int,
+    mode: int,
+    group: int | None,
+    /,
+) -> _Region: ...
+def store_begin(
+    cls: type[_Region],
+    store: SharedRegion,
+    key: bytes,
+    capacity: int,
+    flags: int,
+    kind: int,
+    metadata: Buffer,
+    contents: Parts | Buffer | None,
+    timeout_ms: float | None,
+    /,
+) -> _Region: ...
+def store_seal(store: SharedRegion, made: SharedRegion, flags: int, gives_up: bool, /) -> None: ...
+def store_get(
+    cls: type[_Region], store: SharedRegion, key: bytes, takes: bool, timeout_ms: float | None, /
+) -> _Region | None: ...
+def store_remove(store: SharedRegion, key: bytes, /) -> bool: ...
+def store_pin(store: SharedRegion, key: bytes, pinned: bool, /) -> bool: ...
+def store_evict(store: SharedRegion, nbytes: int, /) -> int: ...
+def store_find(store: SharedRegion, key: bytes, /) -> _Entry | None: ...
+def store_list(store: SharedRegion, /) -> list[_Entry]: ...
+def store_examine(
+    store: SharedRegion, /
+) -> tuple[int, int, int, int, int, int, int, int, int, int]: ...
+def store_events(
+    store: SharedRegion, number: int, /
+) -> tuple[list[tuple[int, bytes, int, int]], int, int]: ...
 def from_fd(cls: type[_Region], fd: FileDescriptorLike, flags: int, /) -> _Region: ...
 def shortfall(region: SharedRegion, flag: int, /) -> str: ...
 def unlink(name: str, flags: int, /) -> None: ...

@@ -74,8 +74,8 @@ def test_help_of_the_package_is_for_people() -> None:
     assert any(line.endswith("The region that the array is in.") for line in lines[start:])
     signatures = [line for line in lines if "mode: 'int' = " in line]
     # Region's two class methods, once more each as functions of the package, those of arrays,
-    # of locks and their family, of channels and queues, and of what is served.
-    assert len(signatures) == 29
+    # of locks and their family, of channels, queues and stores, and of what is served.
+    assert len(signatures) == 31
     assert all("mode: 'int' = 0o600" in line for line in signatures)
 
 

@@ -77,6 +77,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_region.py",
         "zinc/_seats.py",
         "zinc/_sentinels.py",
+        "zinc/_store.py",
         "zinc/_torch.py",
         "zinc/_trio.py",
         "zinc/_users.py",

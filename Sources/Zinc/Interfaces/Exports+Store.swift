@@ -133,6 +133,18 @@ public func zinc_store_remove(_ store: ZincHandle?, _ key: UnsafeRawPointer?, _ 
 }
 
 @c @implementation
+public func zinc_store_take(
+  _ store: ZincHandle?, _ key: UnsafeRawPointer?, _ length: UInt,
+  _ object: UnsafeMutablePointer<ZincHandle?>?
+) -> Int32 {
+  guard let handle = unsafe attachment(store) else { return -EINVAL }
+  return unsafe attach("take from", object, name: handle.pointee.nameForMessages) {
+    () throws(Failure) in
+    unsafe try Store.take(handle, bytes(key, length))
+  }
+}
+
+@c @implementation
 public func zinc_store_pin(
   _ store: ZincHandle?, _ key: UnsafeRawPointer?, _ length: UInt, _ pinned: UInt32
 ) -> Int32 {

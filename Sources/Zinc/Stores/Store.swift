@@ -476,6 +476,33 @@ enum Store {
     _ = unsafe free(handle, place)
   }
 
+  /// Attaches to what has the key, and takes the key from it: nobody else gets it so. ENOENT if nothing
+  /// has.
+  static func take(_ handle: Handle, _ key: UnsafeRawBufferPointer) throws(Failure) -> Handle {
+    while true {
+      let object = unsafe try get(handle, key, [], deadline: 0)
+      do throws(Failure) {
+        let number = unsafe try number(of: object, handle)
+        let place = try unsafe locked(handle) { (table) throws(Failure) -> Place? in
+          let found = unsafe try table.find(key, StoreTable.hash(key))
+          guard let found, table.number(found) == number else { return nil }
+          try table.leave(found, .removed)
+          table.add(.removals)
+          return Place(table, found)
+        }
+        if let place {
+          _ = unsafe handle.pointee.notification.notify()
+          _ = unsafe free(handle, place)
+          return unsafe object
+        }
+      } catch {
+        unsafe Attachment.close(object)
+        throw error
+      }
+      unsafe Attachment.close(object)
+    }
+  }
+
   /// Says whether it may be evicted. ENOENT if nothing has the key.
   static func pin(_ handle: Handle, _ key: UnsafeRawBufferPointer, _ isPinned: Bool) throws(Failure)
   {

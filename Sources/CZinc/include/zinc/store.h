@@ -80,6 +80,12 @@ int32_t zinc_store_get(ZincHandle store, const void *key, uintptr_t key_length, 
 /** Takes the key from its object. -2 if it has none. */
 int32_t zinc_store_remove(ZincHandle store, const void *key, uintptr_t key_length);
 
+/**
+ * Attaches to the object of a key, to read it, and takes the key from it: of several who do so at once
+ * one has it, the others get -2.
+ */
+int32_t zinc_store_take(ZincHandle store, const void *key, uintptr_t key_length, ZincHandle *object);
+
 /** Keeps an object from being evicted, or, `pinned` being 0, does not any more. -2 if there is none. */
 int32_t zinc_store_pin(ZincHandle store, const void *key, uintptr_t key_length, uint32_t pinned);
 
