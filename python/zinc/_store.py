@@ -318,7 +318,7 @@ class Store(MutableMapping[str, Any], _named.Named, _named.Closing):
     ) -> AbstractContextManager[memoryview]:
         """Make an object of bytes in place: ``with store.create(key, n) as memory:``.
 
-        The memory is zeros at first. At the end of the `with` it is in the store, and never after an
+        Of zeros at first. At the end of the `with` it is in the store, and never after an
         exception. As `put`; what `get` returns is a read-only memoryview. In C and Swift such an
         object is a region of kind 0.
         """

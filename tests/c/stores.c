@@ -249,6 +249,24 @@ static void test_events(void) {
     zinc_close(store);
 }
 
+/* Of which only the pages that are touched take memory. */
+static void test_large(void) {
+    ZincHandle store = create(1ull << 40, ZINC_STORE_EVICT), object;
+    ZincOptions sparse = {.size = sizeof sparse, .flags = ZINC_SPARSE};
+    uint64_t size = 16ull << 30;
+    EXPECT(zinc_store_begin(store, "large", 5, size, 0, &sparse, NULL, &object) == 0);
+    if (!object) exit(1);
+    zinc_ptr(object)[0] = zinc_ptr(object)[size - 1] = 7;
+    EXPECT(zinc_store_seal(store, object, 0) == 0);
+    zinc_close(object);
+    EXPECT(zinc_store_get(store, "large", 5, &look, &object) == 0);
+    EXPECT(zinc_capacity(object) == size && zinc_ptr(object)[0] == 7 && zinc_ptr(object)[size - 1] == 7);
+    zinc_close(object);
+    EXPECT(info(store).used == size + PAGE);
+    zinc_close(store);
+    EXPECT(files() == 0);
+}
+
 /* ---- who is killed */
 
 static ZincHandle opened(void) {
@@ -379,6 +397,7 @@ int main(int argc, char **argv) {
     test_many();
     test_eviction();
     test_events();
+    test_large();
     test_kills();
     test_persistent();
     test_waits();

@@ -29,10 +29,13 @@ KINDS = {
     7: "event",
     8: "barrier",
     9: "object",
+    _zinc.STORE: "store",
 }
 LOCKS = range(3, 6)
 # The queues that callers make for what a service answers.
 REPLIES = re.compile("reply-[0-9a-f]{16}")
+# What the name of a store's object has behind the store's and a dash.
+OBJECT_NUMBER = re.compile("[0-9a-f]{16}")
 STUCK = 1  # second that a writer waits, and it is no back-pressure any more
 State = Literal["attached", "unattached", "dead", "unreadable"]
 
@@ -69,6 +72,9 @@ class Region:
     lock: LockInfo | None = None  # its own
     channel: ChannelInfo | None = None  # what is going on in it, if it is one
     queue: QueueInfo | None = None  # and if it is this
+    store: str | None = None  # whose object it is
+    objects: int | None = None  # of a store, and what they take
+    objects_memory: int = 0
     inode: Inode = (0, 0)
     handles: int = 0  # attached, by whomever
     holders: list[Holder] = dataclasses.field(default_factory=list[Holder])  # who may be seen
@@ -106,6 +112,9 @@ class Region:
             return f"{'array' if self.kind == ARRAY else 'channel'}{array_text(self.metadata)}"
         if self.channel is not None:
             return f"channel {self.channel.slot_size:,} bytes"
+        if self.objects is not None:
+            count = f"{self.objects:,} object{'' if self.objects == 1 else 's'}"
+            return f"store, {count} of {self.objects_memory:,} bytes"
         return KINDS.get(self.kind, f"kind {self.kind}") if self.kind else "bytes"
 
     @property
@@ -239,7 +248,21 @@ def look() -> dict[str, Region]:
             continue
         except ValueError as error:  # not a region's name
             found[name] = unreadable(name, str(error))
+    group(found)
     return found
+
+
+def group(found: dict[str, Region]) -> None:
+    """Tell each object whose it is, and each store what it has."""
+    stores = {name: region for name, region in found.items() if region.kind == _zinc.STORE}
+    for region in stores.values():
+        region.objects = 0
+    for name, region in found.items():
+        owner, _, number = name.rpartition("-")
+        if owner in stores and OBJECT_NUMBER.fullmatch(number):
+            region.store = owner
+            stores[owner].objects = (stores[owner].objects or 0) + 1
+            stores[owner].objects_memory += region.memory
 
 
 def set_rates(before: dict[str, Region], after: dict[str, Region], seconds: float) -> None:

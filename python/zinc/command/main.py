@@ -14,6 +14,7 @@ from .locking import lock
 from .notifications import notify, wait, watch
 from .recording import record, replay
 from .seeing import doctor, info, ls, top
+from .storing import store
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -30,7 +31,7 @@ def zinc(
 
 for _command in (
     *(ls, info, doctor, watch, top, cat, put, record, replay),
-    *(notify, wait, lock, rm, gc),
+    *(store, notify, wait, lock, rm, gc),
 ):
     app.command()(_command)
 

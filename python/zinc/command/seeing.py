@@ -43,6 +43,7 @@ def ls(
     sort: Annotated[
         Order, typer.Option(help="The largest, busiest or youngest first.")
     ] = Order.NAME,
+    everything: Annotated[bool, typer.Option("--all", help="The objects of stores, too.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the regions of this machine, or those whose names match.
@@ -55,6 +56,9 @@ def ls(
     whom. A queue tells how many items wait, of how many that may; how many are left by who was
     killed or gave them back, or lost with who was; on how many somebody is at work; and who waits
     for room.
+
+    A store tells how many objects it has, and what they take; they have no lines of their own but
+    with --all and --json, and zinc store NAME lists them.
 
     A queue of replies is a caller's, for what zinc.serve answers. An object is one that was too
     large for a slot, and lies beside its message, or what zinc.put has put.
@@ -73,7 +77,8 @@ def ls(
             column, justify="left" if is_text else "right", no_wrap=not is_long, overflow="fold"
         )
     for region in found:
-        table.add_row(*row(region), style=style(region))
+        if region.store is None or everything:
+            table.add_row(*row(region), style=style(region))
     print_table(table)
     if any(region.has_hidden_holders for region in found):
         notes.print("? are processes of others: who they are, only their user and root may see")

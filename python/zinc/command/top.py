@@ -84,7 +84,8 @@ class Top(App[None]):
         table = self.table
         cursor, scroll = table.cursor_row, table.scroll_offset
         table.clear()
-        for region in sorted(self.before.values(), key=SORTED_BY[self.by]):
+        shown = [region for region in self.before.values() if region.store is None]
+        for region in sorted(shown, key=SORTED_BY[self.by]):
             name, size, used, contents, sequence, rate, age, attached = row(region)
             line = sparkline(self.rates.get((region.name, region.id), ())).rjust(HISTORY)
             cells = name, rate, line, size, used, sequence, age, attached, contents
