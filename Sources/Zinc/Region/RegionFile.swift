@@ -127,7 +127,6 @@ struct RegionFile {
     header.id = id
     header.data_offset = UInt64(dataOffset)
     header.kind = kind
-    header.owner = options.owner
     header.metadata_length = UInt32(metadataLength)
     try unsafe withUnsafeBytes(of: header) { (bytes) throws(Failure) in
       try unsafe file.write(bytes, at: 0)

@@ -9,11 +9,11 @@ internal import CZinc
 // somebody removes it, and may be opened until then by who has seen its last user alive. So who would
 // know first tries to remove the store, under that one's own lock, and looks only then.
 extension RegionName {
-  /// Is the store of this id, which has the object of this path, gone for good? Removes it if it is
-  /// dead.
-  static func isGone(_ id: UInt64, of object: borrowing RegionPath) -> Bool {
+  /// Is the store of this id, which has the object of this path, gone for good? One that is dead is
+  /// only once it is removed: that does this, if it `removes`.
+  static func isGone(_ id: UInt64, of object: borrowing RegionPath, removes: Bool) -> Bool {
     guard let store = try? object.store() else { return true }
-    _ = try? tryReclaim(store)  // o1
+    if removes { _ = try? tryReclaim(store) }  // o1
     ForkGate.enter()
     defer { ForkGate.leave() }
     return !leads(store, to: id)  // o2

@@ -59,18 +59,26 @@ enum RegionName {
     while true {
       var owner: UInt64 = 0
       let found = try tryReclaim(path, own, after: gone, &owner)
-      guard case .living = found, owner != 0, owner != gone, isGone(owner, of: path) else {
-        return found
-      }
+      // Whoever closes an object leaves it to who removes a store that is dead.
+      guard case .living = found, owner != 0, owner != gone,
+        isGone(owner, of: path, removes: own == nil)
+      else { return found }
       gone = owner
     }
+  }
+
+  /// Takes an object from its store, and removes it if nobody has it.
+  static func disown(_ path: borrowing RegionPath) throws(Failure) -> Found {
+    var owner: UInt64 = 0
+    return try tryReclaim(path, nil, after: 0, &owner, disowns: true)
   }
 
   /// The same, for an object whose store is known to be gone if it is `gone`. `owner` is the store
   /// for which it was left alone.
   @inline(never)
   private static func tryReclaim(
-    _ path: borrowing RegionPath, _ own: RegionFile?, after gone: UInt64, _ owner: inout UInt64
+    _ path: borrowing RegionPath, _ own: RegionFile?, after gone: UInt64, _ owner: inout UInt64,
+    disowns: Bool = false
   ) throws(Failure) -> Found {
     var remains: Mapping?
     var isStore = false
@@ -78,8 +86,14 @@ enum RegionName {
       guard let object = try open(path, orReadonly: true) else { return .nothing }
       var layout = Header.version
       if own == nil {
-        let header = try RegionFile.headerOfAnyLayout(of: object, try object.status())
+        var header = try RegionFile.headerOfAnyLayout(of: object, try object.status())
         layout = header.version
+        if disowns && header.owner != 0 {
+          header.owner = 0
+          try unsafe withUnsafeBytes(of: header.owner) { (zero) throws(Failure) in
+            unsafe try object.write(zero, at: Header.ownerOffset)  // s6
+          }
+        }
         if RegionFile.outlivesItsUsers(header, after: gone) {
           owner = header.owner
           return .living(layout)

@@ -28,8 +28,6 @@ internal import CZinc
   /// What else it has here and there.
   var pieces = unsafe UnsafeBufferPointer<ZincPiece>(start: nil, count: 0)
   var kind: UInt32 = 0
-  /// The id of the store that it is an object of; 0 for none.
-  var owner: UInt64 = 0
 
   /// Of the mapping's address; 0 for none.
   var alignment: Int { flags.contains(.hugepages) ? HugePages.size : 0 }

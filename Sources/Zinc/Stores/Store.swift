@@ -7,10 +7,12 @@ internal import Synchronization
 //
 //     put                                         remove, evict
 //     s1  lock: reserve an entry and the bytes    s5  lock: present -> leaving
-//     s2  make the region, the store's, and       s6  the object is none of the store's any more:
+//     s2  make the region, one as any, and        s6  the object is none of the store's any more:
 //         fill it                                     owner -> 0
-//     s3  lock: building -> present               s7  nobody has it: whoever finds that removes it
-//     s4  lock: what had the key -> leaving       s8  no name: lock: leaving -> free
+//     s3  lock: the object is the store's:        s7  nobody has it: whoever finds that removes it
+//         owner -> id                             s8  no name: lock: leaving -> free
+//     s4  building -> present, and only then
+//         what had the key -> leaving
 //
 //     get
 //     g1  lock: find the entry      g2  open the region; it is not there: g1 again
@@ -160,8 +162,7 @@ enum Store {
     let file = try RegionFile(capacity: capacity, options)
     let page = Int(czinc_page_size())
     let size = UInt64((file.size + page - 1) / page * page)
-    var number: UInt64 = 0
-    try Zinc.check(unsafe czinc_random(&number, 8), "getentropy")
+    let number = file.id  // as random as any
     let me = unsafe try Attachment.sit(handle)
     unsafe try settle(handle, limit: 2)
     var how = how
@@ -184,7 +185,6 @@ enum Store {
       how.insert(.sleep)
     }
     do throws(Failure) {
-      options.owner = unsafe handle.pointee.file.id
       let status = unsafe try statusOfFile(handle)
       options.mode = status.mode & 0o777
       if options.mode & 0o070 != 0 {
@@ -247,6 +247,7 @@ enum Store {
   /// Puts an object into the store that was begun with this handle of its region.
   static func seal(_ handle: Handle, _ object: Handle, replaces: Bool) throws(Failure) {
     let number = unsafe try number(of: object, handle)
+    guard unsafe object.pointee.notification.canNotify else { throw notOurs }
     let me = unsafe try Attachment.sit(handle)
     let replaced = try unsafe locked(handle) { (table) throws(Failure) -> Place? in
       guard let entry = try building(table, number), table.builder(entry) == me else {
@@ -257,6 +258,9 @@ enum Store {
       {
         throw exists
       }
+      // The maker's own until now, it goes with who is killed.
+      unsafe object.pointee.header.owner.pointee.store(  // s3
+        handle.pointee.file.id, ordering: .sequentiallyConsistent)
       let replaced = try table.publish(entry)
       table.add(.puts)
       return replaced.map { Place(table, $0) }
@@ -312,20 +316,12 @@ enum Store {
   /// Takes an object that has left from the store, and the entry if that frees its memory: did it?
   private static func free(_ handle: Handle, _ place: Place) -> Bool {
     guard let path = try? unsafe path(handle, place.number) else { return false }
-    if !place.flags.contains(.disowned) {
-      var opening = RegionOptions()
-      opening.flags = [.anyUser]
-      do throws(Failure) {
-        let object = unsafe try Attachment.open(path, opening)
-        unsafe object.pointee.header.owner.pointee.store(0, ordering: .sequentiallyConsistent)  // s6
-        unsafe Attachment.close(object)
-      } catch {
-        if error.code != ENOENT { return false }
-      }
-    }
-    // Its last user may have been killed.
+    let found =
+      try? place.flags.contains(.disowned)
+      ? RegionName.tryReclaim(path) : RegionName.disown(path)  // s6, s7
+    guard let found else { return false }
     let isGone =
-      switch (try? RegionName.tryReclaim(path)) ?? .busy {  // s7
+      switch found {
       case .nothing, .removed: true
       case .living, .dead, .busy: false
       }

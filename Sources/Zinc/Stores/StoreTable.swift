@@ -334,7 +334,7 @@ internal import Synchronization
     set(place(entry, .stamp), stamp)
     set(place(entry, .createdAt), czinc_clock(CLOCK_REALTIME))
     try unlink(entry, .building)
-    set(place(entry, .state), State.present.rawValue)  // s3
+    set(place(entry, .state), State.present.rawValue)  // s4
     try enter(entry, hash)
     try append(entry, .present)
     if let replaced { try leave(replaced, nil) }
