@@ -51,14 +51,15 @@ enum RegionName {
   /// Removes what the name leads to if it is a region and proved to be dead, without
   /// waiting for anybody. Leaves anything else alone; EBADMSG if it is no region. With `own`,
   /// a handle's file, it is about that alone, whatever others scribbled into its header.
-  static func tryReclaim(_ path: borrowing RegionPath, own: RegionFile? = nil) throws(Failure)
-    -> Found
-  {
+  /// Of a store it removes the objects as well, unless it `leavesObjects`.
+  static func tryReclaim(
+    _ path: borrowing RegionPath, own: RegionFile? = nil, leavesObjects: Bool = false
+  ) throws(Failure) -> Found {
     if let own, own.flags.contains(.persistent) { return .living(Header.version) }
     var gone: UInt64 = 0
     while true {
       var owner: UInt64 = 0
-      let found = try tryReclaim(path, own, after: gone, &owner)
+      let found = try tryReclaim(path, own, after: gone, &owner, leavesObjects: leavesObjects)
       // Whoever closes an object leaves it to who removes a store that is dead.
       guard case .living = found, owner != 0, owner != gone,
         isGone(owner, of: path, removes: own == nil)
@@ -78,7 +79,7 @@ enum RegionName {
   @inline(never)
   private static func tryReclaim(
     _ path: borrowing RegionPath, _ own: RegionFile?, after gone: UInt64, _ owner: inout UInt64,
-    disowns: Bool = false
+    disowns: Bool = false, leavesObjects: Bool = false
   ) throws(Failure) -> Found {
     var remains: Mapping?
     var isStore = false
@@ -126,7 +127,7 @@ enum RegionName {
       return .removed(status.memory)
     }
     _ = consume remains  // Outside, since it may take long.
-    if isStore, case .removed = found { reclaimObjects(of: path) }
+    if isStore && !leavesObjects, case .removed = found { reclaimObjects(of: path) }
     return found
   }
 
@@ -292,10 +293,16 @@ enum RegionName {
   static func reclaimAll(
     limit: Int = .max, _ tell: (UnsafePointer<CChar>, UInt64) -> Void
   ) {
-    unsafe names(limit: limit).visit { name in
-      // Others' files, junk, and what is busy or gone by now: no reason to stop.
-      guard let path = try? unsafe RegionPath(name) else { return }
-      if case .removed(let bytes) = (try? tryReclaim(path)) ?? .nothing { unsafe tell(name, bytes) }
+    // Stores before their objects, or whoever finds these dead removes the store untold.
+    let names = names(limit: limit)
+    for areObjects in [false, true] {
+      unsafe names.visit { name in
+        // Others' files, junk, and what is busy or gone by now: no reason to stop.
+        guard let path = try? unsafe RegionPath(name) else { return }
+        if ((try? path.store()) != nil) != areObjects { return }
+        let found = try? tryReclaim(path, leavesObjects: true)
+        if case .removed(let bytes) = found ?? .nothing { unsafe tell(name, bytes) }
+      }
     }
   }
 
