@@ -39,6 +39,9 @@ class Way(Transport):
         self.readers = readers
         self.which = -1  # of the readers
 
+    def meet(self) -> None:
+        """Get ready to receive, now that the writer is there; called by each reader."""
+
 
 AnyWay = TypeVar("AnyWay", bound=Way)
 
@@ -199,6 +202,10 @@ class Iceoryx2(Way):
             .create()
         )
         self.notifier = events.notifier_builder().create()
+
+    def meet(self) -> None:
+        # Which connects it: a writer does not wait for one that has never been connected.
+        self.subscriber.has_samples()
 
     def payload(self) -> Bytes:
         self.sample = self.publisher.loan_slice_uninit(self.size)
@@ -483,6 +490,7 @@ def read(
     os.write(done, b"!")
     while os.read(begun, 1):
         place, is_full, count = map(int, order)
+        ways[place].meet()
         os.write(done, b"!")
         receive(ways[place], bool(is_full), count)
         os.write(done, b"!")
