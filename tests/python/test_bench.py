@@ -647,8 +647,7 @@ def test_counters_count(counter: str, what: hot_path.What) -> None:
     _, count, program = hot_path.COUNTERS[counter]
     if program and not any(Path(p, program).exists() for p in os.get_exec_path()):
         pytest.skip(f"there is no {program} here")
-    assert count(10, 0, what) == 0
-    assert count(10, 7, what) == 7
+    assert count(10, 7, what) == 7  # and none of the calls
 
 
 # ---- a quiet machine

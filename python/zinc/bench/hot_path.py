@@ -1,8 +1,8 @@
 """What the hot path costs besides time, which is nothing: see zincbench_hot_path.
 
-``python -m zinc.bench.hot_path CALLS FAULTS WHAT`` makes the calls, for whoever counts: a
-malloc that counts, which is preloaded; valgrind's dhat; strace. Each also counts a run in
-which there is something to count, so that a counter that counts nothing is found out.
+`counted` makes the calls, for whoever counts: a malloc that counts, which is preloaded;
+valgrind's dhat; strace. In each run there also is something to count, so that a counter that
+counts nothing is found out.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from . import method, native
 from .method import Settings
 from .results import Result
 
-PROOF = 1000  # as many have to be counted where there are so many
+PROOF = 1000  # as many have to be counted at least
 
 What = Literal["calls", "messages"]
 
 
 def run(calls: int, faults: int, what: What, *under: str, **environment: str) -> str:
     """Make the calls in a process of their own; return what it printed."""
-    program = [sys.executable, "-m", "zinc.bench.hot_path", str(calls), str(faults), what]
+    program = [sys.executable, "-m", "zinc.bench.counted", str(calls), str(faults), what]
     # A fresh interpreter knows where zinc is from the path of this one.
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(
@@ -105,29 +105,7 @@ def measure(
         if program and shutil.which(program) is None:
             result.skipped = f"there is no {program} on the path"
         else:
-            if count(0, PROOF, what) != PROOF:
+            if (counted := count(calls, PROOF, what)) < PROOF:
                 raise RuntimeError(f"{name} does not count")
-            result.samples = [count(calls, 0, what)]
+            result.samples = [counted - PROOF]
         yield result
-
-
-def main() -> None:
-    """Make the calls, and print how many allocations a preloaded malloc has counted."""
-    calls, faults = map(int, sys.argv[1:3])
-    library = native.library()
-    if sys.argv[3] == "messages":
-        channel = native.ChannelHandle(8, 64, waits=True)
-        ends = channel.writer(), channel.reader()
-        library.zincbench_hot_path_of_messages(*ends, 1, 0)  # which sit down
-        made = library.zincbench_hot_path_of_messages(*ends, calls, faults)
-        channel.close()
-    else:
-        region = native.Handle(1)
-        library.zincbench_lock(native.ZINC_LOCK, region.place, 1)  # which sits down
-        made = library.zincbench_hot_path(region.handle, calls, faults)
-        region.close()
-    print(made)
-
-
-if __name__ == "__main__":
-    main()

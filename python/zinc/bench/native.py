@@ -6,11 +6,13 @@ import ctypes
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy
-import numpy.typing
+from typing import TYPE_CHECKING, TypeAlias
 
 import zinc
+
+if TYPE_CHECKING:  # `counted` does without it
+    import numpy
+    import numpy.typing
 
 LIBRARY = Path(zinc.get_library()).with_name("libzincbench.so")
 
@@ -20,7 +22,7 @@ ZINC_LOCK, WORD, FUTEX_LOCK, MUTEX, SEMAPHORE_LOCK = range(5)
 
 CHANNEL, RING, LINE = range(3)
 
-Times = numpy.ndarray[tuple[int], numpy.dtype[numpy.uint64]]
+Times: TypeAlias = "numpy.ndarray[tuple[int], numpy.dtype[numpy.uint64]]"
 
 
 class Talk(ctypes.Structure):
