@@ -49,6 +49,7 @@ from zinc.bench.tables import tables, unflattering
 from zinc.bench.transports import Bytes, Transport, UnixSocket, Zinc
 
 QUICK = Settings.of(quick=True)
+WATCHDOG = 60.0  # seconds
 
 
 def zinc(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -106,18 +107,24 @@ def test_hot_path_costs_nothing(run: Run) -> None:
     assert all(r.samples for r in counted if r.contender == "malloc counter")
 
 
-def test_hand_over_does_not_grow_with_size_and_copies_do(run: Run) -> None:
-    """A factor of 65 536 in size; what is asserted is thousands of times away from noise."""
+def test_hand_over_does_not_grow_with_size_and_copies_do() -> None:
+    """A copy takes its time always; what takes none is found to once nobody interrupts it."""
+    best: dict[tuple[str, int], float] = {}
 
-    def growth(contender: str) -> float:
-        small, large = (
-            run.find("unix-sockets", size, contender, "hand-over") for size in ("1 KiB", "64 MiB")
-        )
-        assert small
-        assert large
-        return large.best / small.best
+    def growth(way: type[Transport]) -> float:
+        return best[way.name, 1 << 26] / best[way.name, 1 << 10]
 
-    assert growth("zinc") * 10 < growth("Unix socket")
+    end = time.monotonic() + WATCHDOG
+    try:
+        while not best or growth(Zinc) * 10 >= growth(UnixSocket):
+            assert time.monotonic() < end, best
+            for size in 1 << 10, 1 << 26:
+                for found in deliver("suite", "point", size, [Zinc, UnixSocket], QUICK):
+                    if found.quantity == "hand-over":
+                        key = found.contender, size
+                        best[key] = min(found.best, best.get(key, found.best))
+    finally:
+        method.unpin()
 
 
 def test_report_stands_alone_and_says_all(run: Run, folder: Path) -> None:
