@@ -386,7 +386,7 @@ def test_wrong_message_is_found_out() -> None:
 @pytest.mark.parametrize("victim", killed.VICTIMS)
 def test_others_go_on_after_kills(victim: str) -> None:
     system = killed.Zinc(f"bench-{os.getpid()}")
-    assert killed.kill(system, killed.VICTIMS[victim], 5) == (0, {})
+    assert killed.kill(system, killed.VICTIMS[victim], 5, WATCHDOG) == (0, {})
     system.end()
 
 
@@ -495,7 +495,7 @@ def after_kills(way: type[queues.Way], victim: str) -> tuple[int, dict[str, int]
     made.writers = 2
     system = lost.System(made)
     try:
-        return killed.kill(system, lost.VICTIMS[victim], KILLS)
+        return killed.kill(system, lost.VICTIMS[victim], KILLS, WATCHDOG)
     finally:
         system.close()
 
@@ -512,12 +512,14 @@ def after_kills(way: type[queues.Way], victim: str) -> tuple[int, dict[str, int]
     ],
 )
 def test_queue_loses_nothing_and_gives_again_what_a_killed_worker_had(
-    way: type[queues.Way], victim: str, twice: int
+    monkeypatch: pytest.MonkeyPatch, way: type[queues.Way], victim: str, twice: int
 ) -> None:
+    monkeypatch.setattr(lost, "STILL", WATCHDOG)  # all comes
     assert after_kills(way, victim) == (0, {"lost": 0, "twice": twice})
 
 
-def test_what_is_lost_is_counted() -> None:
+def test_what_is_lost_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lost, "STILL", 2.0)  # what is late is not lost
     told = after_kills(queues.SimpleQueue, "after a busy worker")
     assert told == (0, {"lost": KILLS, "twice": 0})
 
