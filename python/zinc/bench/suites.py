@@ -68,7 +68,7 @@ def point_of(suite: str, size: int, named: Mapping[str, type[Transport]]) -> Poi
 
 def sizes(is_quick: bool) -> list[int]:
     """Return the sizes of payloads, 64 times as large each, or 16 times."""
-    powers = (10, 18, 26) if is_quick else (10, 14, 18, 22, 26, 30)
+    powers = (10, 16, 22) if is_quick else (10, 14, 18, 22, 26, 30)
     return [1 << power for power in powers]
 
 
