@@ -83,7 +83,7 @@ static int32_t publish(End *self, const ZincLoan *loan, ZincMessageHead *head) {
 static void raise_full(End *self) {
     PyObject *whom = PyObject_CallMethod((PyObject *)self, "_whom_it_waits_for", NULL);
     PyObject *title = whom ? end_title(self) : NULL;
-    if (title) PyErr_Format(PyExc_TimeoutError, "send to %U: it is full, and %S", title, whom);
+    if (title) PyErr_Format(self->state->full_error, "send to %U: it is full, and %S", title, whom);
     Py_XDECREF(title);
     Py_XDECREF(whom);
 }

@@ -126,7 +126,12 @@ static int add_channels(PyObject *module, ModuleState *state) {
         PyExc_OSError, unknown);
     Py_DECREF(unknown);
     if (!state->view_limit_error) return -1;
-    return PyModule_AddObjectRef(module, "ViewLimitError", state->view_limit_error);
+    if (PyModule_AddObjectRef(module, "ViewLimitError", state->view_limit_error) < 0) return -1;
+    state->full_error = PyErr_NewExceptionWithDoc(
+        "zinc._zinc.FullError", "There was no room in time: no TimeoutError of a signal handler's.",
+        PyExc_TimeoutError, NULL);
+    if (!state->full_error) return -1;
+    return PyModule_AddObjectRef(module, "FullError", state->full_error);
 }
 
 static int module_exec(PyObject *module) {
@@ -183,6 +188,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->loan_type);
     Py_VISIT(state->slot_type);
     Py_VISIT(state->view_limit_error);
+    Py_VISIT(state->full_error);
     Py_VISIT(state->array_type);
     Py_VISIT(state->parts_type);
     Py_VISIT(state->later_type);
@@ -210,6 +216,7 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->loan_type);
     Py_CLEAR(state->slot_type);
     Py_CLEAR(state->view_limit_error);
+    Py_CLEAR(state->full_error);
     Py_CLEAR(state->array_type);
     Py_CLEAR(state->base_name);
     Py_CLEAR(state->parts_type);

@@ -33,6 +33,7 @@ typedef struct {
     PyObject *loan_type;
     PyObject *slot_type;
     PyObject *view_limit_error;
+    PyObject *full_error;
     PyObject *array_type; /* numpy.ndarray, once there are arrays; see array.c */
     binaryfunc array_subscript;
     PyObject *base_name; /* "base" */

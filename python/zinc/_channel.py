@@ -346,7 +346,7 @@ class Channel(_zinc.Channel, _named.Named, _named.Closing):
             left = None if seconds is None else max(0, (end - time.monotonic()) * 1000)
             try:
                 self.send(data, tag, left)
-            except TimeoutError:
+            except _zinc.FullError:
                 return sent
         return len(many)
 

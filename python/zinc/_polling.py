@@ -7,7 +7,7 @@ import math
 import sys
 import time
 
-from . import _async
+from . import _async, _zinc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ async def until(
 async def until_room(
     region: SharedRegion, attempt: Callable[[], int], timeout_ms: float | None
 ) -> int:
-    """Call `attempt`, which raises TimeoutError at once if there is no room, until there is.
+    """Call `attempt`, which raises FullError at once if there is no room, until there is.
 
-    Its result; TimeoutError after so long.
+    Its result; FullError after so long.
     """
     seconds = _async.in_seconds(timeout_ms)
     end = math.inf if seconds is None else time.monotonic() + seconds
@@ -56,7 +56,7 @@ async def until_room(
         left = (end - time.monotonic()) * 1000
         try:
             return attempt()
-        except TimeoutError:
+        except _zinc.FullError:
             if left <= 0:
                 raise
         # Of notifications only the last matters, which has not been: it sleeps.

@@ -358,7 +358,7 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
         except BaseException as error:
             if not sent:  # else Ctrl-C came just after
                 parts.drop()
-            if type(error) is TimeoutError:
+            if isinstance(error, _zinc.FullError):
                 raise queue.Full(str(error)) from None
             raise
         self._keep(sent[0], parts)
@@ -394,7 +394,7 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
         except BaseException as error:
             if not sent:
                 parts.drop()
-            if type(error) is TimeoutError:
+            if isinstance(error, _zinc.FullError):
                 raise queue.Full(str(error)) from None
             raise
         self._keep(sent[0], parts)
@@ -607,8 +607,8 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
         worker = (self._at_desk or self._sit()).worker
         try:
             while self.qsize():
-                with contextlib.suppress(TimeoutError):  # it leaves what it gave back to others
-                    message = worker.recv(_polling.NAP)
+                message = worker.next(_polling.NAP, [])
+                if message is not None:  # it leaves what it gave back to others
                     with contextlib.suppress(Exception):  # what it refers to is given back
                         message.object()
                     message.release()

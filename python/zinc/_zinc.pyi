@@ -178,6 +178,8 @@ class OwnerDiedError(OSError):
 class ViewLimitError(OSError):
     limit: int
 
+class FullError(TimeoutError): ...
+
 @final
 class Export:
     @property

@@ -58,6 +58,35 @@ def test_full_queue_refuses_and_waits(jobs: zinc.Queue) -> None:
     getter.join()
 
 
+def test_timeout_error_of_a_signal_handler_is_not_that_of_a_full_queue(name: str) -> None:
+    def expire(*_: object) -> None:
+        raise TimeoutError("the handler's")
+
+    class Interrupted(zinc.Queue):
+        """One whose next look for room a handler ends."""
+
+        def _send_parts(self, *args: Any) -> Any:
+            expire()
+
+        def send(self, *args: Any) -> Any:
+            expire()
+
+    before = signal.signal(signal.SIGALRM, expire)
+    try:
+        with zinc.Queue(1, name=name) as jobs, Interrupted(1, name=name) as interrupted:
+            jobs.put(1)
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            with pytest.raises(TimeoutError, match="the handler's"):
+                jobs.put(2)
+            for ended in interrupted.put_async(2), interrupted.send_async(b"2"):
+                with pytest.raises(TimeoutError, match="the handler's"):
+                    asyncio.run(ended)
+            assert jobs.get() == 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_task_done_is_said_once_for_each_get(jobs: zinc.Queue) -> None:
     jobs.put(1)
     jobs.put(2)
