@@ -301,27 +301,30 @@ class Channel(_zinc.Channel, _named.Named, _named.Closing):
         >>> reader.recv(timeout_ms=1000).object()
         {'loss': 0.5, 'weights': array([1., 1., 1.])}
         """
+        self._expect_bytes()
+        return send_object(self, obj, tag, timeout_ms)
+
+    async def send_object_async(
+        self, obj: object, tag: int = 0, timeout_ms: float | None = None
+    ) -> int:
+        """As `send_object`, for a coroutine: other tasks of its loop run meanwhile.
+
+        It waits for room as `send_async` does, and one that is cancelled has sent nothing. Raises
+        what `send_object` raises; only to be awaited in a task of asyncio or trio.
+        """
+        self._expect_bytes()
+        return await send_object_async(self, obj, tag, timeout_ms)
+
+    def _expect_bytes(self) -> None:
         if self._dtype is not None:
             raise ValueError(f"send an object to {self._title}: its messages are arrays")
-        try:
-            parts: Any = _objects.dump(obj)
-        except BaseException as error:
-            error.add_note(f"send an object to {self._title}")
-            raise
-        sent: list[int] = []
-        try:
-            if parts.size > self._slot_size:
-                parts = parts.moved(self.region)
-            number = self._send_parts(parts.record, tag, timeout_ms, sent)
-        except BaseException:
-            if not sent:  # else Ctrl-C came just after
-                parts.drop()
-            raise
+
+    def _keep(self, number: int, parts: _objects.Parts | _objects.Moved) -> None:
+        """Keep the regions of an object, with their tickets, until nobody can load it any more."""
         if parts.tickets is not None:
             self._sent.add(number, parts)
         if self._sent:
             self._sent.sweep(_objects.gone_from(self.region))
-        return number
 
     def close(self) -> None:
         """Be done with it. Never raises; a second time does nothing.
@@ -577,6 +580,55 @@ def _fill(shape: tuple[int, ...], dtype: numpy.dtype[Any], view: memoryview, dat
     if array.shape != shape:
         raise ValueError(f"a message of shape {shape} is needed, and this is of {array.shape}")
     numpy.copyto(numpy.ndarray(shape, dtype, view), array, casting="same_kind")
+
+
+def pickled(obj: object, to: Any, room: int) -> _objects.Parts | _objects.Moved:
+    """Pickle an object, into a region of its own if it takes more than `room` bytes.
+
+    Who does not send it drops it.
+    """
+    try:
+        parts = _objects.dump(obj)
+    except Exception as error:
+        error.add_note(f"send an object to {to._title}")
+        raise
+    if parts.size <= room:
+        return parts
+    try:
+        return parts.moved(to.region)
+    except BaseException:
+        parts.drop()
+        raise
+
+
+def send_object(writer: Any, obj: object, tag: int, timeout_ms: float | None) -> int:
+    """Send an object into a channel or a queue, and return its number. FullError after so long."""
+    parts = pickled(obj, writer, writer._slot_size)
+    sent: list[int] = []
+    try:
+        writer._send_parts(parts.record, tag, timeout_ms, sent)
+    except BaseException:
+        if not sent:  # else Ctrl-C came just after
+            parts.drop()
+        raise
+    writer._keep(sent[0], parts)
+    return sent[0]
+
+
+async def send_object_async(writer: Any, obj: object, tag: int, timeout_ms: float | None) -> int:
+    """As `send_object`, for a coroutine."""
+    parts = pickled(obj, writer, writer._slot_size)
+    sent: list[int] = []
+    try:
+        await _polling.until_room(
+            writer.region, lambda: writer._send_parts(parts.record, tag, 0, sent), timeout_ms
+        )
+    except BaseException:
+        if not sent:
+            parts.drop()
+        raise
+    writer._keep(sent[0], parts)
+    return sent[0]
 
 
 def once_more(region: SharedRegion) -> SharedRegion:

@@ -348,20 +348,10 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
         that is too large; and whatever pickling the object raises.
         """
         wait = timeout_ms if block and timeout is None else _wait(block, timeout, timeout_ms)
-        whole = _objects.dump(obj)
-        parts: _objects.Parts | _objects.Moved = whole
-        sent: list[int] = []
         try:
-            if whole.size > self._slot_size:
-                parts = whole.moved(self.region)
-            self._send_parts(parts.record, 0, wait, sent)
-        except BaseException as error:
-            if not sent:  # else Ctrl-C came just after
-                parts.drop()
-            if isinstance(error, _zinc.FullError):
-                raise queue.Full(str(error)) from None
-            raise
-        self._keep(sent[0], parts)
+            _channel.send_object(self, obj, 0, wait)
+        except _zinc.FullError as error:
+            raise queue.Full(str(error)) from None
 
     def _keep(self, number: int, parts: _objects.Parts | _objects.Moved) -> None:
         """Keep the regions of an item until it is done. Who gets it gives the tickets back."""
@@ -382,22 +372,10 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
         often, up to 20 ms. A put that is cancelled has put nothing. Raises what `put` raises; only
         to be awaited in a task of asyncio or trio.
         """
-        whole = _objects.dump(obj)
-        parts: _objects.Parts | _objects.Moved = whole
-        sent: list[int] = []
         try:
-            if whole.size > self._slot_size:
-                parts = whole.moved(self.region)
-            await _polling.until_room(
-                self.region, lambda: self._send_parts(parts.record, 0, 0, sent), timeout_ms
-            )
-        except BaseException as error:
-            if not sent:
-                parts.drop()
-            if isinstance(error, _zinc.FullError):
-                raise queue.Full(str(error)) from None
-            raise
-        self._keep(sent[0], parts)
+            await _channel.send_object_async(self, obj, 0, timeout_ms)
+        except _zinc.FullError as error:
+            raise queue.Full(str(error)) from None
 
     def get(
         self,

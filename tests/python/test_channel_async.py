@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -165,6 +166,61 @@ def test_cancelled_send_has_sent_nothing(channel: zinc.Channel) -> None:
                     await task
             assert len(reader.recv_many(9)) == 2
             assert channel.send(b"4") == 3
+
+    asyncio.run(main())
+
+
+@both
+def test_send_object_async_waits_for_room(name: str, kind: str) -> None:
+    run, _ = RUNNERS[kind]
+
+    async def main() -> None:
+        with (
+            zinc.Channel.create(name, 2, slot_size=256, full="wait") as channel,
+            channel.reader() as reader,
+        ):
+            assert await channel.send_object_async({"one": 1}, tag=4) == 1
+            assert await channel.send_object_async(bytes(100_000)) == 2
+            beside = {one for one in zinc.regions() if one.startswith("object-")}
+            for _ in range(50):  # more than there are slots, and none stays beside
+                with pytest.raises(TimeoutError, match="it is full, and a reader holds it up"):
+                    await channel.send_object_async(bytes(100_000), timeout_ms=0)
+            assert {one for one in zinc.regions() if one.startswith("object-")} == beside
+            with pytest.raises(Exception, match="pickle") as caught:
+                await channel.send_object_async(lambda: 1)
+            assert caught.value.__notes__ == [f"send an object to channel {name!r}"]
+            threading.Timer(0.03, lambda: reader.recv(0).object()).start()
+            assert await channel.send_object_async(3) == 3
+            assert [m.object() for m in reader.recv_many(9)] == [bytes(100_000), 3]
+            assert [await channel.send_object_async(n) for n in (4, 5)] == [4, 5]
+            assert not beside & set(zinc.regions())
+        with (
+            zinc.Channel.create(name, 2, shape=1, dtype="u1") as channel,
+            pytest.raises(ValueError, match="its messages are arrays"),
+        ):
+            await channel.send_object_async(1)
+
+    run(main)
+
+
+def test_cancelled_send_of_an_object_has_sent_nothing(name: str) -> None:
+    async def main() -> None:
+        with (
+            zinc.Channel.create(name, 2, slot_size=256, full="wait") as channel,
+            channel.reader() as reader,
+        ):
+            await channel.send_object_async(1)
+            await channel.send_object_async(2)
+            before = {one for one in zinc.regions() if one.startswith("object-")}
+            for _ in range(50):
+                task = asyncio.create_task(channel.send_object_async(bytes(100_000)))
+                await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert {one for one in zinc.regions() if one.startswith("object-")} == before
+            assert [m.object() for m in reader.recv_many(9)] == [1, 2]
+            assert channel.send_object(3) == 3
 
     asyncio.run(main())
 

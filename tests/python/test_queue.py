@@ -257,8 +257,12 @@ def test_object_that_cannot_be_pickled_raises_and_is_not_there(jobs: zinc.Queue)
     for number in range(20):
         with pytest.raises(ZeroDivisionError, match="on purpose"):
             jobs.put([number, NotPicklable()])
-    with pytest.raises((AttributeError, pickle.PicklingError)):
+    with pytest.raises((AttributeError, pickle.PicklingError)) as caught:
         jobs.put(lambda: 0)
+    assert caught.value.__notes__ == [f"send an object to queue {jobs.name!r}"]
+    with pytest.raises((AttributeError, pickle.PicklingError)) as caught:
+        asyncio.run(jobs.put_async(lambda: 0))
+    assert caught.value.__notes__ == [f"send an object to queue {jobs.name!r}"]
     assert jobs.empty()
     jobs.put("whole")
     assert jobs.get() == "whole"
