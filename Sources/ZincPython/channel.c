@@ -144,17 +144,19 @@ static void copy(void *to, const Py_buffer *from) {
     }
 }
 
-/* Copies bytes into a slot and publishes it; the number, or 0 with an exception. */
-static uint64_t send_bytes(End *self, PyObject *data, uint64_t tag, uint64_t deadline) {
+/* Copies bytes into a slot, after `count` others, and publishes it; the number, or 0 with an exception. */
+static uint64_t send_bytes(End *self, const char *first, size_t count, PyObject *data, uint64_t tag,
+                           uint64_t deadline) {
     Py_buffer bytes;
     if (PyObject_GetBuffer(data, &bytes, PyBUF_SIMPLE) < 0) return 0;
     ZincLoan loan;
-    ZincMessageHead head = {.length = (uint64_t)bytes.len, .tag = tag};
+    ZincMessageHead head = {.length = count + (uint64_t)bytes.len, .tag = tag};
     int is_lent = borrow(self, &loan, deadline) == 0, is_sent = 0;
     if (is_lent && head.length > loan.capacity) {
         raise_too_large(self, "send to", head.length, loan.capacity);
     } else if (is_lent) {
-        copy(loan.data, &bytes);
+        memcpy(loan.data, first, count);
+        copy((char *)loan.data + count, &bytes);
         is_sent = loan_publish(self, &loan, &head, deadline) == 0;
     }
     if (is_lent && !is_sent) loan_give_back(self, &loan);
@@ -223,7 +225,7 @@ static PyObject *writer_send(Writer *self, PyObject *const *args, Py_ssize_t cou
     if (values[2] && !zinc_convert_timeout(values[2], &deadline)) return NULL;
     if (!end_begin(&self->end, "send to")) return NULL;
     if (self->fill == Py_None) {
-        uint64_t number = send_bytes(&self->end, values[0], tag, deadline);
+        uint64_t number = send_bytes(&self->end, "", 0, values[0], tag, deadline);
         end_release(&self->end);
         return number ? PyLong_FromUnsignedLongLong(number) : NULL;
     }
@@ -235,18 +237,22 @@ static PyObject *writer_send(Writer *self, PyObject *const *args, Py_ssize_t cou
 }
 
 PyDoc_STRVAR(send_parts_doc,
-             "_send_parts($self, parts, tag, timeout_ms, numbers, /)\n--\n\n"
-             "As send(), of what dump() gives, or of bytes. The number is added to a list of\n"
-             "numbers, so that no exception can come between.");
+             "_send_parts($self, parts, tag, timeout_ms, numbers, first=b'', /)\n--\n\n"
+             "As send(), of what dump() gives, or of bytes; after `first`, a multiple of 64 bytes. The\n"
+             "number is added to a list of numbers, so that no exception can come between.");
 
-static uint64_t send_parts(End *end, Parts *parts, uint64_t tag, uint64_t deadline) {
+static uint64_t send_parts(End *end, const char *first, size_t count, Parts *parts, uint64_t tag,
+                           uint64_t deadline) {
     ZincLoan loan;
-    ZincMessageHead head = {.length = parts->size, .tag = tag};
+    ZincMessageHead head = {.length = count + parts->size, .tag = tag};
     int is_lent = borrow(end, &loan, deadline) == 0, is_sent = 0;
-    if (is_lent && parts->size > loan.capacity)
-        raise_too_large(end, "send to", parts->size, loan.capacity);
-    else if (is_lent && parts_write(parts, loan.data) == 0)
-        is_sent = loan_publish(end, &loan, &head, deadline) == 0;
+    if (is_lent && head.length > loan.capacity) {
+        raise_too_large(end, "send to", head.length, loan.capacity);
+    } else if (is_lent) {
+        memcpy(loan.data, first, count);
+        if (parts_write(parts, (char *)loan.data + count) == 0)
+            is_sent = loan_publish(end, &loan, &head, deadline) == 0;
+    }
     if (is_lent && !is_sent) loan_give_back(end, &loan);
     return is_sent ? head.number : 0;
 }
@@ -254,13 +260,16 @@ static uint64_t send_parts(End *end, Parts *parts, uint64_t tag, uint64_t deadli
 static PyObject *writer_send_parts(Writer *self, PyObject *const *args, Py_ssize_t count) {
     End *end = &self->end;
     uint64_t tag = 0, deadline = ZINC_FOREVER;
-    if (count != 4)
-        return PyErr_Format(PyExc_TypeError, "_send_parts() takes 4 arguments (%zd given)", count);
+    char *first = "";
+    Py_ssize_t length = 0;
+    if (count != 4 && count != 5)
+        return PyErr_Format(PyExc_TypeError, "_send_parts() takes 4 or 5 arguments (%zd given)", count);
     if (!convert_tag(args[1], &tag) || !zinc_convert_timeout(args[2], &deadline)) return NULL;
+    if (count == 5 && PyBytes_AsStringAndSize(args[4], &first, &length) < 0) return NULL;
     if (!end_begin(end, "send to")) return NULL;
     uint64_t number = PyObject_TypeCheck(args[0], (PyTypeObject *)end->state->parts_type)
-                          ? send_parts(end, (Parts *)args[0], tag, deadline)
-                          : send_bytes(end, args[0], tag, deadline);
+                          ? send_parts(end, first, (size_t)length, (Parts *)args[0], tag, deadline)
+                          : send_bytes(end, first, (size_t)length, args[0], tag, deadline);
     end_release(end);
     PyObject *result = number ? PyLong_FromUnsignedLongLong(number) : NULL;
     if (result && PyList_Append(args[3], result) < 0) Py_CLEAR(result);

@@ -14,7 +14,7 @@ import struct
 import time
 import traceback
 
-from . import _async, _named, _objects, _polling, _zinc
+from . import _async, _channel, _named, _objects, _polling, _zinc
 from ._mode import PRIVATE
 from ._queue import Queue, ShutDown
 
@@ -91,15 +91,9 @@ class Client(_named.Named, _named.Closing):
         """
         with _Call(self, timeout_ms) as call:
             call.fill(args, kwargs)
-            nap = _polling.FIRST_NAP
-            while not call.number:
-                try:
-                    call.post()
-                except TimeoutError:
-                    if time.monotonic() >= call.end:
-                        raise
-                    time.sleep(min(nap, call.nap()) / 1000)
-                    nap = min(nap * 2, _polling.LONGEST_NAP)
+            while not call.numbers:
+                with contextlib.suppress(_zinc.FullError):
+                    call.post(call.nap())
             while not call.reply:
                 try:
                     call.reply = call.replies.get(timeout_ms=call.nap())
@@ -116,7 +110,7 @@ class Client(_named.Named, _named.Closing):
         """
         with _Call(self, timeout_ms) as call:
             call.fill(args, kwargs)
-            await _polling.until_room(self._requests.region, call.post, timeout_ms)
+            await _polling.until_room(self._requests.region, lambda: call.post(0), timeout_ms)
             while not call.reply:
                 try:
                     call.reply = await call.replies.get_async(call.nap())
@@ -188,9 +182,8 @@ class _Call:
         self.timeout_ms = timeout_ms
         self.end = math.inf if seconds is None else time.monotonic() + seconds
         self.parts: _objects.Parts | _objects.Moved | None = None
-        self.loan: Any = None
+        self.numbers: list[int] = []  # that of the request, once it is sent
         self.reply: tuple[Any, ...] | None = None
-        self.number = 0
 
     def __enter__(self) -> Self:
         if self.requests.closed:
@@ -199,14 +192,11 @@ class _Call:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.loan is not None:
-            self.number = self.loan._number  # which Ctrl-C may have come before
-            self.loan.discard()  # unless it was published
-        if self.number == 0 and self.parts is not None:
+        if not self.numbers and self.parts is not None:
             self.parts.drop()
         elif isinstance(self.parts, _objects.Moved):
             self.parts.region.close()  # the server has the ticket
-        if self.reply is not None or self.number == 0:
+        if self.reply is not None or not self.numbers:
             self.client._idle.append(self.replies)
             return
         # An answer may still come, which is no other call's.
@@ -215,38 +205,29 @@ class _Call:
 
     def fill(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Pickle the request, which is then to be posted."""
-        self.parts = _objects.dump((args, kwargs))
-        if _HEAD.size + self.parts.size > self.requests.slot_size:
-            self.parts = self.parts.moved(self.requests.region)
+        room = self.requests.slot_size - _HEAD.size
+        self.parts = _channel.pickled((args, kwargs), self.requests, room)
 
-    def post(self) -> int:
-        """Publish the request. TimeoutError if there is no room, PeerDiedError if none comes."""
-        try:
-            if self.loan is None:
-                self.loan = self.write()
-            loan: Any = self.loan
-            self.number = loan.publish(0)
-        except TimeoutError:
-            if not _served(self.requests):
-                where = f"call {self.client.name!r}"
-                raise PeerDiedError(
-                    errno.ECONNRESET, f"{where}: nobody serves it any more"
-                ) from None
-            raise
-        return self.number
+    def post(self, wait: float) -> None:
+        """Send the request, if there is room within so many milliseconds.
 
-    def write(self) -> Any:
-        """Write the request into a loan of the queue, and return that."""
+        FullError if there is none yet, TimeoutError if the time is over, PeerDiedError if there
+        will be none.
+        """
         assert self.parts is not None
         deadline = _FOREVER if self.end == math.inf else int(self.end * 1e9)
-        loan = self.requests.loan(_HEAD.size + self.parts.size)
+        head = _HEAD.pack(str(self.replies.name).encode(), deadline)
         try:
-            loan.data[: _HEAD.size] = _HEAD.pack(str(self.replies.name).encode(), deadline)
-            self.parts.write_into(loan.data[_HEAD.size :])
-        except BaseException:
-            loan.discard()
+            self.requests._send_parts(self.parts.record, 0, wait, self.numbers, head)
+        except _zinc.FullError:
+            where = f"call {self.client.name!r}"
+            if not _served(self.requests):
+                what = f"{where}: nobody serves it any more"
+                raise PeerDiedError(errno.ECONNRESET, what) from None
+            if time.monotonic() >= self.end:
+                what = f"{where}: no answer within {self.timeout_ms} ms, no server was free"
+                raise TimeoutError(what) from None
             raise
-        return loan
 
     def nap(self) -> float:
         """Return how long to wait until the next look, in milliseconds."""
@@ -255,7 +236,7 @@ class _Call:
     def look(self) -> None:
         """Is somebody going to answer? Else raise, unless it has been done meanwhile."""
         where = f"call {self.client.name!r}"
-        state = _zinc.find_message(self.requests.region, self.number)
+        state = _zinc.find_message(self.requests.region, self.numbers[0])
         if state == _zinc.TASK_HELD or (state == _zinc.TASK_WAITS and _served(self.requests)):
             if time.monotonic() >= self.end:
                 what = "it is at work" if state == _zinc.TASK_HELD else "no server was free"

@@ -12,9 +12,11 @@ from . import _async, _zinc
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import Any
+    from typing import Any, TypeVar
 
     from ._zinc import SharedRegion
+
+    _Result = TypeVar("_Result")
 
 # Milliseconds. So long a death goes unnoticed, as in the core.
 NAP = 20
@@ -43,8 +45,8 @@ async def until(
 
 
 async def until_room(
-    region: SharedRegion, attempt: Callable[[], int], timeout_ms: float | None
-) -> int:
+    region: SharedRegion, attempt: Callable[[], _Result], timeout_ms: float | None
+) -> _Result:
     """Call `attempt`, which raises FullError at once if there is no room, until there is.
 
     Its result; FullError after so long.

@@ -433,6 +433,7 @@ class Writer:
         tag: SupportsIndex,
         timeout_ms: float | None,
         numbers: list[int],
+        first: bytes = b"",
         /,
     ) -> int: ...
     def _filled(self, data: Any, tag: SupportsIndex, /) -> Loan: ...

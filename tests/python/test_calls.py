@@ -17,6 +17,7 @@ import numpy
 import pytest
 
 import zinc
+from zinc import _calls
 
 SPAWN = multiprocessing.get_context("spawn")
 FORK = multiprocessing.get_context("fork")
@@ -492,6 +493,33 @@ def wait_for_ever() -> None:
     threading.Event().wait()
 
 
+def test_call_goes_on_as_soon_as_there_is_room(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for room, and does not look for it again and again."""
+    posted = []
+    post = _calls._Call.post
+
+    def counted(call: Any, wait: float) -> None:
+        posted.append(wait)
+        post(call, wait)
+
+    monkeypatch.setattr(_calls._Call, "post", counted)
+    monkeypatch.setattr(_calls, "_LOOK", 600_000.0)
+    with zinc.Queue(1, name=name, redeliver=False) as requests, ThreadPoolExecutor(1) as thread:
+        requests.send(b"of somebody else")
+        assert requests.try_recv() is not None  # as one that serves
+        requests.send(b"of somebody else")
+        with zinc.connect(name) as client:
+            call = thread.submit(client.call, timeout_ms=600_000)
+            wait_until(lambda: any(one.waiting_since for one in requests.writers))
+            requests.recv().release()
+            request = requests.recv()
+            replies = zinc.Queue.open(bytes(request.data[:48]).rstrip(b"\0").decode())
+            replies.put((True, "answered"))
+            assert call.result() == "answered"
+            replies.close()
+    assert len(posted) == 1
+
+
 class Stopped(BaseException):
     pass
 
@@ -505,22 +533,14 @@ def test_call_that_ctrl_c_ends_leaves_its_answer_to_no_other(
     with zinc.connect(name, timeout_ms=20_000) as client:
         assert client.call(0) == 0
 
-        class Interrupted:
-            def __init__(self, loan: Any) -> None:
-                self.loan = loan
+        send = type(client._requests)._send_parts
 
-            def publish(self, timeout_ms: float | None) -> int:
-                self.loan.publish(timeout_ms)
-                raise Stopped
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(self.loan, name)
+        def interrupted(*args: Any) -> None:
+            send(*args)
+            raise Stopped
 
         with monkeypatch.context() as context:
-            loan = type(client._requests).loan
-            context.setattr(
-                zinc.Queue, "loan", lambda *args: Interrupted(loan(*args)), raising=False
-            )
+            context.setattr(zinc.Queue, "_send_parts", interrupted, raising=False)
             with pytest.raises(Stopped):
                 client.call(1)
         assert [client.call(number) for number in (2, 3)] == [2, 3]
