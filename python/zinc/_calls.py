@@ -64,13 +64,15 @@ class Client(_named.Named, _named.Closing):
     """
 
     __module__ = "zinc"
-    __slots__ = ("__weakref__", "_idle", "_process", "_requests", "_slot_size")
+    __slots__ = ("__weakref__", "_busy", "_idle", "_process", "_requests", "_rights", "_slot_size")
 
     def __init__(self, requests: Queue, slot_size: int) -> None:
         self._requests = requests
         self._slot_size = slot_size
         self._idle: list[Queue] = []  # of calls that are over
+        self._busy: set[Queue] = set()  # and of those that are not
         self._process = os.getpid()
+        self._rights = _objects.rights(requests.region)  # now: another thread may close it
 
     @classmethod
     def _at(cls, requests: Queue, slot_size: int) -> Self:
@@ -123,10 +125,12 @@ class Client(_named.Named, _named.Closing):
         self._requests.shutdown()
 
     def close(self) -> None:
-        """Be done with it; a second time does nothing. Results and their arrays stay."""
-        for replies in self._take_all():
-            replies.close()
+        """Be done with it; a second time does nothing. Results and their arrays stay.
+
+        Calls of other threads and tasks that wait get ValueError.
+        """
         self._requests.close()
+        self._take_all()
 
     @property
     def name(self) -> str:
@@ -138,21 +142,40 @@ class Client(_named.Named, _named.Closing):
         """True after close()."""
         return self._requests.closed
 
-    def _take_all(self) -> list[Queue]:
+    def _take_all(self) -> None:
+        """Leave all queues for replies. A forked child has its parent's: they are not its own."""
         idle, self._idle = self._idle, []
-        # A forked child has its parent's, whose replies are not for it.
-        process = os.getpid()
-        if process != self._process:
-            idle, self._process = [], process
-        return idle
+        busy, self._busy = self._busy, set()
+        process, self._process = self._process, os.getpid()
+        if process == self._process:
+            for replies in [*idle, *busy]:
+                _leave(replies)
 
-    def _replies(self) -> Queue:
-        """Return a queue for the replies of one call."""
-        if os.getpid() != self._process:
-            self._take_all()
-        with contextlib.suppress(IndexError):
-            return self._idle.pop()
-        mode, group = _objects.rights(self._requests.region)
+    def _begin(self) -> Queue:
+        """Return the queue for the reply of one call."""
+        if not self.closed:
+            if os.getpid() != self._process:
+                self._take_all()
+            try:
+                replies = self._idle.pop()
+            except IndexError:
+                replies = self._make()
+            self._busy.add(replies)
+            if not self.closed:  # else another thread's close() may have missed it
+                return replies
+            _leave(replies)
+        raise ValueError(f"call {self.name!r}: the client is closed")
+
+    def _end(self, replies: Queue, is_free: bool) -> None:
+        """Keep the queue of a call for another one, unless an answer may still come."""
+        self._busy.discard(replies)
+        if is_free:
+            self._idle.append(replies)
+        if not is_free or self.closed:
+            _leave(replies)
+
+    def _make(self) -> Queue:
+        mode, group = self._rights
         replies: Queue = Queue(
             1,
             name=_PREFIX + secrets.token_hex(8),
@@ -186,22 +209,18 @@ class _Call:
         self.reply: tuple[Any, ...] | None = None
 
     def __enter__(self) -> Self:
-        if self.requests.closed:
-            raise ValueError(f"call {self.client.name!r}: the client is closed")
-        self.replies = self.client._replies()
+        self.replies = self.client._begin()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         if not self.numbers and self.parts is not None:
             self.parts.drop()
         elif isinstance(self.parts, _objects.Moved):
             self.parts.region.close()  # the server has the ticket
-        if self.reply is not None or not self.numbers:
-            self.client._idle.append(self.replies)
-            return
-        # An answer may still come, which is no other call's.
-        self.replies.shutdown()
-        self.replies.close()
+        self.client._end(self.replies, self.reply is not None or not self.numbers)
+        if isinstance(error, ValueError) and self.reply is None and self.client.closed:
+            what = f"call {self.client.name!r}: the client was closed meanwhile"
+            raise ValueError(what) from None
 
     def fill(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Pickle the request, which is then to be posted."""
@@ -288,6 +307,13 @@ def connect(
             raise FileNotFoundError(errno.ENOENT, f"connect to {name!r}: nobody serves it")
         time.sleep(0.002)
     return Client(requests, slot_size)
+
+
+def _leave(replies: Queue) -> None:
+    """Take no more replies: none comes, and who serves lets go of the queue."""
+    with contextlib.suppress(ValueError):  # closed already
+        replies.shutdown()
+    replies.close()
 
 
 def _served(requests: Queue) -> bool:

@@ -520,6 +520,57 @@ def test_call_goes_on_as_soon_as_there_is_room(name: str, monkeypatch: pytest.Mo
     assert len(posted) == 1
 
 
+def replies_there() -> list[str]:
+    return [region for region in zinc.regions() if region.startswith("reply-")]
+
+
+@pytest.mark.parametrize("kind", ["thread", "task"])
+def test_close_ends_the_calls_that_wait(name: str, kind: str) -> None:
+    """One that waits for its answer, and one for room."""
+    with zinc.Queue(1, name=name, redeliver=False) as requests, ThreadPoolExecutor(2) as threads:
+        assert requests.try_recv() is None  # as one that serves
+        client = zinc.connect(name)
+
+        def call() -> Any:
+            return client.call() if kind == "thread" else asyncio.run(client.call_async())
+
+        calls = [threads.submit(call) for _ in range(2)]
+        wait_until(lambda: any(one.waiting_since for one in requests.writers))
+        assert len(replies_there()) == 2
+        client.close()
+        for one in calls:
+            with pytest.raises(ValueError, match=f"call '{name}': the client was closed meanwhile"):
+                one.result()
+        assert not replies_there()
+        with pytest.raises(ValueError, match=f"call '{name}': the client is closed"):
+            client.call()
+        assert not replies_there()
+
+
+def test_calls_that_end_as_the_client_is_closed_leave_nothing(name: str) -> None:
+    server = threading.Thread(target=zinc.serve, args=(name, abs))
+    server.start()
+    with zinc.connect(name, timeout_ms=20_000) as last:
+        for _ in range(30):
+            client = zinc.connect(name)
+
+            def call(client: zinc.Client = client) -> None:
+                with pytest.raises(ValueError, match="closed"):
+                    while True:
+                        assert client.call(-1) == 1
+
+            with ThreadPoolExecutor(4) as threads:
+                calls = [threads.submit(call) for _ in range(4)]
+                wait_until(lambda client=client: client._idle or client._busy)
+                client.close()
+            for one in calls:
+                one.result()
+        assert last.call(-1) == 1
+        last.shutdown()
+    server.join()  # which has let go of those that it has answered
+    assert not replies_there()
+
+
 class Stopped(BaseException):
     pass
 
