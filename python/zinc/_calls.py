@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import math
+import operator
 import os
 import pickle
 import queue
@@ -64,19 +65,28 @@ class Client(_named.Named, _named.Closing):
     """
 
     __module__ = "zinc"
-    __slots__ = ("__weakref__", "_busy", "_idle", "_process", "_requests", "_rights", "_slot_size")
+    __slots__ = (
+        "__weakref__",
+        "_busy",
+        "_idle",
+        "_process",
+        "_requests",
+        "_rights",
+        "_slot_size",
+        "_views",
+    )
 
-    def __init__(self, requests: Queue, slot_size: int) -> None:
+    def __init__(self, requests: Queue, slot_size: int, views: int) -> None:
         self._requests = requests
-        self._slot_size = slot_size
+        self._slot_size, self._views = slot_size, views
         self._idle: list[Queue] = []  # of calls that are over
         self._busy: set[Queue] = set()  # and of those that are not
         self._process = os.getpid()
         self._rights = _objects.rights(requests.region)  # now: another thread may close it
 
     @classmethod
-    def _at(cls, requests: Queue, slot_size: int) -> Self:
-        return cls(requests, slot_size)
+    def _at(cls, requests: Queue, slot_size: int, views: int) -> Self:
+        return cls(requests, slot_size, views)
 
     def call(self, /, *args: Any, timeout_ms: float | None = None, **kwargs: Any) -> Any:
         """Let a server call its function with these arguments, and return what it returns.
@@ -181,6 +191,8 @@ class Client(_named.Named, _named.Closing):
             name=_PREFIX + secrets.token_hex(8),
             slot_size=self._slot_size,
             workers=1,
+            writers=1,
+            views=self._views,
             redeliver=False,
             mode=mode,
             group=group,
@@ -189,7 +201,7 @@ class Client(_named.Named, _named.Closing):
         return replies
 
     def _place(self) -> tuple[Any, ...]:
-        return self._requests, self._slot_size
+        return self._requests, self._slot_size, self._views
 
     def __repr__(self) -> str:
         """Show what it calls."""
@@ -282,14 +294,22 @@ class _Call:
 
 
 def connect(
-    name: str, *, timeout_ms: float | None = 0, slot_size: int = 16384, any_user: bool = False
+    name: str,
+    *,
+    timeout_ms: float | None = 0,
+    slot_size: int = 16384,
+    views: int = 16,
+    any_user: bool = False,
 ) -> Client:
     """Connect to the function that is served under this name, and wait `timeout_ms` for a server.
 
-    Replies that take more than `slot_size` bytes have memory of their own, which takes longer. By
-    default what another user than root or this one serves is not called; `any_user` does.
+    Replies that take more than `slot_size` bytes have memory of their own, which takes longer. Of
+    `views` results of each thread or task that calls at the same time there may be arrays; of more
+    they are copies. By default what another user than root or this one serves is not called;
+    `any_user` does.
 
-    Raises FileNotFoundError if nobody served it all the time, and what `Queue.open` raises.
+    Raises FileNotFoundError if nobody served it all the time, ValueError for sizes that can't be,
+    and what `Queue.open` raises.
 
     >>> import threading, zinc
     >>> threading.Thread(target=zinc.serve, args=("docs-sum", sum)).start()  # a process, as a rule
@@ -298,6 +318,9 @@ def connect(
     6
     >>> adder.shutdown()
     """
+    for what, count in ("slot_size", slot_size), ("views", views):
+        if operator.index(count) < 1:
+            raise ValueError(f"{what} must be one or more, not {count}")
     seconds = _async.in_seconds(timeout_ms)
     end = math.inf if seconds is None else time.monotonic() + seconds
     requests = Queue.open(name, timeout_ms=timeout_ms, any_user=any_user)
@@ -306,7 +329,7 @@ def connect(
             requests.close()
             raise FileNotFoundError(errno.ENOENT, f"connect to {name!r}: nobody serves it")
         time.sleep(0.002)
-    return Client(requests, slot_size)
+    return Client(requests, slot_size, views)
 
 
 def _leave(replies: Queue) -> None:
@@ -326,12 +349,8 @@ def _served(requests: Queue) -> bool:
 class _Server:
     """What a process knows of those whom it answers."""
 
-    def __init__(
-        self, name: str, maxsize: int, slot_size: int | None, views: int, rights: dict[str, Any]
-    ) -> None:
-        self.requests = Queue(
-            maxsize, name=name, slot_size=slot_size, views=views, redeliver=False, **rights
-        )
+    def __init__(self, name: str, maxsize: int, slot_size: int | None, **options: Any) -> None:
+        self.requests = Queue(maxsize, name=name, slot_size=slot_size, redeliver=False, **options)
         self.callers: dict[str, Queue] = {}
         mode, _ = _objects.rights(self.requests.region)
         self.is_private = mode & 0o077 == 0
@@ -433,6 +452,8 @@ def serve(
     *,
     maxsize: int = 64,
     slot_size: int | None = None,
+    workers: int = 8,
+    views: int = 16,
     mode: int = PRIVATE,
     group: str | int | None = None,
     any_user: bool = False,
@@ -441,17 +462,18 @@ def serve(
 
     Any number of processes and threads may serve one name, and each call goes to one of them that
     is free; up to `maxsize` calls wait. Arguments are read where the caller has put them: arrays
-    are read-only. Arguments of more than `slot_size` bytes, which the first server says, 16 KiB by
-    default, have memory of their own, which takes longer. What the function raises is raised at the
-    caller, but KeyboardInterrupt and SystemExit, which end the server. `mode`, `group` and
-    `any_user` are as for `Queue`.
+    are read-only. Arguments of more than `slot_size` bytes, 16 KiB by default, have memory of their
+    own, which takes longer; `workers`, who serve, and `views`, the calls of whose arguments each of
+    them may have arrays, say how much there is otherwise, as for `Queue`. The first server says
+    it. What the function raises is raised at the caller, but KeyboardInterrupt and SystemExit,
+    which end the server. `mode`, `group` and `any_user` are as for `Queue`.
 
     Arguments are pickled: whoever may call can run code as the server's user.
 
     Raises what `Queue` raises.
     """
     rights = {"mode": mode, "group": group, "any_user": any_user}
-    with _Server(name, maxsize, slot_size, 16, rights) as server:
+    with _Server(name, maxsize, slot_size, workers=workers, views=views, **rights) as server:
         while True:
             try:
                 message = server.requests.recv(_IDLE)
@@ -472,6 +494,7 @@ async def serve_async(
     concurrency: int = 16,
     maxsize: int = 64,
     slot_size: int | None = None,
+    workers: int = 8,
     mode: int = PRIVATE,
     group: str | int | None = None,
     any_user: bool = False,
@@ -494,7 +517,8 @@ async def serve_async(
             free.release()
 
     free = asyncio.Semaphore(concurrency)
-    with _Server(name, maxsize, slot_size, concurrency + 1, rights) as server:
+    views = concurrency + 1
+    with _Server(name, maxsize, slot_size, workers=workers, views=views, **rights) as server:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await free.acquire()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -547,6 +548,15 @@ def test_close_ends_the_calls_that_wait(name: str, kind: str) -> None:
         assert not replies_there()
 
 
+def is_in_use(client: zinc.Client) -> bool:
+    return bool(client._idle or client._busy)
+
+
+def call_for_ever(client: zinc.Client) -> None:
+    while True:
+        assert client.call(-1) == 1
+
+
 def test_calls_that_end_as_the_client_is_closed_leave_nothing(name: str) -> None:
     server = threading.Thread(target=zinc.serve, args=(name, abs))
     server.start()
@@ -554,21 +564,40 @@ def test_calls_that_end_as_the_client_is_closed_leave_nothing(name: str) -> None
         for _ in range(30):
             client = zinc.connect(name)
 
-            def call(client: zinc.Client = client) -> None:
-                with pytest.raises(ValueError, match="closed"):
-                    while True:
-                        assert client.call(-1) == 1
-
             with ThreadPoolExecutor(4) as threads:
-                calls = [threads.submit(call) for _ in range(4)]
-                wait_until(lambda client=client: client._idle or client._busy)
+                calls = [threads.submit(call_for_ever, client) for _ in range(4)]
+                wait_until(functools.partial(is_in_use, client))
                 client.close()
             for one in calls:
-                one.result()
+                with pytest.raises(ValueError, match="closed"):
+                    one.result()
         assert last.call(-1) == 1
         last.shutdown()
     server.join()  # which has let go of those that it has answered
     assert not replies_there()
+
+
+def test_service_and_its_callers_take_as_much_memory_as_they_are_told(name: str) -> None:
+    server = threading.Thread(
+        target=zinc.serve,
+        args=(name, numpy.negative),
+        kwargs={"maxsize": 4, "slot_size": 1 << 20, "workers": 1, "views": 1},
+    )
+    server.start()
+    with zinc.connect(name, timeout_ms=20_000, slot_size=1 << 20, views=2) as client:
+        held = [client.call(numpy.full(100, number)) for number in range(4)]
+        assert [int(one[0]) for one in held] == [0, -1, -2, -3]
+        assert client._requests.region.capacity >> 20 == 4 + 8 + 1 * (1 + 1)
+        (replies,) = client._idle
+        assert replies.region.capacity >> 20 == 1 + 1 + 2 + 1
+        client.shutdown()
+    server.join()
+    with pytest.raises(ValueError, match="views must be one or more"):
+        zinc.connect(name, views=0)
+    with pytest.raises(ValueError, match="slot_size must be one or more"):
+        zinc.connect(name, slot_size=0)
+    with pytest.raises(ValueError, match="workers must be one or more"):
+        zinc.serve(name, abs, workers=0)
 
 
 class Stopped(BaseException):
