@@ -131,7 +131,7 @@ PyObject *zinc_module_examine_queue_name(PyObject *module, PyObject *args);
 PyObject *zinc_module_channel_users(PyObject *module, PyObject *args);
 
 /* What can be told of a channel, as the extension does it. */
-PyObject *zinc_channel_told(const ZincChannelInfo *info);
-PyObject *zinc_queue_told(const ZincQueueInfo *info);
+PyObject *zinc_channel_told(const void *info);
+PyObject *zinc_queue_told(const void *info);
 
 #endif

@@ -99,43 +99,48 @@ PyObject *zinc_module_channel_users(PyObject *module, PyObject *args) {
     Py_END_ALLOW_THREADS return region_ended(region, told(module, &noted, status));
 }
 
-PyObject *zinc_channel_told(const ZincChannelInfo *info) {
+PyObject *zinc_channel_told(const void *channel) {
+    const ZincChannelInfo *info = channel;
     return Py_BuildValue("KIIIIK", (unsigned long long)info->payload, info->messages, info->slots,
                          info->views, info->flags, (unsigned long long)info->newest);
 }
 
-PyObject *zinc_module_examine_channel_name(PyObject *module, PyObject *args) {
+/* Asks the core of a channel, or a queue, by its name: 0, with `info` filled and all users noted. */
+typedef int32_t Examine(const char *name, void *info, Seats *noted);
+
+static PyObject *examine_name(PyObject *module, PyObject *args, Examine *examine, void *info,
+                              PyObject *(*tell)(const void *info)) {
     PyObject *name;
-    if (!PyArg_ParseTuple(args, "U:examine_channel_name", &name)) return NULL;
+    if (!PyArg_ParseTuple(args, "U:examine_name", &name)) return NULL;
     const char *text = zinc_name_argument(name);
     if (!text) return NULL;
     Seats noted = {.is_channel = 1};
-    ZincChannelInfo info = {.size = sizeof info};
     int32_t status;
-    Py_BEGIN_ALLOW_THREADS status = zinc_channel_examine_name(text, &info, note_user, &noted);
+    Py_BEGIN_ALLOW_THREADS status = examine(text, info, &noted);
     Py_END_ALLOW_THREADS PyObject *users = told(module, &noted, status);
-    PyObject *channel = users ? zinc_channel_told(&info) : NULL;
-    PyObject *result = channel ? PyTuple_Pack(2, channel, users) : NULL;
-    Py_XDECREF(channel);
+    PyObject *one = users ? tell(info) : NULL;
+    PyObject *result = one ? PyTuple_Pack(2, one, users) : NULL;
+    Py_XDECREF(one);
     Py_XDECREF(users);
     return result;
 }
 
+static int32_t examine_channel(const char *name, void *info, Seats *noted) {
+    return zinc_channel_examine_name(name, info, note_user, noted);
+}
+
+static int32_t examine_queue(const char *name, void *info, Seats *noted) {
+    return zinc_queue_examine_name(name, info, note_user, noted);
+}
+
+PyObject *zinc_module_examine_channel_name(PyObject *module, PyObject *args) {
+    ZincChannelInfo info = {.size = sizeof info};
+    return examine_name(module, args, examine_channel, &info, zinc_channel_told);
+}
+
 PyObject *zinc_module_examine_queue_name(PyObject *module, PyObject *args) {
-    PyObject *name;
-    if (!PyArg_ParseTuple(args, "U:examine_queue_name", &name)) return NULL;
-    const char *text = zinc_name_argument(name);
-    if (!text) return NULL;
-    Seats noted = {.is_channel = 1};
     ZincQueueInfo info = {.size = sizeof info};
-    int32_t status;
-    Py_BEGIN_ALLOW_THREADS status = zinc_queue_examine_name(text, &info, note_user, &noted);
-    Py_END_ALLOW_THREADS PyObject *users = told(module, &noted, status);
-    PyObject *queue = users ? zinc_queue_told(&info) : NULL;
-    PyObject *result = queue ? PyTuple_Pack(2, queue, users) : NULL;
-    Py_XDECREF(queue);
-    Py_XDECREF(users);
-    return result;
+    return examine_name(module, args, examine_queue, &info, zinc_queue_told);
 }
 
 PyObject *zinc_module_examine_lock(PyObject *module, PyObject *args) {

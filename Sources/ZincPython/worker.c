@@ -86,7 +86,8 @@ PyType_Spec zinc_worker_spec = {
 
 /* ---- the queue as a whole ---- */
 
-PyObject *zinc_queue_told(const ZincQueueInfo *info) {
+PyObject *zinc_queue_told(const void *queue) {
+    const ZincQueueInfo *info = queue;
     return Py_BuildValue("KKKO", (unsigned long long)info->waiting, (unsigned long long)info->held,
                          (unsigned long long)info->left, info->is_closed ? Py_True : Py_False);
 }

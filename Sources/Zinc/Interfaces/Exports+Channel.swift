@@ -121,16 +121,22 @@ public func zinc_channel_examine_name(
   _ name: UnsafePointer<CChar>?, _ info: UnsafeMutablePointer<ZincChannelInfo>?,
   _ tell: TellOfUser?, _ context: UnsafeMutableRawPointer?
 ) -> Int32 {
-  unsafe report("look at the channel", name) { () throws(Failure) in
+  unsafe examine("look at the channel", name, tell, context) { (memory) throws(Failure) in
+    unsafe try fill(info, memory)
+  }
+}
+
+/// Calls `body` with a copy of what has the name, and then tells of its users.
+func examine(
+  _ operation: StaticString, _ name: UnsafePointer<CChar>?, _ tell: TellOfUser?,
+  _ context: UnsafeMutableRawPointer?, _ body: (ChannelMemory) throws(Failure) -> Void
+) -> Int32 {
+  unsafe report(operation, name) { () throws(Failure) in
     let path = unsafe try path(name)
     unsafe try tellEach {
       unsafe tell?($0, context)
     } look: { (visit: (ZincChannelUser) -> Void) throws(Failure) in
-      try RegionName.lookAtChannel(path) { (memory) throws(Failure) in
-        unsafe try fill(info, memory)
-      } visit: {
-        visit($0)
-      }
+      try RegionName.lookAtChannel(path, body, visit: visit)
     }
   }
 }

@@ -135,17 +135,8 @@ public func zinc_queue_examine_name(
   _ name: UnsafePointer<CChar>?, _ info: UnsafeMutablePointer<ZincQueueInfo>?,
   _ tell: TellOfUser?, _ context: UnsafeMutableRawPointer?
 ) -> Int32 {
-  unsafe report("look at the queue", name) { () throws(Failure) in
-    let path = unsafe try path(name)
-    unsafe try tellEach {
-      unsafe tell?($0, context)
-    } look: { (visit: (ZincChannelUser) -> Void) throws(Failure) in
-      try RegionName.lookAtChannel(path) { (memory) throws(Failure) in
-        unsafe try fill(info, memory)
-      } visit: {
-        visit($0)
-      }
-    }
+  unsafe examine("look at the queue", name, tell, context) { (memory) throws(Failure) in
+    unsafe try fill(info, memory)
   }
 }
 
