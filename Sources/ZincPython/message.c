@@ -9,6 +9,7 @@
 #include "channel.h"
 #include "object.h"
 
+#include <string.h>
 #include <structmember.h>
 
 typedef struct {
@@ -150,20 +151,31 @@ PyObject *message_new(End *reader, const Received *received) {
 
 void message_claim(PyObject *message) { ((Message *)message)->leaves = ((Message *)message)->reader->leaves; }
 
-/* Nobody loads it again: regions that it refers to need not be kept. Leaves an exception alone. */
+/*
+ * The ticket of an object in a region of its own that nobody has loaded, as a list; NULL for any other
+ * message. Not those of what it refers to: only who loads it knows them.
+ */
+static PyObject *ticket_unloaded(const Message *self) {
+    const char *bytes = self->received.message.data;
+    uint64_t length = self->received.message.head.length, identity;
+    if (length <= OBJECT_HEAD || memcmp(bytes, RECORD, 8) != 0) return NULL;
+    memcpy(&identity, bytes + 8, sizeof identity);
+    return Py_BuildValue("[(s#K)]", bytes + OBJECT_HEAD, (Py_ssize_t)(length - OBJECT_HEAD),
+                         (unsigned long long)identity);
+}
+
+/* Nobody loads it again: regions that it refers to need not be kept. */
 static void give_tickets_back(Message *self, PyObject *taken) {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
     PyObject *give_back = object_helper(&self->reader->state->give_back, "zinc._objects", "give_back");
     PyObject *done = give_back ? PyObject_CallFunctionObjArgs(give_back, taken, NULL) : NULL;
     Py_XDECREF(done);
     PyErr_Clear(); /* they are kept for a while, then */
-    PyErr_Restore(type, value, traceback);
 }
 
-/* Gives up its own hold. */
+/* Gives up its own hold. Leaves an exception alone. */
 static void message_let_go(Message *self, Ending ending) {
-    PyObject *slot, *taken;
+    PyObject *slot, *taken, *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
     char is_held;
     BEGIN_EXCLUSIVE(self);
     slot = self->slot;
@@ -174,25 +186,30 @@ static void message_let_go(Message *self, Ending ending) {
     self->is_released = 1;
     END_EXCLUSIVE();
     End *reader = self->reader;
+    int is_done = reader->is_queue && ending == DONE && (slot || is_held);
+    if (is_done && !taken) taken = ticket_unloaded(self); /* as long as it is there */
     if (slot) {
         ((Slot *)slot)->ending = (char)ending;
         if (reader->is_queue && ending == DONE) (void)zinc_worker_finish(reader->core, &self->received.task);
     }
     if (is_held) end_hold(reader, &self->received, ending, 0);
-    if (taken && ending == DONE) give_tickets_back(self, taken);
+    if (taken && is_done) give_tickets_back(self, taken);
     Py_XDECREF(taken);
     Py_XDECREF(slot);
+    PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
 }
 
-/* Leaves the object for the reader's next message, if there is none yet. */
+/*
+ * Leaves the object for the reader's next message, if there is none yet. One that nobody has looked
+ * into as an exception drops it is not done: Ctrl-C has come before it was anybody's.
+ */
 static void message_dealloc(Message *self) {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     End *reader = self->reader;
     PyObject_GC_UnTrack(self);
-    if (self->is_held && !self->leaves)
-        end_hold(reader, &self->received, DONE, 0);
-    else if (self->is_held || self->slot)
-        message_let_go(self, self->leaves ? LEFT : DONE);
+    if (self->is_held || self->slot)
+        message_let_go(self, self->leaves ? LEFT : self->is_held && PyErr_Occurred() ? GIVEN_BACK : DONE);
     Message *other = EXCHANGE(reader->spare, self);
     if (other) PyObject_GC_Del(other);
     Py_DECREF((PyObject *)type);

@@ -100,7 +100,7 @@ static int add_channels(PyObject *module, ModuleState *state) {
     int status = add_type(module, &zinc_channel_spec, writer, NULL);
     Py_DECREF(writer);
     if (status < 0) return -1;
-    if (add_type(module, &zinc_worker_spec, NULL, NULL) < 0) return -1;
+    if (add_type(module, &zinc_worker_spec, NULL, &state->worker_type) < 0) return -1;
     if (add_type(module, &zinc_channel_reader_spec, NULL, &state->channel_reader_type) < 0) return -1;
     if (add_type(module, &zinc_message_spec, NULL, &state->message_type) < 0) return -1;
     if (add_type(module, &zinc_loan_spec, NULL, &state->loan_type) < 0) return -1;
@@ -184,6 +184,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->recovery_type);
     Py_VISIT(state->owner_died_error);
     Py_VISIT(state->channel_reader_type);
+    Py_VISIT(state->worker_type);
     Py_VISIT(state->message_type);
     Py_VISIT(state->loan_type);
     Py_VISIT(state->slot_type);
@@ -212,6 +213,7 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->recovery_type);
     Py_CLEAR(state->owner_died_error);
     Py_CLEAR(state->channel_reader_type);
+    Py_CLEAR(state->worker_type);
     Py_CLEAR(state->message_type);
     Py_CLEAR(state->loan_type);
     Py_CLEAR(state->slot_type);

@@ -29,6 +29,7 @@ typedef struct {
     PyObject *recovery_type;
     PyObject *owner_died_error;
     PyObject *channel_reader_type;
+    PyObject *worker_type;
     PyObject *message_type;
     PyObject *loan_type;
     PyObject *slot_type;

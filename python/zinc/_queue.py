@@ -527,7 +527,8 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
         """Take the next message, and wait for it so many milliseconds; None waits for ever.
 
         It is at work until its `release`, the end of its `with` or its own; an exception out of
-        the `with` gives it back to others. A process may hold several.
+        the `with` gives it back to others, as one of a signal handler's does that comes before the
+        caller has it. A process may hold several.
 
         Raises TimeoutError if none came; ShutDown if the queue was shut down and nothing is left;
         ValueError if it is closed, meanwhile too; ViewLimitError if this process holds as many as

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import multiprocessing
 import os
 import pickle
 import queue
+import random
 import signal
 import sys
 import threading
@@ -20,6 +22,7 @@ import numpy as np
 import pytest
 
 import zinc
+from zinc import _zinc
 
 
 @pytest.fixture
@@ -197,6 +200,58 @@ def test_lost_message_is_done(jobs: zinc.Queue) -> None:
 
 
 # ---- objects ----
+
+
+@pytest.mark.parametrize("call", ["recv", "try_recv", "recv_many", "recv_async"])
+def test_message_that_ctrl_c_drops_as_it_is_received_comes_to_another(
+    jobs: zinc.Queue, call: str
+) -> None:
+    """A handler that raises before the caller has the message: nobody can have worked on it."""
+
+    def interrupt(frame: Any, event: str, function: Any) -> None:
+        if event == "c_return" and isinstance(getattr(function, "__self__", None), _zinc.Worker):
+            raise KeyboardInterrupt
+
+    def receive() -> Any:
+        if call == "recv_many":
+            return jobs.recv_many(2)
+        return asyncio.run(jobs.recv_async()) if call == "recv_async" else getattr(jobs, call)()
+
+    jobs.send(b"1")
+    jobs.send(b"2")
+    sys.setprofile(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            receive()
+    finally:
+        sys.setprofile(None)
+    assert jobs.unfinished_tasks == 2
+    found = {(bytes(one.data), one.redelivered) for one in (jobs.recv(5000), jobs.recv(5000))}
+    assert found == {(b"1", 1), (b"2", call == "recv_many")}
+
+
+def test_messages_are_received_whatever_a_signal_interrupts(name: str) -> None:
+    class ExpiredError(Exception):
+        pass
+
+    def expire(*_: object) -> None:
+        raise ExpiredError
+
+    with zinc.Queue(1000, name=name) as jobs:
+        for number in range(1000):
+            jobs.send(b"", tag=number)
+        found = set()
+        before = signal.signal(signal.SIGALRM, expire)
+        try:
+            while jobs.unfinished_tasks:
+                with contextlib.suppress(ExpiredError):  # long before the timeout
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 3e-4))
+                    while True:
+                        with jobs.recv(5000) as message:
+                            found.add(message.tag)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+    assert found == set(range(1000))
 
 
 def test_arrays_stay_when_the_item_is_done_and_the_queue_closed(name: str) -> None:
@@ -543,6 +598,34 @@ class Unloadable:
 
     def __setstate__(self, state: object) -> None:
         raise RuntimeError("it does not want to")
+
+
+@pytest.mark.parametrize("end", ["release", "with", "del", "looked at"])
+def test_memory_of_an_item_that_nobody_has_loaded_goes(jobs: zinc.Queue, end: str) -> None:
+    jobs.put(bytes(100_000))
+    (beside,) = (one for one in zinc.regions() if one.startswith("object-"))
+    message = jobs.recv()
+    if end == "release":
+        message.release()
+    elif end == "with":
+        with message:
+            pass
+    elif end == "looked at":
+        view = message.data
+        message.release()
+        del view
+    del message
+    jobs._sent.sweep(lambda number: True)  # as the next put of a large one does
+    assert beside not in zinc.regions()
+
+
+def test_memory_of_an_item_is_kept_for_whom_it_goes_back_to(jobs: zinc.Queue) -> None:
+    jobs.put(bytes(100_000))
+    for _ in range(2):
+        jobs.recv(5000).give_back()
+    message = jobs.recv(5000)
+    assert message.object() == bytes(100_000)
+    message.release()
 
 
 def test_memory_of_an_item_that_can_not_be_loaded_goes(jobs: zinc.Queue) -> None:
