@@ -101,6 +101,9 @@ PyObject *end_recv_many(End *self, PyObject *const *args, Py_ssize_t count, PyOb
 PyObject *end_name(End *self, void *unused);
 PyObject *end_region(End *self, void *unused);
 
+/* The deadline, or so many nanoseconds from now on, if that is earlier. */
+uint64_t earlier(uint64_t deadline, uint64_t interval);
+
 /* The next message by the deadline, or NULL: with an exception, unless the status is -ETIMEDOUT. */
 PyObject *end_next(End *self, uint64_t deadline, int32_t *status);
 

@@ -49,7 +49,7 @@ static int32_t receive(End *self, Received *received) {
 /* How often a reader that is told of it looks whether its writers are gone: ns. */
 #define LOOK_FOR_WRITERS 25000000u
 
-static uint64_t earlier(uint64_t deadline, uint64_t interval) {
+uint64_t earlier(uint64_t deadline, uint64_t interval) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     uint64_t then = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + interval;

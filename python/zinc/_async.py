@@ -61,7 +61,9 @@ async def wait_any(
         if is_over or waited.unseen():
             await asyncio.sleep(0)
         else:
-            await _until_ready(waited, None if end is None else end - loop.time())
+            left = math.inf if end is None else end - loop.time()
+            nap = min(left, waited.longest_nap)
+            await _until_ready(waited, None if nap == math.inf else nap)
         # Another task or thread may have seen what there was.
         if (found := waited.take()) or is_over:
             return found

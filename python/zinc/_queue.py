@@ -534,18 +534,18 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
         ValueError if it is closed, meanwhile too; ViewLimitError if this process holds as many as
         it may.
         """
-        return (self._at_desk or self._sit()).worker.recv(timeout_ms)
+        return self._worker().recv(timeout_ms)
 
     def try_recv(self) -> Message | None:
         """Take the next message, or return None if there is none. Raises what `recv` raises."""
-        return (self._at_desk or self._sit()).worker.try_recv()
+        return self._worker().try_recv()
 
     def recv_many(self, n: int, timeout_ms: float | None = None) -> list[Message]:
         """Take up to `n` messages: wait for the first, and take those that are there then.
 
         Raises what `recv` raises.
         """
-        return (self._at_desk or self._sit()).worker.recv_many(n, timeout_ms)
+        return self._worker().recv_many(n, timeout_ms)
 
     async def recv_async(self, timeout_ms: float | None = None) -> Message:
         """As `recv`, for a coroutine: other tasks of its loop run meanwhile.
@@ -553,7 +553,7 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
         A wait that is cancelled has taken nothing. Raises what `recv` raises; only to be awaited
         in a task of asyncio or trio.
         """
-        worker = (self._at_desk or self._sit()).worker
+        worker = self._worker()
         found: list[Message] = []
 
         def attempt() -> bool:
@@ -583,7 +583,7 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
         _zinc.close_queue(self._open())
         if not immediate:
             return
-        worker = (self._at_desk or self._sit()).worker
+        worker = self._worker()
         try:
             while self.qsize():
                 message = worker.next(_polling.NAP, [])
@@ -678,6 +678,10 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
         if self.closed:  # by another thread, meanwhile
             desk.close()
         return desk
+
+    def _worker(self) -> _zinc.Worker:
+        """Return what `wait_any` waits for."""
+        return (self._at_desk or self._sit()).worker
 
     def _begin_work(self, region: SharedRegion) -> _zinc.Worker:
         return _zinc.Worker(region, _channel.bytes_of, self._views, self._is_joinable)

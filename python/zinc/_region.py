@@ -22,11 +22,12 @@ if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
     from ._channel import ChannelReader
     from ._holders import Holder
     from ._lock import Lock
+    from ._queue import Queue
     from ._seats import Seat
 
     _Shape = SupportsIndex | tuple[SupportsIndex, ...] | list[SupportsIndex]
     _Region = TypeVar("_Region", bound="SharedRegion")
-    _Waited = TypeVar("_Waited", bound="SharedRegion | ChannelReader")
+    _Waited = TypeVar("_Waited", bound="SharedRegion | ChannelReader | Queue")
     _Sentinel = TypeVar("_Sentinel", bound=FileDescriptorLike)
 
 __all__ = [
@@ -611,7 +612,9 @@ def wait_any(
     sleep starts further threads.
 
     Among them may be readers of channels: one is returned as long as it has not received all
-    messages, and nothing is received by that.
+    messages, and nothing is received by that. And queues: one is returned as long as there is an
+    item for who comes first, and once it is over, when `get` raises ShutDown. Another worker may
+    be faster, so ``get_nowait`` may find none. Who waits for a queue is one of its workers.
 
     `sentinels` are descriptors, or have a `fileno()`; those that can be read are returned,
     too, as by ``multiprocessing.connection.wait``: ``process.sentinel`` for its end, a
@@ -619,8 +622,8 @@ def wait_any(
     sentinel. A sleep with sentinels starts a further thread.
 
     Raises ValueError for nothing to wait for, a timeout that can't be, and if one of the
-    regions or readers is closed, meanwhile too; TypeError for what is neither; OSError (EBADF)
-    for a sentinel that is closed. Nothing is seen then.
+    regions, readers or queues is closed, meanwhile too; TypeError for what is none of them; OSError
+    (EBADF) for a sentinel that is closed. Nothing is seen then.
 
     >>> left, right = SharedRegion.anonymous(1), SharedRegion.anonymous(1)
     >>> right.notify()

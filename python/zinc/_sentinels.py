@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import select
 import threading
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from _typeshed import FileDescriptorLike
 
+# Seconds between two looks for what a killed worker has left.
+_NAP = 0.02
+
 READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
@@ -26,10 +30,11 @@ class Waited:
     def __init__(self, regions: Iterable[Any], sentinels: Iterable[FileDescriptorLike]) -> None:
         """Raise ValueError for nothing to wait for, TypeError for what is no descriptor."""
         self._wanted = tuple(regions)
-        # What says when to look again; of readers their own.
-        self.regions: tuple[_zinc.SharedRegion, ...] = tuple(
-            one._region if isinstance(one, _zinc.ChannelReader) else one for one in self._wanted
-        )
+        # What says when to look again; of readers and queues their own.
+        self.regions: tuple[_zinc.SharedRegion, ...] = tuple(map(_region_of, self._wanted))
+        # Nobody tells of a worker that is killed.
+        has_queues = any(map(_is_queue, self._wanted))
+        self.longest_nap = _NAP if has_queues else math.inf
         self.sentinels = tuple(sentinels)
         if not self.regions and not self.sentinels:
             raise ValueError("there is no region to wait for, and no sentinel")
@@ -64,7 +69,22 @@ class Waited:
         return [s for s, d in zip(self.sentinels, self.descriptors, strict=True) if d in events]
 
 
+def _is_queue(one: Any) -> bool:
+    return hasattr(one, "_worker")
+
+
+def _region_of(one: Any) -> _zinc.SharedRegion:
+    region: _zinc.SharedRegion = one
+    if isinstance(one, _zinc.ChannelReader):
+        region = one._region
+    elif _is_queue(one):
+        region = one._worker().region
+    return region
+
+
 def _is_ready(one: Any) -> bool:
+    if _is_queue(one):
+        return bool(_zinc.wait_many((one,), 0, False, ()))
     return bool(one.lag if isinstance(one, _zinc.ChannelReader) else one.sequence != one.seen)
 
 
@@ -103,9 +123,13 @@ def wait_any(
             if thread is None:
                 thread = threading.Thread(target=watch, name="zinc-sentinels")
                 thread.start()
-            left = None if end is None else max(0, (end - time.monotonic()) * 1000)
+            left = math.inf if end is None else max(0, end - time.monotonic())
+            nap = min(left, waited.longest_nap)
             after = changes.seen, *(region.seen for region in waited.regions)
-            is_over = not _zinc.wait_many((changes, *waited.regions), left, False, after)
+            is_new = _zinc.wait_many(
+                (changes, *waited.regions), None if nap == math.inf else nap * 1000, False, after
+            )
+            is_over = not is_new and nap == left
             # Another thread may have seen what there was, or have read it.
             found = waited.take()
             if is_over:

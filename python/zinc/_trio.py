@@ -51,7 +51,7 @@ async def wait_any(waited: _sentinels.Waited, seconds: float | None) -> list[Any
         if is_over or waited.unseen():
             await trio.lowlevel.checkpoint()
         else:
-            with trio.move_on_at(end):
+            with trio.move_on_at(min(end, trio.current_time() + waited.longest_nap)):
                 events = [region.event_fd() for region in waited.regions]
                 await _until_readable([*events, *waited.descriptors])
         # Another task or thread may have seen what there was.

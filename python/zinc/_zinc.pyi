@@ -47,7 +47,7 @@ _Entry = tuple[bytes, int, int, int, int, int, bool, str]
 _User = tuple[int, int, int, bool, int, int, int, int, int, bool]
 _Region = TypeVar("_Region", bound=SharedRegion)
 _Parts = TypeVar("_Parts", bound=Parts)
-_Waited = TypeVar("_Waited", bound=SharedRegion | ChannelReader)
+_Waited = TypeVar("_Waited", bound=SharedRegion | ChannelReader | Writer)
 
 def create(
     cls: type[_Region],

@@ -134,5 +134,5 @@ def test_what_can_be_waited_for(place: Place) -> None:
     wait_all: Any = zinc.wait_all
     with pytest.raises(TypeError, match="a SharedRegion is needed"):
         wait_all([place.reader])
-    with pytest.raises(TypeError, match="a SharedRegion or a ChannelReader is needed"):
+    with pytest.raises(TypeError, match="a SharedRegion, a ChannelReader or a Queue is needed"):
         sync([place.channel])
