@@ -36,6 +36,12 @@ _PREFIX = "reply-"
 # caller that takes no replies; that it has nothing to do before it looks which callers are gone.
 _LOOK, _PATIENCE, _IDLE = 25.0, 1000.0, 2000.0
 
+# Of what an exception says, and of where it was, so many characters go to the caller.
+_LONGEST = 1 << 16
+
+# What ends a server, and not only a call.
+_ENDS = KeyboardInterrupt, SystemExit
+
 
 class PeerDiedError(ConnectionResetError):
     """Who was to answer was killed, or has ended without an answer."""
@@ -286,11 +292,10 @@ class _Call:
         """Return the result, or raise what was raised."""
         assert self.reply is not None
         self.replies.task_done()
-        is_result, value, *text = self.reply
+        is_result, value, *more = self.reply
         if is_result:
             return value
-        value.__cause__ = RemoteTraceback(*text)
-        raise value
+        raise _raised(value, *more)
 
 
 def connect(
@@ -387,8 +392,9 @@ class _Server:
 class _Request:
     """A call, as its server has it: what is raised within its `with` is the answer."""
 
-    def __init__(self, server: _Server, message: Message) -> None:
+    def __init__(self, server: _Server, message: Message, *ends: type[BaseException]) -> None:
         self.server, self.message = server, message
+        self.ends: tuple[type[BaseException], ...] = (*_ENDS, *ends)
         self.place = ""
         self.replies: Queue | None = None
         self.taken: list[tuple[str, int]] = []
@@ -399,11 +405,14 @@ class _Request:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> bool:
-        if isinstance(error, Exception):
-            self.answer(_failure(error))
-        self.message.release()
-        _objects.give_back(self.taken)
-        return isinstance(error, Exception)
+        is_answer = error is not None and not isinstance(error, self.ends)
+        try:
+            if error is not None and is_answer:
+                self.answer(_failure(error))
+        finally:
+            self.message.release()
+            _objects.give_back(self.taken)
+        return is_answer
 
     def is_wanted(self) -> bool:
         """Load it, in any case: what it refers to is given back then. False if nobody waits."""
@@ -428,22 +437,46 @@ class _Request:
             self.replies.put(outcome, timeout_ms=_PATIENCE)
         except (queue.Full, ShutDown):
             self.server.forget(self.place)
-        except Exception as error:  # it can't be pickled, or there is no memory for it
+        except self.ends:
+            raise
+        except BaseException as error:  # it can't be pickled, or there is no memory for it
             if outcome[0]:
                 self.answer(_failure(error))
+            elif outcome[1]:
+                self.answer((False, b"", *outcome[2:]))
+            elif outcome[3]:
+                self.answer((False, b"", outcome[2][:100], ""))
 
 
-def _failure(error: Exception) -> tuple[bool, Exception, str]:
-    """Return what tells a caller of an exception."""
-    if error.__traceback__ is not None:
-        error.__traceback__ = error.__traceback__.tb_next  # without this file
-    text = "".join(traceback.format_exception(error))
+def _failure(error: BaseException) -> tuple[bool, bytes, str, str]:
+    """Return what tells a caller of an exception: it, pickled, what it says, and where it was.
+
+    Whatever its class does, as it is pickled and as it is shown.
+    """
+    told, text, pickled = type(error).__name__, "", b""
     try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # whatever its class does
-        told = "".join(traceback.format_exception_only(error)).strip()
-        error = RuntimeError(f"{told} (an exception that can't be pickled)")
-    return False, error, text
+        if error.__traceback__ is not None:
+            error.__traceback__ = error.__traceback__.tb_next  # without this file
+        told = "".join(traceback.format_exception_only(error)).strip()[:_LONGEST]
+        text = "".join(traceback.format_exception(error))[-_LONGEST:]
+        if isinstance(error, Exception):  # what is none would end more than the call
+            pickled = pickle.dumps(error)
+    except _ENDS:
+        raise
+    except BaseException:
+        pass
+    return False, pickled, told, text
+
+
+def _raised(pickled: bytes, told: str, text: str) -> Exception:
+    """Return what a server has raised, or what says so, if that can't be loaded."""
+    error: object = None
+    with contextlib.suppress(Exception):  # whatever its class does
+        error = pickle.loads(pickled)
+    if not isinstance(error, Exception):
+        error = RuntimeError(f"{told} (what the server has raised can't be pickled)")
+    error.__cause__ = RemoteTraceback(text)
+    return error
 
 
 def serve(
@@ -465,8 +498,9 @@ def serve(
     are read-only. Arguments of more than `slot_size` bytes, 16 KiB by default, have memory of their
     own, which takes longer; `workers`, who serve, and `views`, the calls of whose arguments each of
     them may have arrays, say how much there is otherwise, as for `Queue`. The first server says
-    it. What the function raises is raised at the caller, but KeyboardInterrupt and SystemExit,
-    which end the server. `mode`, `group` and `any_user` are as for `Queue`.
+    it. What the function raises is raised at the caller, or a RuntimeError with its text, if it
+    can't be pickled or is no Exception; but KeyboardInterrupt and SystemExit end the server.
+    `mode`, `group` and `any_user` are as for `Queue`.
 
     Arguments are pickled: whoever may call can run code as the server's user.
 
@@ -510,7 +544,7 @@ async def serve_async(
 
     async def answer(message: Message) -> None:
         try:
-            with _Request(server, message) as request:
+            with _Request(server, message, asyncio.CancelledError, GeneratorExit) as request:
                 if request.is_wanted():
                     request.answer((True, await function(*request.args, **request.kwargs)))
         finally:

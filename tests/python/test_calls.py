@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -27,6 +29,42 @@ FORK = multiprocessing.get_context("fork")
 class UnloadableError(Exception):
     def __init__(self, one: int, other: int) -> None:
         super().__init__("of two")
+
+
+class StoppedError(BaseException):
+    pass
+
+
+class OddError(Exception):
+    """What is not pickled as it should be."""
+
+    def __reduce__(self) -> Any:
+        how = self.args[0]
+        match how:
+            case "raises":
+                raise ZeroDivisionError
+            case "stops":
+                raise StoppedError
+            case "rubbish":
+                return 5
+            case "a number":
+                return int, ("5",)
+            case "what ends a process":
+                return SystemExit, (3,)
+            case "no call":
+                return "no call", ()
+            case "recursion":
+                return OddError, (OddError(how),)
+            case "not loaded":
+                return fail_to_load, ()
+            case "not known":
+                return getattr, (multiprocessing, "no such thing")
+        return super().__reduce__()
+
+    def __str__(self) -> str:
+        if self.args[0] == "not shown":
+            raise StoppedError
+        return super().__str__()
 
 
 class OnlyHere:
@@ -87,6 +125,22 @@ class Work:
     @staticmethod
     def fail_oddly() -> None:
         raise UnloadableError(1, 2)
+
+    @staticmethod
+    def fail(how: str) -> None:
+        raise OddError(how)
+
+    @staticmethod
+    def stop() -> None:
+        raise StoppedError("at once")
+
+    @staticmethod
+    def cancel() -> None:
+        raise asyncio.CancelledError
+
+    @staticmethod
+    def odd(how: str) -> Any:
+        return OddError(how)
 
     @staticmethod
     def exit() -> None:
@@ -173,6 +227,60 @@ def test_what_cant_travel_is_an_error_and_the_service_goes_on(name: str) -> None
             with pytest.raises(Exception, match="pickle"):
                 client.call("echo", lambda: 1)
         assert client.call("echo") == ((), {})
+
+
+def test_whatever_is_raised_reaches_the_caller_and_the_service_goes_on(name: str) -> None:
+    def told(how: str) -> str:
+        return rf"OddError: {how} \(what the server has raised can't be pickled\)"
+
+    with served(name), zinc.connect(name) as client:
+        for how in (
+            *("raises", "stops", "rubbish", "a number", "what ends a process", "no call"),
+            *("recursion", "not loaded", "not known"),
+        ):
+            with pytest.raises(RuntimeError, match=told(how)) as failed:
+                client.call("fail", how)
+            assert "raise OddError(how)" in str(failed.value.__cause__)
+        for how, error in (
+            ("raises", ZeroDivisionError),
+            ("stops", RuntimeError),
+            ("rubbish", pickle.PicklingError),
+            ("no call", pickle.PicklingError),
+            ("recursion", RecursionError),
+            ("not loaded", ImportError),
+        ):
+            with pytest.raises(error):
+                client.call("odd", how)  # a result
+        for how in "not shown", "x" * 5_000_000:
+            with pytest.raises(OddError) as odd:
+                client.call("fail", how)
+            assert odd.value.args == (how,)
+            assert len(str(odd.value.__cause__)) < 100_000
+        with pytest.raises(RuntimeError, match="StoppedError: at once"):
+            client.call("stop")
+        with pytest.raises(RuntimeError, match="CancelledError"):
+            client.call("cancel")
+        assert client.call("echo") == ((), {})
+
+
+def test_exception_for_which_there_is_no_memory_is_told_in_short(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = zinc.Queue.put
+
+    def put_small(self: zinc.Queue, obj: Any, **options: Any) -> None:
+        if obj[1] or obj[3]:
+            raise OSError(errno.ENOSPC, "no room")
+        put(self, obj, **options)
+
+    monkeypatch.setattr(zinc.Queue, "put", put_small)
+    server = threading.Thread(target=zinc.serve, args=(name, Work.fail))
+    server.start()
+    with zinc.connect(name, timeout_ms=20_000) as client:
+        with pytest.raises(RuntimeError, match=r"OddError: large \("):
+            client.call("large")
+        client.shutdown()
+    server.join()
 
 
 def test_many_clients_and_servers(name: str) -> None:
