@@ -508,14 +508,15 @@ def serve(
     """
     rights = {"mode": mode, "group": group, "any_user": any_user}
     with _Server(name, maxsize, slot_size, workers=workers, views=views, **rights) as server:
+        worker = server.requests._worker()
         while True:
             try:
-                message = server.requests.recv(_IDLE)
-            except TimeoutError:
-                server.forget_the_gone()
-                continue
+                message = worker.next(_IDLE, [])
             except ShutDown:
                 return
+            if message is None:
+                server.forget_the_gone()
+                continue
             with _Request(server, message) as request:
                 if request.is_wanted():
                     request.answer((True, function(*request.args, **request.kwargs)))

@@ -414,6 +414,20 @@ def test_shut_down_service_answers_what_it_was_asked(name: str, tmp_path: Any) -
         zinc.connect(name)
 
 
+def test_timeout_error_of_a_signal_handler_ends_a_server(name: str) -> None:
+    def expire(*_: object) -> None:
+        raise TimeoutError("the handler's")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(TimeoutError, match="the handler's"):
+            zinc.serve(name, abs)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_connect_waits_for_a_server(name: str) -> None:
     with pytest.raises(FileNotFoundError):
         zinc.connect(name, timeout_ms=10)
