@@ -74,10 +74,11 @@ PyObject *zinc_module_create(PyObject *module, PyObject *args) {
 PyObject *zinc_module_create_object(PyObject *module, PyObject *args) {
     ModuleState *state = PyModule_GetState(module);
     PyObject *type, *name, *object;
+    int is_readonly;
     ZincOptions options = {.size = sizeof options};
-    if (!PyArg_ParseTuple(args, "OUO!O&O&O&:create_object", &type, &name, state->parts_type, &object,
+    if (!PyArg_ParseTuple(args, "OUO!O&O&O&p:create_object", &type, &name, state->parts_type, &object,
                           zinc_convert_mode, &options.mode, zinc_convert_group, &options, zinc_convert_kind,
-                          &options.kind))
+                          &options.kind, &is_readonly))
         return NULL;
     const char *text = zinc_name_argument(name);
     if (!text || !region_check_type(module, type)) return NULL;
@@ -94,6 +95,14 @@ PyObject *zinc_module_create_object(PyObject *module, PyObject *args) {
     Py_END_ALLOW_THREADS PyMem_Free(pieces);
     PyObject *result = region_attached(module, type, name, handle, status);
     if (result && has_later && parts_write_later(parts, zinc_ptr(handle)) < 0) Py_CLEAR(result);
+    if (result && is_readonly) {
+        status = zinc_region_protect(handle);
+        ((Region *)result)->is_readonly = 1;
+        if (status < 0) {
+            Py_DECREF(result);
+            return zinc_raise(state, status);
+        }
+    }
     return result;
 }
 

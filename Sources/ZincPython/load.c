@@ -31,8 +31,13 @@ static PyObject *damaged(unsigned long long message) {
 
 /* What is in its place in the pickle: a part of the memory, read-only, or a copy of it. */
 static PyObject *buffer(PyObject *base, const char *bytes, uint64_t start, uint64_t size, int copy) {
-    if (copy) return PyBytes_FromStringAndSize(bytes + start, (Py_ssize_t)size);
-    return PySequence_GetSlice(base, (Py_ssize_t)start, (Py_ssize_t)(start + size));
+    if (copy == IN_PLACE) return PySequence_GetSlice(base, (Py_ssize_t)start, (Py_ssize_t)(start + size));
+    PyObject *copied = copy == PRIVATE ? PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)size)
+                                       : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (!copied) return NULL;
+    char *to = copy == PRIVATE ? PyByteArray_AsString(copied) : PyBytes_AsString(copied);
+    object_copy(to, bytes + start, size);
+    return copied;
 }
 
 /* A list of the buffers, or NULL with an exception; `end` is of the stream. */
@@ -119,7 +124,7 @@ static PyObject *load(ModuleState *state, PyObject *slot, int copy, PyObject *ta
     }
     PyBuffer_Release(&view);
     if (region) {
-        result = load(state, region, 0, taken, message, 0);
+        result = load(state, region, IN_PLACE, taken, message, 0);
         Py_DECREF(region);
     }
     return result;
@@ -132,7 +137,7 @@ PyObject *object_load(ModuleState *state, PyObject *slot, int copy, PyObject *ta
 
 PyObject *zinc_module_load(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     if (count != 3) return PyErr_Format(PyExc_TypeError, "load() takes 3 arguments (%zd given)", count);
-    int copy = PyObject_IsTrue(args[1]);
-    if (copy < 0) return NULL;
+    int copy = (int)PyLong_AsLong(args[1]);
+    if (copy < 0 && PyErr_Occurred()) return NULL;
     return object_load(PyModule_GetState(module), args[0], copy, args[2], 0);
 }

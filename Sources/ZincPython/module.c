@@ -154,6 +154,9 @@ static int module_exec(PyObject *module) {
     if (add_channels(module, state) < 0) return -1;
     if (add_type(module, &zinc_parts_spec, NULL, &state->parts_type) < 0) return -1;
     if (add_type(module, &zinc_later_spec, NULL, &state->later_type) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "LATER_REGION", LATER_REGION) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "LATER_BYTES", LATER_BYTES) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "PRIVATE", PRIVATE) < 0) return -1;
 
     if (PyModule_AddIntConstant(module, "VERSION", zinc_version()) < 0) return -1;
     if (PyModule_AddStringConstant(module, "SWIFT_VERSION", ZINC_SWIFT_VERSION) < 0) return -1;
@@ -238,7 +241,7 @@ static PyMethodDef module_methods[] = {
     {"create", zinc_module_create, METH_VARARGS,
      "create(cls, name, capacity, flags, mode, may_exist, metadata, kind, contents=None, group=None)"},
     {"create_object", zinc_module_create_object, METH_VARARGS,
-     "create_object(cls, name, parts, mode, group, kind)"},
+     "create_object(cls, name, parts, mode, group, kind, is_readonly)"},
     {"anonymous", zinc_module_anonymous, METH_VARARGS,
      "anonymous(cls, capacity, flags, metadata, kind, contents=None)"},
     {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags, timeout_ms)"},

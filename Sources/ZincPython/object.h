@@ -47,7 +47,10 @@ typedef struct {
     Py_ssize_t modules, kinds;
 } Parts;
 
-/* The bytes of a Later: -1 for one that is a region's. */
+/* The size of a Later that stands for a region's ticket; for bytes, which copies may write. */
+enum { LATER_REGION = -1, LATER_BYTES = -2 };
+
+/* The bytes of a Later. */
 Py_ssize_t later_size(PyObject *later);
 /* Lets it write to `memory`, or gives the region. */
 PyObject *later_write(PyObject *later, void *memory);
@@ -70,6 +73,12 @@ int parts_write(Parts *self, void *memory);
  */
 ZincPiece *parts_pieces(Parts *self, uintptr_t *count);
 int parts_write_later(Parts *self, void *memory);
+
+/* Copies, while other threads run if that takes long. */
+void object_copy(void *to, const void *from, uint64_t size);
+
+/* What becomes of an object's buffers: read-only where they are, read-only copies, writable ones. */
+enum { IN_PLACE, COPIED, PRIVATE };
 
 /* Reads an object from anything with a buffer; `number` is of a message, or 0. */
 PyObject *object_load(ModuleState *state, PyObject *slot, int copy, PyObject *taken,

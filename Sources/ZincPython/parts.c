@@ -10,8 +10,8 @@ enum { LONG_COPY = 1 << 18 };
 /* ---- Later ---- */
 
 typedef struct {
-    PyObject_HEAD Py_ssize_t size; /* -1: it stands for a region */
-    PyObject *what;                /* the region; else called with memory to be filled */
+    PyObject_HEAD Py_ssize_t size; /* or LATER_REGION or LATER_BYTES */
+    PyObject *what;                /* the region, or the bytes; else called with memory to be filled */
 } Later;
 
 static PyObject *later_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
@@ -140,12 +140,12 @@ int parts_finish(Parts *self) {
     return 0;
 }
 
-static void copy(char *to, const Py_buffer *from) {
-    if (from->len >= LONG_COPY) {
-        Py_BEGIN_ALLOW_THREADS memcpy(to, from->buf, (size_t)from->len);
+void object_copy(void *to, const void *from, uint64_t size) {
+    if (size >= LONG_COPY) {
+        Py_BEGIN_ALLOW_THREADS memcpy(to, from, size);
         Py_END_ALLOW_THREADS
-    } else if (from->len > 0) {
-        memcpy(to, from->buf, (size_t)from->len);
+    } else if (size > 0) {
+        memcpy(to, from, size);
     }
 }
 
@@ -181,7 +181,7 @@ int parts_write(Parts *self, void *memory) {
     for (Py_ssize_t i = 0; i < self->count; i++) {
         const Part *part = &self->parts[i];
         if (part->kind == STREAM || part->kind == BUFFER)
-            copy(start + place(part, &stream, &buffers), &part->bytes);
+            object_copy(start + place(part, &stream, &buffers), part->bytes.buf, size_of(part));
         else if (part->kind == LATER)
             place(part, &stream, &buffers);
     }
@@ -257,9 +257,16 @@ static PyObject *parts_buffer(Parts *self, PyObject *buffer) {
     part->kind = BUFFER;
     PyObject *of = part->bytes.obj;
     if (of && Py_TYPE(of) == (PyTypeObject *)state->later_type) {
-        part->later = Py_NewRef(of);
+        Later *later = (Later *)Py_NewRef(of);
         PyBuffer_Release(&part->bytes);
-        part->kind = later_size(part->later) < 0 ? REGION : LATER;
+        if (later->size == LATER_BYTES) {
+            int status = PyObject_GetBuffer(later->what, &part->bytes, PyBUF_ANY_CONTIGUOUS);
+            Py_DECREF((PyObject *)later);
+            if (status < 0) return NULL;
+        } else {
+            part->later = (PyObject *)later;
+            part->kind = later->size == LATER_REGION ? REGION : LATER;
+        }
     }
     self->count++;
     Py_RETURN_NONE;

@@ -116,9 +116,11 @@ def rights(of: SharedRegion) -> tuple[int, int | None]:
     return mode, status.st_gid if mode & 0o070 else None
 
 
-def region_of(parts: Parts, mode: int = 0o600, group: int | None = None) -> SharedRegion:
+def region_of(
+    parts: Parts, mode: int = 0o600, group: int | None = None, *, readonly: bool = True
+) -> SharedRegion:
     """Create a region that has an object, and nothing else. Raises what creating one raises."""
-    facts = f"object-{os.urandom(8).hex()}", parts, mode, group, OBJECT
+    facts = f"object-{os.urandom(8).hex()}", parts, mode, group, OBJECT, readonly
     return _region.made_by(_region.SharedRegion, _zinc.create_object, *facts)
 
 
@@ -141,18 +143,21 @@ def dump(obj: object) -> Parts:
     return parts
 
 
-def load(slot: Any, *, copy: bool = False, taken: list[_Ticket] | None = None) -> Any:
+def load(
+    slot: Any, *, copy: bool = False, writable: bool = False, taken: list[_Ticket] | None = None
+) -> Any:
     """Load an object from where it was written: from anything with a buffer of bytes.
 
     Its arrays are read-only and where it is, and each holds `slot`. With `copy` they have memory of
-    their own instead, read-only too; but not those of an object in a region of its own, which it is
-    read from in any case. `taken` gets the tickets that are to be given back (`give_back`) when
-    nobody may load it again; the object's arrays do not need them.
+    their own instead, read-only too, and with `writable` such that can be written; but not those of
+    an object in a region of its own, which it is read from in any case. `taken` gets the tickets
+    that are to be given back (`give_back`) when nobody may load it again; the object's arrays do
+    not need them.
 
     Raises ValueError if the bytes are no object, or a damaged one, pickle.UnpicklingError if what
     it refers to is gone, and whatever an unpickled object raises.
     """
-    return _zinc.load(slot, copy, taken)
+    return _zinc.load(slot, _zinc.PRIVATE if writable else int(copy), taken)
 
 
 def attached(name: bytes, identity: int, size: int, taken: list[_Ticket] | None) -> memoryview:

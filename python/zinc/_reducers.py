@@ -34,7 +34,7 @@ def _later(nbytes: int, write: Callable[[memoryview], object]) -> pickle.PickleB
 
 def _ticket(region: SharedRegion) -> pickle.PickleBuffer:
     """Return what stands for a ticket, which whoever sends the pickle takes."""
-    return pickle.PickleBuffer(_zinc.Later(-1, region))
+    return pickle.PickleBuffer(_zinc.Later(_zinc.LATER_REGION, region))
 
 
 class Place:
@@ -94,6 +94,8 @@ def _teach_numpy(table: dict[type, _Reducer], numpy: Any) -> None:
             try:
                 # Of times, which buffers do not know, the numbers.
                 data = buffer(whole.view("i8") if dtype.kind in "mM" else whole)
+                if not flags.writeable:  # but a copy can be written
+                    data = buffer(_zinc.Later(_zinc.LATER_BYTES, data))
             except (BufferError, TypeError, ValueError):  # nor other dtypes
                 pass
             else:
@@ -281,11 +283,12 @@ def _buffer_of(torch: Any, whole: Any) -> pickle.PickleBuffer:
 def _load_tensor(
     data: memoryview, dtype: Any, size: tuple[int, ...], strides: tuple[int, ...] | None
 ) -> Any:
-    """Make a tensor with memory of its own: torch has none that may only be read."""
+    """Make a tensor, with memory of its own where `data` may only be read: torch knows no such."""
     torch: Any = import_module("torch")
     if not len(data):
         return torch.empty(size, dtype=dtype)
-    flat: Any = torch.frombuffer(bytearray(data), dtype=dtype)
+    own = bytearray(data) if memoryview(data).readonly else data
+    flat: Any = torch.frombuffer(own, dtype=dtype)
     return flat.view(size) if strides is None else flat.as_strided(size, strides)
 
 

@@ -27,19 +27,23 @@ class Ref(_named.Named):
     Under multiprocessing and joblib, in messages of channels and items of queues it goes to other
     processes of this machine, small whatever the object is, and each loads the object from the same
     memory. That lasts as long as a reference or an array of the object lives anywhere, and for 10
-    minutes while a reference is on its way; no process is in charge of it.
+    minutes while a reference is on its way; no process is in charge of it. Any number of threads
+    may use one reference, and a forked child has one of its own.
+
+    A context manager that releases it.
 
     >>> import numpy, zinc
-    >>> ref = zinc.put({"weights": numpy.ones(1000)})
-    >>> int(ref.get()["weights"].sum())
+    >>> with zinc.put({"weights": numpy.ones(1000)}) as ref:
+    ...     int(ref.get()["weights"].sum())
     1000
     """
 
     __module__ = "zinc"
-    __slots__ = ("__weakref__", "_bytes", "_kept", "_region")
+    __slots__ = ("__weakref__", "_data", "_kept", "_nbytes")
 
-    _bytes: bytes | None
-    _region: SharedRegion | None
+    # Where the object is; None of a small one that was released.
+    _data: bytes | SharedRegion | None
+    _nbytes: int
     # The regions that the object refers to.
     _kept: list[SharedRegion]
 
@@ -48,40 +52,81 @@ class Ref(_named.Named):
         raise TypeError("use zinc.put(obj)")
 
     @classmethod
-    def _at(cls, data: bytes | None, region: SharedRegion | None) -> Self:
+    def _at(cls, data: bytes | SharedRegion) -> Self:
         self = object.__new__(cls)
-        self._bytes, self._region, self._kept = data, region, []
+        self._data, self._nbytes, self._kept = data, len(data), []
         return self
 
-    def get(self) -> Any:
+    def get(self, *, copy: bool = False) -> Any:
         """Load the object, anew each time.
 
-        Its arrays are where it is, read-only, and hold the memory as long as they live. To load a
-        pickle runs what it says. Raises ValueError if the memory is damaged, and what unpickling
-        the object's classes raises.
+        Its arrays are where it is, read-only, and hold the memory as long as they live. With `copy`
+        they have memory of their own, which can be written; those that were in a region before, as
+        `zinc.array` makes them, are there still. To load a pickle runs what it says.
+
+        Raises ValueError if this was released or the memory is damaged, and what unpickling the
+        object's classes raises.
         """
-        return _objects.load(self._bytes if self._region is None else memoryview(self._region))
+        data = self._held("get")
+        try:
+            where = memoryview(data)
+        except ValueError:  # released by another thread
+            where = memoryview(self._held("get"))
+        return _objects.load(where, writable=copy)
+
+    def release(self) -> None:
+        """Let go of the object now, and not when this is collected; a second time does nothing.
+
+        Arrays that were loaded stay as they are, but go to other processes as copies from then on;
+        other references go on, too. With the last one, wherever it is, the object goes.
+        """
+        data, self._kept = self._data, []
+        if isinstance(data, _region.SharedRegion):
+            data.close()
+        else:
+            self._data = None
 
     @property
-    def size(self) -> int:
+    def nbytes(self) -> int:
         """Bytes that the object takes."""
-        return len(self._bytes or b"") if self._region is None else self._region.capacity
+        return self._nbytes
 
     @property
     def name(self) -> str | None:
         """The name of the region that the object is in; None of a small one, which is in none."""
-        return None if self._region is None else self._region.name
+        return self._data.name if isinstance(self._data, _region.SharedRegion) else None
+
+    def _held(self, call: str) -> bytes | SharedRegion:
+        """Return where the object is. ValueError if it was released."""
+        data = self._data
+        if data is None or (isinstance(data, _region.SharedRegion) and data.closed):
+            raise ValueError(f"{call} {self!r}: it was released")
+        return data
 
     def _place(self) -> tuple[Any, ...]:
-        return self._bytes, self._region
+        return (self._held("pickle"),)
 
     def __getstate__(self) -> None:
         """Return nothing: what it has is where it is."""
 
+    def __enter__(self) -> Self:
+        """Return the reference itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Release it."""
+        self.release()
+
     def __repr__(self) -> str:
         """Show where it is."""
         where = "small" if self.name is None else repr(self.name)
-        return f"<zinc.Ref {where}, {self.size} bytes>"
+        return f"<zinc.Ref {where}, {self.nbytes} bytes>"
 
 
 def put(obj: object) -> Ref:
@@ -103,20 +148,14 @@ def put(obj: object) -> Ref:
         if parts.size < _SMALL:
             memory = bytearray(parts.size)
             parts.write_into(memory)
-            ref = Ref._at(bytes(memory), None)
+            ref = Ref._at(bytes(memory))
         else:
-            ref = Ref._at(None, _sealed(_objects.region_of(parts)))
+            ref = Ref._at(_objects.region_of(parts))
     except BaseException:
         parts.drop()
         raise
     ref._kept = parts.regions
     return ref
-
-
-def _sealed(region: SharedRegion) -> SharedRegion:
-    """Attach anew to a region that was written, so that nothing here can write to it any more."""
-    with region:
-        return _zinc.open(_region.SharedRegion, str(region.name), _zinc.READONLY, 0)
 
 
 def build(shape: _Shape, dtype: numpy.typing.DTypeLike | None = float) -> Building:
@@ -150,15 +189,16 @@ class Building:
     """What `build` returns, to be used by `with` once."""
 
     __module__ = "zinc"
-    __slots__ = ("_array", "_dtype", "_ref", "_region", "_shape")
+    __slots__ = ("_array", "_dtype", "_is_begun", "_ref", "_region", "_shape")
 
+    # While it is built.
+    _array: numpy.ndarray[Any, Any] | None
     _region: SharedRegion | None
     _ref: Ref | None
 
     def __init__(self, shape: tuple[int, ...], dtype: numpy.dtype[Any]) -> None:
-        self._shape, self._dtype = shape, dtype
-        self._array: numpy.ndarray[Any, Any] | None = None
-        self._region = self._ref = None
+        self._shape, self._dtype, self._is_begun = shape, dtype, False
+        self._array = self._region = self._ref = None
 
     @property
     def ref(self) -> Ref:
@@ -171,15 +211,15 @@ class Building:
         """Return the array, of zeros."""
         from ._numpy import numpy
 
-        if self._array is not None:
+        if self._is_begun:
             raise ValueError("build: it was built already")
         nbytes = self._dtype.itemsize * math.prod(self._shape)
         parts = _objects.dump(_reducers.Place(numpy.ndarray, self._shape, self._dtype, nbytes))
-        self._region = _objects.region_of(parts)
+        self._region = _objects.region_of(parts, readonly=False)
         array: numpy.ndarray[Any, Any] = numpy.ndarray(
             self._shape, self._dtype, memoryview(self._region), operator.index(parts.size - nbytes)
         )
-        self._array = array
+        self._array, self._is_begun = array, True
         return array
 
     def __exit__(
@@ -190,10 +230,15 @@ class Building:
         /,
     ) -> None:
         """Seal it; after an exception leave nothing."""
-        assert self._region is not None
-        assert self._array is not None
-        self._array.setflags(write=False)
+        array, region = self._array, self._region
+        self._array = self._region = None
+        assert region is not None
+        assert array is not None
+        array.setflags(write=False)
         if kind is not None:
-            _region.discard(self._region)
+            _region.discard(region)
             return
-        self._ref = Ref._at(None, _sealed(self._region))
+        # Views of the array may live on: so another handle, and not this one made read-only.
+        with region:
+            sealed = _zinc.open(_region.SharedRegion, str(region.name), _zinc.READONLY, 0)
+        self._ref = Ref._at(sealed)

@@ -68,35 +68,19 @@ def is_asked_for() -> bool:
 
 def keep(region: SharedRegion) -> bool:
     """Keep a region until its reference is loaded, and say whether it is."""
-    return _with_writable(region, lambda writable: writable.keep(LEASE))
+    if region.name is None:
+        return False
+    try:
+        region.keep(LEASE)
+    except PermissionError:  # who may only read it has to stay until it is loaded
+        return False
+    return True
 
 
 def renew(region: SharedRegion) -> None:
     """Let the tickets that there are last for as long from now on."""
-
-    def act(writable: Any) -> None:
-        writable.keep(LEASE)
-        writable.give_back()
-
-    _with_writable(region, act)
-
-
-def _with_writable(region: _zinc.SharedRegion, act: Callable[[Any], None]) -> bool:
-    """Call `act` with a handle that may write, and say whether there is one."""
-    if region.name is None:
-        return False
-    if not region.readonly:
-        act(region)
-        return True
-    # Who may only read it, whatever the handle, has to stay until it is loaded.
-    with (
-        contextlib.suppress(OSError),
-        _zinc.open(_zinc.SharedRegion, region.name, _zinc.ANY_USER, 0) as writable,
-    ):
-        if writable.id == region.id:
-            act(writable)
-            return True
-    return False
+    if keep(region):
+        region.give_back()
 
 
 def reduce_region(region: SharedRegion, keep: _Keep = keep) -> Any:
@@ -147,12 +131,11 @@ def _arrived(region: _zinc.SharedRegion, is_kept: _IsKept) -> None:
     Of objects in messages, which may be loaded more than once, somebody else does, who may want to
     know what was loaded.
     """
-    if isinstance(is_kept, list):
-        if region.name is not None:
-            is_kept.append((region.name, region.id))
-    elif is_kept is True:
-        with contextlib.suppress(ValueError):  # closed meanwhile
-            _with_writable(region, lambda writable: writable.give_back())
+    if is_kept is True:
+        with contextlib.suppress(ValueError, PermissionError):  # closed meanwhile; made read-only
+            region.give_back()
+    elif isinstance(is_kept, list) and region.name is not None:
+        is_kept.append((region.name, region.id))
 
 
 def _attach_unnamed(cls: type[_Region], place: tuple[int, int], readonly: bool) -> _Region:

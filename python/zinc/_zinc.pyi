@@ -16,6 +16,9 @@ REPLACE: int
 HUGEPAGES: int
 PREFAULT: int
 TRANSIENT: int
+PRIVATE: int
+LATER_REGION: int
+LATER_BYTES: int
 READONLY: int
 ANY_USER: int
 FORCE: int
@@ -63,7 +66,14 @@ def create(
     /,
 ) -> _Region: ...
 def create_object(
-    cls: type[_Region], name: str, parts: Parts, mode: int, group: int | None, kind: int, /
+    cls: type[_Region],
+    name: str,
+    parts: Parts,
+    mode: int,
+    group: int | None,
+    kind: int,
+    is_readonly: bool,
+    /,
 ) -> _Region: ...
 def anonymous(
     cls: type[_Region],
@@ -166,7 +176,7 @@ def wait_many(
     /,
 ) -> list[_Waited]: ...
 def dump(cls: type[_Parts], obj: object, /) -> _Parts: ...
-def load(slot: Buffer, copy: bool, taken: list[Any] | None, /) -> Any: ...
+def load(slot: Buffer, copy: int, taken: list[Any] | None, /) -> Any: ...
 def array_type(numpys: type, /) -> Any: ...
 
 class NotARegionError(OSError): ...

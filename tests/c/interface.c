@@ -74,6 +74,7 @@ static void nulls(void) {
     EXPECT(zinc_region_give_back(NULL) == -EINVAL);
     EXPECT(strcmp(zinc_region_name(NULL), "") == 0);
     EXPECT(zinc_region_is_readonly(NULL) == 0);
+    EXPECT(zinc_region_protect(NULL) == -EINVAL);
     EXPECT(zinc_region_sequence(NULL) == 0);
     EXPECT(zinc_region_seen(NULL) == 0);
     EXPECT(zinc_region_id(NULL) == 0);

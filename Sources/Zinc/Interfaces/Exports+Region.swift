@@ -242,6 +242,14 @@ public func zinc_region_trim(_ handle: ZincHandle?, _ offset: UInt, _ length: UI
 }
 
 @c @implementation
+public func zinc_region_protect(_ handle: ZincHandle?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  return unsafe report("protect", handle.pointee.nameForMessages) { () throws(Failure) in
+    try unsafe handle.pointee.protect()
+  }
+}
+
+@c @implementation
 public func zinc_region_shortfall(_ handle: ZincHandle?, _ flag: UInt32)
   -> UnsafePointer<CChar>?
 {

@@ -12,7 +12,7 @@ internal import CZinc
   let data: UnsafeMutableRawPointer
   let file: RegionFile
   /// The data can't be written through this handle.
-  let isReadonly: Bool
+  private(set) var isReadonly: Bool
   /// The call that made the handle made the region.
   let isCreated: Bool
   let notification: Notification
@@ -80,6 +80,15 @@ internal import CZinc
   mutating func clear() {
     mapping = nil
     path = nil
+  }
+
+  /// Forbids writes to the data through this handle, as if it had been opened so.
+  mutating func protect() throws(Failure) {
+    switch mapping {
+    case .some(let mapping): try mapping.protect(from: file.dataOffset)
+    case .none: throw Failure(EINVAL, "the region is closed")
+    }
+    isReadonly = true
   }
 
   /// EINVAL once closed.

@@ -245,6 +245,13 @@ int32_t zinc_region_trim(ZincHandle handle, uintptr_t offset, uintptr_t length);
  */
 const char *zinc_region_shortfall(ZincHandle handle, uint32_t flag);
 
+/**
+ * Forbids writes to the data through this handle from now on, as ZINC_READONLY does from the start:
+ * for who has written all that there is to write. For before other threads have the handle. -22 if
+ * it is closed.
+ */
+int32_t zinc_region_protect(ZincHandle handle);
+
 /** 1 if the data can't be written through this handle, 0 if it can. */
 int32_t zinc_region_is_readonly(ZincHandle handle);
 
