@@ -312,6 +312,6 @@ def table() -> dict[type, _Reducer]:
     for kind, reducer in list(_picklers._reducers.items()):
         made[kind] = _reduce_region if issubclass(kind, _zinc.SharedRegion) else reducer
     for name, teach in _TEACHERS.items():
-        if (module := sys.modules.get(name)) is not None:
-            teach(made, module)
+        if name in sys.modules:
+            teach(made, import_module(name))  # whole, if another thread is just importing it
     return made

@@ -302,6 +302,45 @@ class Measure:
         self.length = length
 
 
+LIBRARY_UNDER_WAY = """
+import importlib.machinery, sys, threading
+import numpy, zinc
+
+assert "numpy.ma" not in sys.modules
+is_begun, may_go_on = threading.Event(), threading.Event()
+
+class Slow(importlib.machinery.PathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "numpy.ma.core":
+            is_begun.set()
+            may_go_on.wait()
+
+def put():
+    try:
+        zinc.put(1)
+    except BaseException as error:
+        print(repr(error))
+    may_go_on.set()
+
+sys.meta_path.insert(0, Slow())
+threads = [threading.Thread(target=importlib.import_module, args=("numpy.ma",))]
+threads[0].start()
+is_begun.wait()
+threads.append(threading.Thread(target=put))
+threads[1].start()
+may_go_on.wait(0.3)  # it waits until the library is there, or fails at once
+may_go_on.set()
+for thread in threads:
+    thread.join()
+print(zinc.put(numpy.ma.masked_less([1, 2], 2)).get().mask)
+"""
+
+
+def test_library_that_another_thread_is_importing(python: Any) -> None:
+    done = python(LIBRARY_UNDER_WAY)
+    assert (done.stdout, done.stderr) == ("[ True False]\n", "")
+
+
 def test_what_copyreg_is_told_later_is_followed() -> None:
     given = Measure(3.0)
     assert passed(given).length == 3
