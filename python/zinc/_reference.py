@@ -25,13 +25,19 @@ if TYPE_CHECKING:
 
     _Region = TypeVar("_Region", bound="_zinc.SharedRegion")
     _Keep = Callable[[SharedRegion], Any]
-    # Whether it was; or, where others give the ticket back, a list for what was loaded or nothing.
+    # Whether it was, or the mark of the ticket; or, where others give the ticket back, a list for
+    # what was loaded or nothing.
     _IsKept = bool | list[tuple[str, int]] | bytes | None
 
 # Seconds that a region stays for a reference to it that nobody has loaded yet.
 LEASE = 600.0
 
 _is_asked_for = contextvars.ContextVar("zinc.by_reference", default=False)
+
+# The tickets that `marked` tells of: the mark of each, and its region.
+_marks: contextvars.ContextVar[list[tuple[bytes, SharedRegion]] | None] = contextvars.ContextVar(
+    "zinc.marks", default=None
+)
 
 
 @contextlib.contextmanager
@@ -63,18 +69,37 @@ def is_asked_for() -> bool:
     return _is_asked_for.get()
 
 
+@contextlib.contextmanager
+def marked() -> Generator[list[tuple[bytes, SharedRegion]]]:
+    """Tell of all tickets that this thread or task takes meanwhile, each with its mark.
+
+    For who may pickle something several times and send one of these pickles: a mark stands in that
+    which its reference stands in.
+    """
+    marks: list[tuple[bytes, SharedRegion]] = []
+    token = _marks.set(marks)
+    try:
+        yield marks
+    finally:
+        _marks.reset(token)
+
+
 # ---- regions ----
 
 
-def keep(region: SharedRegion) -> bool:
-    """Keep a region until its reference is loaded, and say whether it is."""
+def keep(region: SharedRegion) -> bool | bytes:
+    """Keep a region until its reference is loaded, and say whether it is, or by which mark."""
     if region.name is None:
         return False
     try:
         region.keep(LEASE)
     except PermissionError:  # who may only read it has to stay until it is loaded
         return False
-    return True
+    if (marks := _marks.get()) is None:
+        return True
+    mark = os.urandom(8)
+    marks.append((mark, region))
+    return mark
 
 
 def renew(region: SharedRegion) -> None:
@@ -131,7 +156,7 @@ def _arrived(region: _zinc.SharedRegion, is_kept: _IsKept) -> None:
     Of objects in messages, which may be loaded more than once, somebody else does, who may want to
     know what was loaded.
     """
-    if is_kept is True:
+    if is_kept is True or (isinstance(is_kept, bytes) and is_kept):
         with contextlib.suppress(ValueError, PermissionError):  # closed meanwhile; made read-only
             region.give_back()
     elif isinstance(is_kept, list) and region.name is not None:

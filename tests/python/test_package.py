@@ -54,6 +54,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/_holders.py",
         "zinc/_numpy.py",
         "zinc/_ref.py",
+        "zinc/dask.py",
         "zinc/_objects.py",
         "zinc/_atomic.py",
         "zinc/_barrier.py",
