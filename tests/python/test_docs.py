@@ -21,8 +21,8 @@ from .conftest import ROOT, SHM
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(python|sh|c|swift)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-# Event loops that are not installed for the tests: where they are not, their blocks are compiled.
-OTHER_LOOPS = {"anyio", "gevent", "gi", "PySide6"}
+# What need not be installed for the tests: where it is not, its blocks are compiled.
+OTHERS = {"anyio", "dask", "gevent", "gi", "PySide6"}
 
 pytestmark = [
     pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not here"),
@@ -69,7 +69,7 @@ def test_block_runs(folder: Path, language: str, text: str) -> None:
         return
     assert language == "python", "a block in C or Swift belongs into examples"
     modules = set(re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE))
-    if missing := [m for m in modules & OTHER_LOOPS if importlib.util.find_spec(m) is None]:
+    if missing := [m for m in modules & OTHERS if importlib.util.find_spec(m) is None]:
         compile(text, "block.py", "exec")
         pytest.skip(f"there is no {missing[0]} here")
     (folder / "block.py").write_text(text)
