@@ -372,7 +372,7 @@ class Store(MutableMapping[str, Any], _named.Named, _named.Closing):
 
         Waits `timeout_ms` milliseconds for it to be there (0 only looks, None waits for ever). Its
         arrays are read-only and where it is, and hold the memory as long as they live; with `copy`
-        they have memory of their own. To load a pickle runs what it says: take objects from those
+        they have memory of their own, which can be written. To load a pickle runs what it says: take objects from those
         alone whom you would let run code.
 
         Raises ValueError for a key or a timeout that can't be, and if the store is closed, and what
@@ -734,7 +734,7 @@ def _itself(region: SharedRegion) -> SharedRegion:
 
 def _loaded(region: SharedRegion, copy: bool) -> Any:
     if region.kind == _objects.OBJECT:
-        return _objects.load(memoryview(region), copy=copy)
+        return _objects.load(memoryview(region), writable=copy)
     if region.kind == ARRAY:
         from . import _array
         from ._numpy import numpy
