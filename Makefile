@@ -92,13 +92,16 @@ demo-program:
 soak: build
 	$(BIN)/python tests/storm.py $$(($(MINUTES) * 60))
 	mkdir -p .build-storm
-	for storm in lock_storm channel_storm queue_storm; do cc -O2 tests/c/$$storm.c -Ipython/zinc/include \
+	for storm in lock_storm channel_storm queue_storm store_storm; do cc -O2 tests/c/$$storm.c -Ipython/zinc/include \
 		python/zinc/libzinc.so -Wl,-rpath,$(CURDIR)/python/zinc -o .build-storm/$$storm || exit 1; done
 	.build-storm/lock_storm $$(($(MINUTES) * 60))
 	for channel in '16 8 overwrites' '4 8 waits' '64 4096 overwrites' '4 1048576 waits'; do \
 		.build-storm/channel_storm soak-$$$$ $$(($(MINUTES) * 15)) $$channel 3 3 || exit 1; done
 	for queue in '4 8 least' '64 4096 least' '4 8 most' '64 4096 most'; do \
 		.build-storm/queue_storm soak-$$$$ $$(($(MINUTES) * 15)) $$queue 3 4 || exit 1; done
+	for store in '4 100000 128 evict attended' '100 30000 256 wait attended' \
+		'3 1048576 1024 error attended' '100 30000 256 evict alone'; do \
+		.build-storm/store_storm soak-$$$$ $$(($(MINUTES) * 15)) $$store 6 || exit 1; done
 
 fuzz: build
 	tests/fuzz/header $(SECONDS)

@@ -27,7 +27,7 @@ static double now(void) {
 }
 
 /* Of a payload, each word is the tag. */
-static int has_all(const void *data, uint64_t payload, const ZincMessageHead *head) {
+static inline int has_all(const void *data, uint64_t payload, const ZincMessageHead *head) {
     for (uint64_t i = 0; i < payload / 8; i++)
         if (((const volatile uint64_t *)data)[i] != head->tag) return 0;
     return head->length == payload;
