@@ -1,6 +1,7 @@
 /*
  * Stores from C, with forked processes that are killed: stores NAME. Prints what does not hold and exits
- * with 1. The watchdog is the caller's.
+ * with 1. The watchdog is the caller's. stores NAME full is for a small /dev/shm, and fills it; stores NAME
+ * COUNT prints how long so many objects take.
  */
 #define _GNU_SOURCE
 #include <zinc.h>
@@ -390,9 +391,233 @@ static void test_waits(void) {
     zinc_close(store);
 }
 
+/* ---- what others may have written where the table is */
+
+enum { ENTRIES = 256 + 4 * 32768 + 512 * 256, ENTRY = 256, SOME = 8 };
+
+static unsigned seed = 1;
+
+static uint32_t any(uint32_t below) { return (uint32_t)rand_r(&seed) % below; }
+
+/* A word of the head, of an entry, of a bucket or of an event, mostly of those that are in use. */
+static uint32_t *somewhere(ZincHandle store) {
+    uint8_t *data = zinc_ptr(store);
+    switch (any(8)) {
+    case 0:
+        return (uint32_t *)(data + 256 + 4 * any(32768));
+    case 1:
+        return (uint32_t *)(data + 256 + 4 * 32768 + 4 * any(512 * 64));
+    case 2:
+    case 3:
+        return (uint32_t *)(data + 4 * any(28));
+    default:
+        return (uint32_t *)(data + ENTRIES + ENTRY * any(SOME + 2) + 4 * any(22));
+    }
+}
+
+static void scribble(ZincHandle store) {
+    static const uint32_t values[] = {0, UINT32_MAX, 1 << 20, (1 << 20) - 1, 1u << 31, 256, 255};
+    uint32_t value = any(2) ? any(SOME + 3) : any(3) ? values[any(7)] : (uint32_t)rand_r(&seed);
+    __atomic_store_n(somewhere(store), value, __ATOMIC_RELAXED);
+}
+
+static unsigned refused;
+
+static void expect_an_answer(int32_t status) {
+    static const int32_t answers[] = {0, -EBADMSG, -ENOENT, -EEXIST, -ENOSPC, -EINVAL};
+    int is_one = 0;
+    for (int i = 0; i < 6; i++) is_one |= status == answers[i];
+    if (!is_one) fprintf(stderr, "status %d\n", status);
+    EXPECT(is_one);
+    refused += status == -EBADMSG;
+}
+
+static void tell(const ZincStoreEntry *entry, void *context) {
+    EXPECT(entry->key_length <= sizeof entry->key && memchr(entry->name, 0, sizeof entry->name));
+    ++*(int *)context;
+}
+
+static void try_all(ZincHandle store) {
+    char key[8];
+    ZincHandle object;
+    ZincStoreEntry entry = {.size = sizeof entry};
+    ZincStoreInfo info = {.size = sizeof info};
+    ZincStoreEvent events[16];
+    uint64_t next = any(2) ? 0 : UINT64_MAX - any(4), lost, freed;
+    uint32_t found = 0;
+    int told = 0;
+    snprintf(key, sizeof key, "k%u", any(SOME));
+    size_t length = strlen(key);
+    switch (any(10)) {
+    case 0:
+        expect_an_answer(zinc_store_list(store, tell, &told));
+        break;
+    case 1:
+        expect_an_answer(zinc_store_examine(store, &info));
+        break;
+    case 2:
+        expect_an_answer(zinc_store_events(store, &next, events, 16, &found, &lost));
+        for (uint32_t i = 0; i < found; i++) EXPECT(events[i].key_length <= sizeof events[i].key);
+        break;
+    case 3:
+        expect_an_answer(zinc_store_evict(store, any(2) ? UINT64_MAX : 3 * PAGE, &freed));
+        break;
+    case 4:
+        expect_an_answer(zinc_store_remove(store, key, length));
+        break;
+    case 5:
+        expect_an_answer(zinc_store_pin(store, key, length, any(2)));
+        break;
+    case 6:
+        expect_an_answer(zinc_store_find(store, key, length, &entry));
+        break;
+    case 7:
+    case 8:
+        expect_an_answer(put(store, key, 1 + any(2 * PAGE), 1, any(2)));
+        break;
+    default: {
+        int32_t status = zinc_store_get(store, key, length, &look, &object);
+        expect_an_answer(status);
+        if (status == 0) zinc_close(object);
+    }
+    }
+}
+
+static void test_lies(void) {
+    for (int round = 0; round < 2000; round++) {
+        char key[8];
+        ZincHandle store = create(any(2) ? 16 * PAGE : 1 << 20, any(3)), object = NULL;
+        for (uint32_t i = 0; i < SOME; i++) {
+            snprintf(key, sizeof key, "k%u", i);
+            put(store, key, 10, 1, 0);
+        }
+        if (any(2)) zinc_store_get(store, "k3", 2, &look, &object);
+        zinc_store_remove(store, "k3", 2);
+        for (uint32_t i = 0; i <= any(8); i++) scribble(store);
+        /* Then the next one makes anew what follows from the entries. */
+        if (any(2)) {
+            EXPECT(zinc_lock_acquire(store, ZINC_OWN_LOCK, NULL) == 0);
+            EXPECT(zinc_lock_abandon(store, ZINC_OWN_LOCK) == 0);
+        }
+        for (int i = 0; i < 12; i++) try_all(store);
+        if (object != NULL) zinc_close(object);
+        zinc_close(store);
+        EXPECT(files() == 0);
+    }
+    EXPECT(refused > 300);
+}
+
+static void scribbles(void) {
+    ZincHandle store = opened();
+    while (1) scribble(store);
+}
+
+static void test_scribbler(void) {
+    for (int round = 0; round < 10; round++) {
+        ZincHandle store = create(1 << 20, round % 3);
+        pid_t pid = fork();
+        if (pid == 0) scribbles();
+        ZincWaitOptions end = in(100);
+        while (in(0).deadline_ns < end.deadline_ns) try_all(store);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        zinc_close(store);
+        EXPECT(files() == 0);
+    }
+}
+
+/* ---- where /dev/shm itself is full: it has to be a small one */
+
+/* Takes all that is left but so many pages. */
+static void fill_folder(const char *ballast, int pages) {
+    static const char zeros[PAGE];
+    int fd = open(ballast, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+    off_t size = 0;
+    while (write(fd, zeros, PAGE) == PAGE) size += PAGE;
+    EXPECT(size >= pages * PAGE && ftruncate(fd, size - pages * PAGE) == 0);
+    close(fd);
+}
+
+static void test_full(void) {
+    enum { AT_ONCE = 256 }; /* entries that the table gets memory for */
+    static const char ballast[] = "/dev/shm/ballast";
+    char key[20];
+    ZincHandle store, none;
+    fill_folder(ballast, 1);
+    EXPECT(zinc_store_create(name, 1 << 30, ZINC_STORE_EVICT, NULL, &none) == -ENOSPC);
+    EXPECT(files() == 0);
+    unlink(ballast);
+    store = create(1 << 30, ZINC_STORE_EVICT);
+    /* There is no memory for the first entries, and then none for an object. */
+    fill_folder(ballast, 1);
+    EXPECT(put(store, "a", 1, 1, 0) == -ENOSPC);
+    fill_folder(ballast, 17);
+    EXPECT(put(store, "a", PAGE, 1, 0) == -ENOSPC);
+    EXPECT(info(store).used == 0 && files() == 1);
+    unlink(ballast);
+    for (int i = 0; i < AT_ONCE; i++) {
+        snprintf(key, sizeof key, "key %d", i);
+        EXPECT(put(store, key, 8, i, 0) == 0);
+    }
+    fill_folder(ballast, 4);
+    EXPECT(put(store, "one more", 1, 1, 0) == -ENOSPC);
+    EXPECT(info(store).used == AT_ONCE * 2ull * PAGE && files() == AT_ONCE + 1);
+    for (int i = 0; i < AT_ONCE; i++) {
+        snprintf(key, sizeof key, "key %d", i);
+        EXPECT(get(store, key, i) == 8);
+    }
+    unlink(ballast);
+    EXPECT(put(store, "large", 1 << 29, 1, 0) == -ENOSPC);
+    EXPECT(put(store, "key 1", 1 << 29, 1, ZINC_STORE_REPLACE) == -ENOSPC);
+    EXPECT(get(store, "key 1", 1) == 8 && files() == AT_ONCE + 1);
+    EXPECT(put(store, "one more", 1, 1, 0) == 0);
+    zinc_close(store);
+    EXPECT(files() == 0);
+}
+
+/* ---- how long it takes, for people */
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void measure(int many) {
+    ZincHandle store = create(1ull << 40, ZINC_STORE_EVICT);
+    char key[20];
+    double times[5] = {now()};
+    int listed = 0;
+    for (int i = 0; i < many; i++) {
+        snprintf(key, sizeof key, "key %d", i);
+        EXPECT(put(store, key, 8, i, 0) == 0);
+    }
+    times[1] = now();
+    for (int i = 0; i < many; i++) {
+        snprintf(key, sizeof key, "key %d", i);
+        EXPECT(get(store, key, i) == 8);
+    }
+    times[2] = now();
+    EXPECT(zinc_store_list(store, count, &listed) == 0 && listed == many);
+    times[3] = now();
+    zinc_close(store);
+    times[4] = now();
+    EXPECT(files() == 0);
+    printf("%d objects: put %.1f us, get %.1f us each; list %.0f ms, close %.0f ms\n", many,
+           (times[1] - times[0]) / many * 1e6, (times[2] - times[1]) / many * 1e6,
+           (times[3] - times[2]) * 1e3, (times[4] - times[3]) * 1e3);
+}
+
 int main(int argc, char **argv) {
-    if (argc != 2) return 2;
+    if (argc != 2 && argc != 3) return 2;
     name = argv[1];
+    if (argc == 3) {
+        if (strcmp(argv[2], "full") == 0)
+            test_full();
+        else
+            measure(atoi(argv[2]));
+        return failures != 0;
+    }
     test_table();
     test_many();
     test_eviction();
@@ -401,5 +626,7 @@ int main(int argc, char **argv) {
     test_kills();
     test_persistent();
     test_waits();
+    test_lies();
+    test_scribbler();
     return failures != 0;
 }

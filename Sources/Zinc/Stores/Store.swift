@@ -88,9 +88,11 @@ enum Store {
     }
   }
 
-  /// Calls `body` with the table, which nobody else changes meanwhile.
+  /// Calls `body` with the table, which nobody else changes meanwhile. Whoever has it is done in no
+  /// time, unless it is stopped: EBUSY after `deadline`, and not before it has had it for long.
   private static func locked<Value>(
-    _ handle: Handle, _ body: (StoreTable) throws(Failure) -> Value
+    _ handle: Handle, _ how: Notification.WaitOptions = [], deadline: UInt64 = 0,
+    _ body: (StoreTable) throws(Failure) -> Value
   ) throws(Failure) -> Value {
     let table = unsafe try StoreTable(of: handle)
     guard unsafe !handle.pointee.isReadonly else {
@@ -98,7 +100,19 @@ enum Store {
         EACCES, "a store has to be open for writing, to read too: who reads says so there")
     }
     let lock = unsafe Lock(handle)
-    switch try lock.acquire([], recovers: true, deadline: .max) {
+    if !lock.tryAcquire() { try acquire(lock, table, how, deadline) }
+    defer { _ = lock.tryRelease() }
+    return try body(table)
+  }
+
+  private static let longestHold: UInt64 = 5_000_000_000
+
+  @inline(never)
+  private static func acquire(
+    _ lock: Lock, _ table: StoreTable, _ how: Notification.WaitOptions, _ deadline: UInt64
+  ) throws(Failure) {
+    let deadline = max(deadline, czinc_clock(CLOCK_MONOTONIC) + longestHold)
+    switch try lock.acquire(how, recovers: true, deadline: deadline) {
     case .acquired: break
     case .ownerDied:
       do throws(Failure) {
@@ -108,11 +122,25 @@ enum Store {
         try? lock.abandon()
         throw error
       }
-    case .closed: throw Failure(ECANCELED, "the store was closed meanwhile")
-    case .timedOut, .interrupted: throw Failure(EINTR, "interrupted")
+    case .timedOut:
+      throw Failure(
+        EBUSY, "process % has its table, and does not go on; is it stopped?",
+        UInt64(max(lock.record.pid, 0)))
+    case .closed: throw closed
+    case .interrupted: throw interrupted
     }
-    defer { _ = lock.tryRelease() }
-    return try body(table)
+  }
+
+  private static var closed: Failure { Failure(ECANCELED, "the store was closed meanwhile") }
+  private static var interrupted: Failure { Failure(EINTR, "interrupted") }
+
+  /// Calls `body`, which waits for others: who closes the handle ends that, and waits for it.
+  private static func asWait<Value>(_ handle: Handle, _ body: () throws(Failure) -> Value)
+    throws(Failure) -> Value
+  {
+    guard unsafe handle.pointee.notification.waits.count() else { throw closed }
+    defer { unsafe handle.pointee.notification.waits.uncount() }
+    return try body()
   }
 
   /// An entry as it was when somebody looked: the number says whether it still is.
@@ -158,7 +186,33 @@ enum Store {
     _ options: RegionOptions, _ how: Notification.WaitOptions, deadline: UInt64
   ) throws(Failure) -> Handle {
     unsafe try check(key)
-    var options = options
+    guard options.flags.isDisjoint(with: [.persistent, .transient, .replace, .group]) else {
+      throw Failure(EINVAL, "an object lasts as long, and is for whom, its store does and is")
+    }
+    return unsafe try asWait(handle) { () throws(Failure) in
+      let number = unsafe try reserve(
+        handle, key, capacity: capacity, replaces: replaces, options, how, deadline: deadline)
+      do throws(Failure) {
+        var options = options
+        let status = unsafe try statusOfFile(handle)
+        options.mode = status.mode & 0o777
+        if options.mode & 0o070 != 0 {
+          options.group = status.group
+          options.flags.insert(.group)
+        }
+        return unsafe try Attachment.create(path(handle, number), capacity: capacity, options)  // s2
+      } catch {
+        unsafe giveUp(handle, number)
+        throw error
+      }
+    }
+  }
+
+  /// Reserves an entry and the bytes, as soon as there is room: its number.
+  private static func reserve(
+    _ handle: Handle, _ key: UnsafeRawBufferPointer, capacity: Int, replaces: Bool,
+    _ options: RegionOptions, _ how: Notification.WaitOptions, deadline: UInt64
+  ) throws(Failure) -> UInt64 {
     let file = try RegionFile(capacity: capacity, options)
     let page = Int(czinc_page_size())
     let size = UInt64((file.size + page - 1) / page * page)
@@ -168,9 +222,23 @@ enum Store {
     var how = how
     while true {
       let seen = unsafe handle.pointee.notification.sequence
-      if unsafe try reserve(handle, key, replaces, number, size, capacity, options.kind, me) {
-        break
+      let isReserved = try unsafe locked(handle, how, deadline: deadline) {
+        (table) throws(Failure) in
+        if !replaces, unsafe try table.find(key, StoreTable.hash(key)) != nil { throw exists }
+        guard size <= table.capacity else {
+          throw Failure(
+            ENOSPC, "the object takes % bytes, and the store may have %", size, table.capacity)
+        }
+        guard table.hasRoom(size) else { return false }
+        while unsafe try table.reserve(
+          key, number: number, size: size, length: UInt64(capacity), kind: options.kind,
+          builder: me) == nil
+        {
+          unsafe try grow(handle, table)
+        }
+        return true
       }
+      if isReserved { return number }
       if unsafe try makeRoom(handle, size) { continue }
       let now = czinc_clock(CLOCK_MONOTONIC)
       let waits = unsafe try StoreTable(of: handle).policy == .wait
@@ -178,58 +246,30 @@ enum Store {
       // Who closes what they had tells nobody.
       let nap = min(deadline, now + Attachment.longestNap)
       switch unsafe handle.pointee.notification.wait(past: seen, how, deadline: nap) {
-      case .interrupted: throw Failure(EINTR, "interrupted")
-      case .closed: throw Failure(ECANCELED, "the store was closed meanwhile")
+      case .interrupted: throw interrupted
+      case .closed: throw closed
       case .notified, .timedOut: break
       }
       how.insert(.sleep)
     }
-    do throws(Failure) {
-      let status = unsafe try statusOfFile(handle)
-      options.mode = status.mode & 0o777
-      if options.mode & 0o070 != 0 {
-        options.group = status.group
-        options.flags.insert(.group)
-      }
-      return unsafe try Attachment.create(path(handle, number), capacity: capacity, options)  // s2
-    } catch {
-      unsafe giveUp(handle, number)
-      throw error
+  }
+
+  /// Gets the memory of some more entries.
+  private static func grow(_ handle: Handle, _ table: StoreTable) throws(Failure) {
+    let (offset, count) = try table.nextGrowth()
+    let start = unsafe Int64(handle.pointee.file.dataOffset + offset)
+    var result = -EINTR
+    while result == -EINTR {
+      result = unsafe czinc_fallocate(try handle.pointee.heldDescriptor(), start, Int64(count))
     }
+    try Zinc.check(result, "fallocate")
+    try table.grow()
   }
 
   private static func statusOfFile(_ handle: Handle) throws(Failure) -> czinc_status {
     var status = czinc_status()
     try Zinc.check(unsafe czinc_fstat(handle.pointee.heldDescriptor(), &status), "fstat")
     return status
-  }
-
-  /// False if there is no room.
-  private static func reserve(
-    _ handle: Handle, _ key: UnsafeRawBufferPointer, _ replaces: Bool, _ number: UInt64,
-    _ size: UInt64, _ length: Int, _ kind: UInt32, _ me: SeatIdentity
-  ) throws(Failure) -> Bool {
-    try unsafe locked(handle) { (table) throws(Failure) in
-      if !replaces, unsafe try table.find(key, StoreTable.hash(key)) != nil { throw exists }
-      guard size <= table.capacity else {
-        throw Failure(
-          ENOSPC, "the object takes % bytes, and the store may have %", size, table.capacity)
-      }
-      guard table.hasRoom(size) else { return false }
-      while unsafe try table.reserve(
-        key, number: number, size: size, length: UInt64(length), kind: kind, builder: me) == nil
-      {
-        let (offset, count) = try table.nextGrowth()
-        let start = unsafe Int64(handle.pointee.file.dataOffset + offset)
-        var result = -EINTR
-        while result == -EINTR {
-          result = unsafe czinc_fallocate(try handle.pointee.heldDescriptor(), start, Int64(count))
-        }
-        try Zinc.check(result, "fallocate")
-        try table.grow()
-      }
-      return true
-    }
   }
 
   private static var exists: Failure {
@@ -302,9 +342,12 @@ enum Store {
     return found
   }
 
+  /// If this handle has begun it, and not a parent's.
   private static func giveUp(_ handle: Handle, _ number: UInt64) {
     let place = try? unsafe locked(handle) { (table) throws(Failure) -> Place? in
-      guard let entry = try building(table, number) else { return nil }
+      guard let entry = try building(table, number),
+        unsafe table.builder(entry) == Attachment.identity(handle)
+      else { return nil }
       try table.leave(entry, nil)
       return Place(table, entry)
     }
@@ -319,18 +362,20 @@ enum Store {
     let found =
       try? place.flags.contains(.disowned)
       ? RegionName.tryReclaim(path) : RegionName.disown(path)  // s6, s7
-    guard let found else { return false }
     let isGone =
       switch found {
-      case .nothing, .removed: true
-      case .living, .dead, .busy: false
+      case .nothing?, .removed?: true
+      case .living?, .dead?, .busy?, nil: false
       }
     let isFreed = try? unsafe locked(handle) { (table) throws(Failure) -> Bool in
       guard place.isStill(.leaving, table) else { return isGone }
       if isGone {
         try table.end(place.entry)  // s8
       } else {
-        table.set(place.entry, table.flags(place.entry).union(.disowned))
+        if found != nil {
+          table.set(place.entry, table.flags(place.entry).union(.disowned))
+        }
+        try table.postpone(place.entry)
       }
       return isGone
     }
@@ -338,40 +383,59 @@ enum Store {
     return isFreed == true
   }
 
-  /// Frees what has left the store, and what the dead were at, of the first so many: did it free
-  /// something?
-  @discardableResult
-  private static func settle(_ handle: Handle, limit: Int) throws(Failure) -> Bool {
-    let memory = unsafe try allocate(UInt(limit * MemoryLayout<Place>.stride))
-    defer { unsafe czinc_free(memory) }
-    let places = unsafe memory.assumingMemoryBound(to: Place.self)
-    var count = 0
-    try unsafe locked(handle) { (table) throws(Failure) in
-      var looks = 0
-      try table.visit(.building) { (entry) throws(Failure) in
-        if case .over = unsafe try Attachment.fate(of: table.builder(entry), handle) {
-          try table.leave(entry, nil)
-        }
-        looks += 1
-        return looks == limit
-      }
-      try table.visit(.leaving) { (entry) throws(Failure) in
-        unsafe places[count] = Place(table, entry)
-        count += 1
-        return count == limit
-      }
-    }
-    var isFreed = false
-    for i in 0..<count where unsafe free(handle, places[i]) { isFreed = true }
-    return isFreed
-  }
-
   private static let mostAtOnce = 256
 
-  /// Frees some of what is to be freed: did it?
+  /// Calls `body` with memory for so many.
+  private static func withPlaces<Value>(
+    _ count: Int, _ body: (UnsafeMutablePointer<Place>) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    let memory = unsafe try allocate(UInt(count * MemoryLayout<Place>.stride))
+    defer { unsafe czinc_free(memory) }
+    return unsafe try body(memory.assumingMemoryBound(to: Place.self))
+  }
+
+  /// Frees what has left the store, and what the dead were at, of the first so many: did it free
+  /// something? What stays comes last the next time.
+  @discardableResult
+  private static func settle(_ handle: Handle, limit: Int = mostAtOnce) throws(Failure) -> Bool {
+    unsafe try withPlaces(limit) { (places) throws(Failure) in
+      var count = 0
+      try unsafe locked(handle) { (table) throws(Failure) in
+        var looks = 0
+        try table.visit(.building) { (entry) throws(Failure) in
+          if case .over = unsafe try Attachment.fate(of: table.builder(entry), handle) {
+            try table.leave(entry, nil)
+          }
+          looks += 1
+          return looks == limit && limit < mostAtOnce
+        }
+        try table.visit(.leaving) { (entry) throws(Failure) in
+          unsafe places[count] = Place(table, entry)
+          count += 1
+          return count == limit
+        }
+      }
+      var isFreed = false
+      for i in 0..<count where unsafe free(handle, places[i]) { isFreed = true }
+      return isFreed
+    }
+  }
+
+  /// Frees some of what is to be freed: is it worth another look whether there is room?
   private static func makeRoom(_ handle: Handle, _ size: UInt64) throws(Failure) -> Bool {
-    if unsafe try settle(handle, limit: mostAtOnce) { return true }
+    var looks = 0
+    try unsafe locked(handle) { (table) throws(Failure) in
+      try table.visit(.leaving) { (_) throws(Failure) in
+        looks += 1
+        return false
+      }
+    }
+    repeat {
+      if unsafe try settle(handle) { return true }
+      looks -= mostAtOnce
+    } while looks > 0
     let table = unsafe try StoreTable(of: handle)
+    if table.hasRoom(size) { return true }  // Others have made some.
     guard table.policy == .evict else { return false }
     let (free, isMore) = table.capacity.subtractingReportingOverflow(table.used)
     return unsafe try evict(handle, isMore ? size : size - min(size, free)) != 0
@@ -380,38 +444,53 @@ enum Store {
   /// Evicts what was used longest ago, and is not pinned, and what nobody has at that: of the others
   /// the memory would stay. How many bytes that freed, at least `size` where there are so many.
   static func evict(_ handle: Handle, _ size: UInt64) throws(Failure) -> UInt64 {
-    var freed: UInt64 = 0
-    var looks = unsafe try StoreTable(of: handle).count
-    while freed < size && looks > 0 {
-      looks -= 1
-      var bytes: UInt64 = 0
-      let found = try unsafe locked(handle) { (table) throws(Failure) -> Place? in
-        var oldest: Int?
-        try table.visit(.present) { (entry) throws(Failure) in
-          if !table.flags(entry).contains(.pinned) { oldest = entry }
-          return oldest != nil
+    unsafe try withPlaces(mostAtOnce) { (places) throws(Failure) in
+      var freed: UInt64 = 0
+      var looks = unsafe try StoreTable(of: handle).count
+      var atOnce = 4
+      while freed < size && looks > 0 {
+        var count = 0
+        try unsafe locked(handle) { (table) throws(Failure) in
+          try table.visit(.present) { (entry) throws(Failure) in
+            if table.flags(entry).contains(.pinned) { return false }
+            unsafe places[count] = Place(table, entry)
+            count += 1
+            return count == min(atOnce, looks)
+          }
         }
-        bytes = oldest.map { table.size($0) } ?? 0
-        return oldest.map { Place(table, $0) }
+        for i in 0..<count where freed < size {
+          freed = freed.addingReportingOverflow(unsafe try evict(handle, places[i])).partialValue
+        }
+        looks = count < atOnce ? 0 : looks - count
+        atOnce = min(2 * atOnce, mostAtOnce)
       }
-      guard let found else { break }
-      let isInUse = try RegionName.isInUse(
-        unsafe path(handle, found.number), by: unsafe handle.pointee.file.id)
-      let isEvicted = try unsafe locked(handle) { (table) throws(Failure) -> Bool in
-        guard found.isStill(.present, table), !table.flags(found.entry).contains(.pinned) else {
-          return false
-        }
-        if isInUse {
-          try table.use(found.entry)
-          return false
-        }
-        try table.leave(found.entry, .evicted)
-        table.add(.evictions)
-        return true
-      }
-      if isEvicted, unsafe free(handle, found) { freed += bytes }
+      return freed
     }
-    return freed
+  }
+
+  /// How many bytes it freed, 0 if somebody has it.
+  private static func evict(_ handle: Handle, _ found: Place) throws(Failure) -> UInt64 {
+    var isInUse = true  // What others have damaged as well.
+    do throws(Failure) {
+      isInUse = try RegionName.isInUse(
+        unsafe path(handle, found.number), by: unsafe handle.pointee.file.id)
+    } catch  where error.code == EBADMSG {}
+    var size: UInt64 = 0
+    let isEvicted = try unsafe locked(handle) { (table) throws(Failure) -> Bool in
+      guard found.isStill(.present, table), !table.flags(found.entry).contains(.pinned) else {
+        return false
+      }
+      if isInUse {
+        try table.use(found.entry)
+        return false
+      }
+      size = table.size(found.entry)
+      try table.leave(found.entry, .evicted)
+      table.add(.evictions)
+      return true
+    }
+    guard isEvicted else { return 0 }
+    return unsafe free(handle, found) ? size : 0
   }
 
   // MARK: Get
@@ -423,36 +502,43 @@ enum Store {
     deadline: UInt64
   ) throws(Failure) -> Handle {
     unsafe try check(key)
-    let hash = unsafe StoreTable.hash(key)
-    var isFirst = true
-    while true {
-      let seen = unsafe handle.pointee.notification.sequence
-      let place = try unsafe locked(handle) { (table) throws(Failure) -> Place? in
-        let found = unsafe try table.find(key, hash)
-        if let found { try table.use(found) }
-        if found != nil { table.add(.hits) } else if isFirst { table.add(.misses) }
-        return found.map { Place(table, $0) }
-      }
-      if let place {
-        do throws(Failure) {
-          var opening = RegionOptions()
-          opening.flags = [.readonly, .anyUser]
-          return unsafe try Attachment.open(path(handle, place.number), opening)
-        } catch {
-          guard error.code == ENOENT else { throw error }
+    return unsafe try asWait(handle) { () throws(Failure) in
+      let hash = unsafe StoreTable.hash(key)
+      var (isHit, isMiss) = (false, false)
+      while true {
+        let seen = unsafe handle.pointee.notification.sequence
+        let place = try unsafe locked(handle, how, deadline: deadline) {
+          (table) throws(Failure) -> Place? in
+          guard let found = unsafe try table.find(key, hash) else {
+            if !isHit && !isMiss { table.add(.misses) }
+            isMiss = true
+            return nil
+          }
+          try table.use(found)
+          if !isHit { table.add(.hits) }
+          isHit = true
+          return Place(table, found)
         }
-        // It has been replaced or evicted meanwhile; or somebody has removed the region by its name.
-        try unsafe locked(handle) { (table) throws(Failure) in
-          if place.isStill(.present, table) { try table.leave(place.entry, .removed) }
+        if let place {
+          do throws(Failure) {
+            var opening = RegionOptions()
+            opening.flags = [.readonly, .anyUser]
+            return unsafe try Attachment.open(path(handle, place.number), opening)
+          } catch {
+            guard error.code == ENOENT else { throw error }
+          }
+          // It has been replaced or evicted meanwhile; or somebody has removed the region by its name.
+          try unsafe locked(handle, how, deadline: deadline) { (table) throws(Failure) in
+            if place.isStill(.present, table) { try table.leave(place.entry, .removed) }
+          }
+          continue
         }
-        continue
-      }
-      isFirst = false
-      switch unsafe handle.pointee.notification.wait(past: seen, how, deadline: deadline) {
-      case .notified: continue
-      case .timedOut: throw notFound
-      case .interrupted: throw Failure(EINTR, "interrupted")
-      case .closed: throw Failure(ECANCELED, "the store was closed meanwhile")
+        switch unsafe handle.pointee.notification.wait(past: seen, how, deadline: deadline) {
+        case .notified: continue
+        case .timedOut: throw notFound
+        case .interrupted: throw interrupted
+        case .closed: throw closed
+        }
       }
     }
   }
@@ -527,7 +613,7 @@ enum Store {
 
   /// Tells of all that is in the store, or is being made, or has left it and has memory still.
   static func visit(_ handle: Handle, _ tell: (StoreTable, Int) -> Void) throws(Failure) {
-    unsafe try settle(handle, limit: mostAtOnce)
+    while unsafe try settle(handle) {}
     try unsafe locked(handle) { (table) throws(Failure) in
       for state in [StoreTable.State.present, .building, .leaving] {
         try table.visit(state) { (entry) throws(Failure) in
@@ -540,7 +626,7 @@ enum Store {
 
   /// Tells of itself.
   static func look(_ handle: Handle, _ tell: (StoreTable) -> Void) throws(Failure) {
-    unsafe try settle(handle, limit: mostAtOnce)
+    while unsafe try settle(handle) {}
     try unsafe locked(handle) { (table) throws(Failure) in tell(table) }
   }
 
@@ -562,7 +648,7 @@ enum Store {
         position = first
       }
       if position > end { position = end }
-      let last = min(end, position + UInt64(limit))
+      let last = position + min(end - position, UInt64(limit))
       while position < last {
         tell(table.event(position))
         position += 1

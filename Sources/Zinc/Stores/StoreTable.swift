@@ -128,7 +128,7 @@ internal import Synchronization
     nonmutating set { set(76, UInt32(newValue)) }
   }
   private(set) var count: Int {
-    get { Int(word(80)) }
+    get { min(Int(word(80)), StoreTable.most) }
     nonmutating set { set(80, UInt32(truncatingIfNeeded: newValue)) }
   }
 
@@ -241,7 +241,7 @@ internal import Synchronization
   // MARK: Lists
 
   private func ends(_ state: State) -> (first: Int, last: Int) {
-    let first = 88 + 8 * Int(state.rawValue - 1)
+    let first = 80 + 8 * Int(state.rawValue)
     return (first, first + 4)
   }
 
@@ -263,7 +263,16 @@ internal import Synchronization
 
   /// Those of a state, of the present the one that was used longest ago first, until `body` says yes.
   func visit(_ state: State, _ body: (Int) throws(Failure) -> Bool) throws(Failure) {
-    try follow(ends(state).first, .behind, body)
+    var last: Int?
+    try follow(ends(state).first, .behind) { (entry) throws(Failure) in
+      // No circle goes both ways.
+      guard self.state(entry) == state, try link(place(entry, .before)) == last else {
+        throw damaged
+      }
+      let isEnough = try body(entry)
+      if self.state(entry) == state { last = entry }
+      return isEnough
+    }
   }
 
   // MARK: Changes
@@ -297,7 +306,7 @@ internal import Synchronization
     unsafe UnsafeMutableRawBufferPointer(start: base + place(entry, .key), count: key.count)
       .copyMemory(from: key)
     set(place(entry, .state), State.building.rawValue)
-    used += size
+    used &+= size
     try append(entry, .building)
     return entry
   }
@@ -307,17 +316,22 @@ internal import Synchronization
     guard grown < StoreTable.most else {
       throw Failure(ENOSPC, "it has % objects, and can't have more", UInt64(StoreTable.most))
     }
+    let first = grown
     return (
-      StoreTable.entriesOffset + grown * StoreTable.entrySize,
-      StoreTable.growth * StoreTable.entrySize
+      StoreTable.entriesOffset + first * StoreTable.entrySize,
+      (StoreTable.end(first) - first) * StoreTable.entrySize
     )
   }
+
+  /// Of the entries that get their memory at once, from the first one on.
+  private static func end(_ first: Int) -> Int { min(first + growth, most) }
 
   /// There is memory for them now.
   func grow() throws(Failure) {
     let first = grown
-    grown = first + StoreTable.growth
-    for entry in (first..<first + StoreTable.growth).reversed() { try free(entry) }
+    let end = StoreTable.end(first)
+    grown = end
+    for entry in (first..<end).reversed() { try free(entry) }
   }
 
   private func free(_ entry: Int) throws(Failure) {
@@ -330,6 +344,8 @@ internal import Synchronization
   func publish(_ entry: Int) throws(Failure) -> Int? {
     let hash = long(place(entry, .hash))
     let replaced = unsafe try find(key(entry), hash)
+    // It is the key that is pinned.
+    if let replaced { set(entry, flags(entry).union(flags(replaced).intersection(.pinned))) }
     stamp &+= 1
     set(place(entry, .stamp), stamp)
     set(place(entry, .createdAt), czinc_clock(CLOCK_REALTIME))
@@ -364,11 +380,18 @@ internal import Synchronization
         return true
       }
       count -= 1
-      if let change { tell(change, entry) }
     }
     try unlink(entry, state)
     set(place(entry, .state), State.leaving.rawValue)  // s5
     try append(entry, .leaving)
+    if let change { tell(change, entry) }
+  }
+
+  /// It has been looked at, and others of its state come first the next time.
+  func postpone(_ entry: Int) throws(Failure) {
+    let state = state(entry)
+    try unlink(entry, state)
+    try append(entry, state)
   }
 
   /// Its object's memory is free.
@@ -390,7 +413,7 @@ internal import Synchronization
     set(place + 16, czinc_clock(CLOCK_REALTIME))
     unsafe UnsafeMutableRawBufferPointer(start: base + place + 24, count: key.count)
       .copyMemory(from: key)
-    events += 1
+    events &+= 1
   }
 
   @safe struct Event {
@@ -486,6 +509,7 @@ internal import Synchronization
         rest = right
       }
       if merges <= 1 { return }
+      guard length <= grown else { throw damaged }
       length *= 2
     }
   }

@@ -11,6 +11,9 @@
  * user, as any region; zinc_region_unlink() removes it, and its objects. Whoever is killed at
  * whatever, the store is right for the others, within 20 ms.
  *
+ * Each function returns -16 if somebody else who was stopped holds the store up, after five seconds, or
+ * where it waits, at its deadline if that is later.
+ *
  * A key is 0 to 176 bytes, whatever they are.
  */
 #ifndef ZINC_STORE_H
@@ -51,8 +54,9 @@ enum { ZINC_STORE_REPLACE = 1 /* begin, seal: what has the key makes way */ };
 
 /**
  * Makes an object of `capacity` bytes: a region, of which kind, metadata and contents are as `options`
- * says, or null. Whoever has the handle fills it; others find it once it is sealed, and if it is not
- * until its maker closes the store or dies, it is gone. Close the handle in any case.
+ * says, or null; how long it lasts and for whom it is, the store's say. Whoever has the handle fills it;
+ * others find it once it is sealed, and if it is not until its maker closes the store or dies, it is gone.
+ * Close the handle in any case.
  *
  * -17 if the key is there, unless `flags` is ZINC_STORE_REPLACE; -28 if there is no room: at once, or
  * with ZINC_STORE_WAIT once `wait` is over (null is for ever); -4 as of any wait.
@@ -67,7 +71,8 @@ int32_t zinc_store_begin(ZincHandle store, const void *key, uintptr_t key_length
  */
 int32_t zinc_store_seal(ZincHandle store, ZincHandle object, uint32_t flags);
 
-/** Gives up an object that was begun, and is not sealed. */
+/** Gives up an object that this handle of the store, and not that of a parent process, has begun and not
+    sealed. */
 int32_t zinc_store_abort(ZincHandle store, ZincHandle object);
 
 /**
@@ -86,7 +91,10 @@ int32_t zinc_store_remove(ZincHandle store, const void *key, uintptr_t key_lengt
  */
 int32_t zinc_store_take(ZincHandle store, const void *key, uintptr_t key_length, ZincHandle *object);
 
-/** Keeps an object from being evicted, or, `pinned` being 0, does not any more. -2 if there is none. */
+/**
+ * Keeps the object of a key, and those that replace it, from being evicted, or, `pinned` being 0, does
+ * not any more. -2 if there is none.
+ */
 int32_t zinc_store_pin(ZincHandle store, const void *key, uintptr_t key_length, uint32_t pinned);
 
 /**
