@@ -46,11 +46,12 @@ extension RegionName {
     }
   }
 
-  /// Removes the objects of a store that is gone, but those that somebody has or waits for.
-  static func reclaimObjects(of store: borrowing RegionPath) {
+  /// Removes the objects of the store of this name and id, which is gone, but those that somebody has
+  /// or waits for.
+  static func reclaimObjects(of store: borrowing RegionPath, _ id: UInt64) {
     unsafe names().visit { name in
       guard unsafe store.hasObject(name), let path = try? unsafe RegionPath(name) else { return }
-      _ = try? tryReclaim(path)
+      _ = try? tryReclaim(path, after: id)
     }
   }
 }

@@ -51,12 +51,14 @@ enum RegionName {
   /// Removes what the name leads to if it is a region and proved to be dead, without
   /// waiting for anybody. Leaves anything else alone; EBADMSG if it is no region. With `own`,
   /// a handle's file, it is about that alone, whatever others scribbled into its header.
-  /// Of a store it removes the objects as well, unless it `leavesObjects`.
+  /// Of a store it removes the objects as well, unless it `leavesObjects`; that of the id `gone` is
+  /// known to be gone.
   static func tryReclaim(
-    _ path: borrowing RegionPath, own: RegionFile? = nil, leavesObjects: Bool = false
+    _ path: borrowing RegionPath, own: RegionFile? = nil, after gone: UInt64 = 0,
+    leavesObjects: Bool = false
   ) throws(Failure) -> Found {
     if let own, own.flags.contains(.persistent) { return .living(Header.version) }
-    var gone: UInt64 = 0
+    var gone = gone
     while true {
       var owner: UInt64 = 0
       let found = try tryReclaim(path, own, after: gone, &owner, leavesObjects: leavesObjects)
@@ -82,7 +84,7 @@ enum RegionName {
     disowns: Bool = false, leavesObjects: Bool = false
   ) throws(Failure) -> Found {
     var remains: Mapping?
-    var isStore = false
+    var store: UInt64?
     let found = try ForkGate.inside { () throws(Failure) -> Found in
       guard let object = try open(path, orReadonly: true) else { return .nothing }
       var layout = Header.version
@@ -117,7 +119,7 @@ enum RegionName {
           owner = header.owner
           return .living(layout)
         }
-        isStore = header.kind == Header.storeKind
+        if header.kind == Header.storeKind { store = header.id }
       }
       guard leads(path, to: status) else { return .nothing }
       if status.memory >= 16 << 20 { remains = try? Mapping(keeping: object) }
@@ -127,7 +129,7 @@ enum RegionName {
       return .removed(status.memory)
     }
     _ = consume remains  // Outside, since it may take long.
-    if isStore && !leavesObjects, case .removed = found { reclaimObjects(of: path) }
+    if let store, !leavesObjects, case .removed = found { reclaimObjects(of: path, store) }
     return found
   }
 
@@ -229,22 +231,22 @@ enum RegionName {
     -> Bool
   {
     var remains: Mapping?
-    var isStore = false
+    var store: UInt64?
     let isDone = try ForkGate.inside { () throws(Failure) -> Bool in
       guard let object = try open(path, orReadonly: true) else { throw notFound }
       let status = try object.status()
       var layout = Header.version
       var flags: Header.Flags = []
-      let kind: UInt32
+      let (kind, id): (UInt32, UInt64)
       if case .own(let file) = how {
         if !file.isIn(status) { throw notFound }
         flags = file.flags
-        kind = file.kind
+        (kind, id) = (file.kind, file.id)
       } else {
         let header = try RegionFile.headerOfAnyLayout(of: object, status)
         layout = header.version
         flags = Header.Flags(rawValue: header.flags)
-        kind = header.kind
+        (kind, id) = (header.kind, header.id)
       }
       var mayUnlink = false
       if object.isWritable { mayUnlink = try tryLockAlone(object, layout) }
@@ -274,7 +276,7 @@ enum RegionName {
         remains = try? Mapping(keeping: object)
       }
       try check(unsafe czinc_unlink(path.cString), "unlink")
-      isStore = kind == Header.storeKind
+      if kind == Header.storeKind { store = id }
       if isNews, let base = unsafe remains?.base {
         let words = unsafe Header(base).words
         let all = Notification(
@@ -284,7 +286,7 @@ enum RegionName {
       return true
     }
     _ = consume remains
-    if isStore { reclaimObjects(of: path) }
+    if let store { reclaimObjects(of: path, store) }
     return isDone
   }
 
