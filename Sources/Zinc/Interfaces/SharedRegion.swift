@@ -21,7 +21,7 @@
     /// For tests of what the C functions do with it.
     var attachment: Attachment.Handle { unsafe handle }
 
-    private init(_ handle: Attachment.Handle) {
+    init(_ handle: Attachment.Handle) {
       unsafe self.handle = unsafe handle
       memory = unsafe AttachmentMemory(handle)
     }
