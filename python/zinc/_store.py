@@ -372,8 +372,8 @@ class Store(MutableMapping[str, Any], _named.Named, _named.Closing):
 
         Waits `timeout_ms` milliseconds for it to be there (0 only looks, None waits for ever). Its
         arrays are read-only and where it is, and hold the memory as long as they live; with `copy`
-        they have memory of their own, which can be written. To load a pickle runs what it says: take objects from those
-        alone whom you would let run code.
+        they have memory of their own, which can be written. To load a pickle runs what it says:
+        take objects from those alone whom you would let run code.
 
         Raises ValueError for a key or a timeout that can't be, and if the store is closed, and what
         unpickling the object's classes raises.
