@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "ends.h"
 #include "stepping.h"
@@ -88,12 +89,18 @@ static void finish_it(void) {
     if (zinc_worker_release(childs_worker.it, &childs_task) != 0) _exit(16);
 }
 
+static uint64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
 /* And takes another one at once. */
 static void give_it_back(void) {
+    uint64_t begin = now(), given = child->took;
     if (zinc_worker_give_back(childs_worker.it, &childs_task) != 0) _exit(17);
-    uint64_t given = child->took;
     do_one();
-    if (child->finished == given) _exit(18); /* others did not get it first */
+    if (child->finished == given && now() - begin < 20000000) _exit(18); /* others come first so long */
 }
 
 /* With a loan, and two messages. */
