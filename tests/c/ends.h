@@ -1,5 +1,13 @@
 /* Who writes, who reads and who works, each with a handle of its own. */
+#include <stdio.h>
+#include <unistd.h>
 #include <zinc.h>
+
+static inline void fail(void) {
+    printf("%s\n", zinc_error_message());
+    fflush(stdout);
+    _exit(1);
+}
 
 typedef struct {
     ZincHandle region;

@@ -1,8 +1,8 @@
 /*
- * Stops or kills who acquires and releases a lock after each of its instructions, and looks what
+ * Stops or kills who acquires and releases a lock in each place that differs for the others, and looks what
  * the others get meanwhile; what the lock guards is two words that have to agree. `lock_steps naps`
  * is about what a nap makes good; without it, to be run with no_naps.c preloaded, about what it need
- * not: who must hear of a release hangs if he does not. Prints how many instructions there were.
+ * not: who must hear of a release hangs if he does not. Prints how many there were.
  */
 #define _GNU_SOURCE
 #include <zinc.h>
@@ -164,10 +164,9 @@ static int releaser_is_killed(int steps) {
 
 /* Both were asleep, and who is killed was woken. */
 static int woken_is_killed(int steps) {
-    pid_t woken, sleeper;
     take();
-    check(!start_stopped(sit, wait_and_use, MANY, &woken), "not asleep");
-    sleeper = start_sleeper(wait_and_use);
+    pid_t woken = start_stepped_sleeper(sit, wait_and_use);
+    pid_t sleeper = start_sleeper(wait_and_use);
     release();
     waitpid(woken, NULL, 0); /* its last step, out of its sleep */
     int is_stopped = go_steps(woken, steps);
@@ -283,12 +282,13 @@ static int waiter_is_killed(int steps) {
 
 /* Both were asleep. Who is woken finds its time over, and the lock taken by somebody who came by. */
 static int woken_gives_up(int steps) {
+    static uint64_t enough = 10000000; /* to fall asleep in time, step by step */
     pid_t woken;
     take();
-    do { /* it must be asleep before */
-        words->deadline = now() + 10000000;
-        start_stopped(sit, wait_too_long, MANY, &woken);
-    } while (!is_asleep(woken));
+    do {
+        words->deadline = now() + enough;
+        woken = start_stepped_sleeper(sit, wait_too_long);
+    } while (!is_asleep(woken) && (enough *= 2));
     pid_t sleeper = start_sleeper(wait_and_use);
     while (now() <= words->deadline) sched_yield();
     release();
@@ -301,18 +301,17 @@ static int woken_gives_up(int steps) {
     return is_stopped;
 }
 
-static void try_all(const char *what, int (*trial)(int steps), int stride) {
-    int is_stopped = 1, steps = -stride;
+static void try_all(const char *what, int (*trial)(int steps)) {
+    int is_stopped = 1, steps = -1;
     alarm(100); /* the watchdog */
     while (is_stopped) {
-        is_stopped = trial(steps += stride);
+        is_stopped = trial(++steps);
         check(words->a == words->b, "half done");
     }
     printf("%s %d\n", what, steps);
 }
 
-#define TRY(trial) try_all(#trial, trial, 1)
-#define TRY_SOME(trial) try_all(#trial, trial, 3) /* long ones */
+#define TRY(trial) try_all(#trial, trial)
 
 int main(int count, char **arguments) {
     stay_on_one_processor();
@@ -326,15 +325,15 @@ int main(int count, char **arguments) {
         TRY(user_is_stopped);
         TRY(releaser_is_killed);
         TRY(woken_is_killed);
-        TRY_SOME(repairer_is_killed);
+        TRY(repairer_is_killed);
         TRY(abandoner_is_killed);
-        TRY_SOME(told_is_killed);
+        TRY(told_is_killed);
     } else {
         TRY(waiter_comes_amid_release);
         TRY(release_amid_wait);
         TRY(abandon_amid_wait);
         TRY(waiter_is_killed);
-        TRY_SOME(woken_gives_up);
+        TRY(woken_gives_up);
     }
     zinc_close(region);
     return 0;

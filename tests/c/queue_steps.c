@@ -1,7 +1,7 @@
 /*
- * Stops or kills who takes, does, finishes, gives back, writes, cleans or closes in a queue after each of its
- * instructions, and looks what the others get meanwhile: `queue_steps least` or `queue_steps most` (once).
- * Prints how many instructions there were.
+ * Stops or kills who takes, does, finishes, gives back, writes, cleans or closes in a queue in each
+ * place that differs for the others, and looks what they get meanwhile: `queue_steps least` or
+ * `queue_steps most` (once). Prints how many there were.
  */
 #define _GNU_SOURCE
 #include <zinc.h>
@@ -47,7 +47,7 @@ static void sit_to_write(void) {
 }
 
 static void sit_to_work(void) {
-    if (open_worker(name, &childs_worker) != 0) _exit(5);
+    if (open_worker(name, &childs_worker) != 0) fail();
 }
 
 static void write_one(void) { put(childs); }
@@ -314,7 +314,7 @@ int main(int count, char **arguments) {
     TRY(finisher_is_killed);
     TRY(giver_is_killed);
     TRY(writer_is_killed);
-    try_all("cleaner_is_killed", cleaner_is_killed, 7); /* many steps, most of them in system calls */
+    try_all("cleaner_is_killed", cleaner_is_killed, 3); /* many steps, most of them in system calls */
     TRY(worker_is_stopped);
     TRY(finisher_is_stopped);
     TRY(giver_is_stopped);

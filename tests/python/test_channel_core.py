@@ -39,4 +39,4 @@ def test_others_go_on_wherever_one_is_killed_or_stopped(
     assert result.returncode == 0, result.stdout
     places = [int(line.split()[1]) for line in result.stdout.splitlines()]
     assert len(places) == (7 if policy == "overwrites" else 9)
-    assert min(places) > 100
+    assert min(places) > 50
