@@ -25,6 +25,11 @@ PROGRAMS := swift build -c release --package-path tests/programs
 NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 	$(shell find Sources -name '*.swift' -o -name '*.[ch]')
 
+# The tests of what depends on a user's rights: names and files, the kernel's word on who is there,
+# limits, what goes to other processes, and what the command sees. As root they run as nobody, too.
+AS_NOBODY := cli crash dumps examine exist forbidden group interleavings keep lifecycle limits linked \
+	locks_recovery memory pages pickle presence seats sweep transitions
+
 .PHONY: build test test-models test-programs check mutants docs demo soak fuzz size bench bench-python wheel clean
 build: $(VENV)/.installed
 
@@ -57,13 +62,8 @@ test-programs: build
 	ASAN_OPTIONS=detect_leaks=0 swift test --no-parallel --filter 'ThreadStorm|Task' \
 		--scratch-path .build-address --sanitize address # XCTest leaks; pytest counts ours
 	$(BIN)/python -m pytest --ignore-glob '*_model.py'
-	[ "$$(id -u)" != 0 ] || tests/unprivileged \
-		$(BIN)/python -m pytest -p no:cacheprovider --ignore tests/python/test_package.py \
-		--ignore-glob '*_model.py' --ignore tests/python/test_bench.py \
-		--ignore tests/python/test_locks_crash.py --ignore tests/python/test_channel_core.py \
-		--ignore tests/python/test_queue_core.py --ignore tests/python/test_docs.py \
-		--ignore tests/python/test_objects.py --ignore tests/python/test_leaks.py \
-		--ignore tests/python/test_sharing.py --ignore-glob '*_standard.py' --ignore-glob '*_swift.py'
+	[ "$$(id -u)" != 0 ] || tests/unprivileged $(BIN)/python -m pytest -p no:cacheprovider \
+		$(AS_NOBODY:%=tests/python/test_%.py)
 
 check: docs
 	tests/check
