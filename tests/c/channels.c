@@ -18,6 +18,7 @@
 
 #include "ends.h"
 #include "expect.h"
+#include "scribble.h"
 
 static char name[200];
 
@@ -365,6 +366,51 @@ static void lies(void) {
     EXPECT(opened > 500 && opened < 2000);
 }
 
+/* Words that somebody scribbles on while others are at work: each call ends, and nothing traps. */
+static void scribbled_on(void) {
+    enum { PLACES = 4, VIEWS = 3, SLOTS = PLACES + 2 * (2 + 8) + 2 * VIEWS };
+    unsigned seed = 1;
+    for (int round = 0; round < 1000; round++) {
+        Writer channel = create(PLACES, round & 1 ? ZINC_CHANNEL_WAIT : 0, VIEWS);
+        Reader reader = read_from(0), other;
+        ZincMessage held[VIEWS + 1];
+        ZincChannelInfo info = {.size = sizeof info};
+        int count = 0;
+        for (uint64_t i = 0; i < PLACES; i++) send(channel, i);
+        for (int step = 0; step < 30; step++) {
+            scribble_on(zinc_ptr(channel.region), SLOTS, PLACES, &seed);
+            switch (rand_r(&seed) % 10) {
+            case 0:
+            case 1:
+                try_to_send(channel.it);
+                break;
+            case 2:
+            case 3:
+            case 4:
+                if (count <= VIEWS && zinc_reader_receive(reader.it, &held[count], &look) == 0) count++;
+                break;
+            case 5:
+                if (count > 0) zinc_reader_release(reader.it, &held[--count]);
+                break;
+            case 6:
+                zinc_reader_skip(reader.it);
+                break;
+            case 7:
+                if (open_reader(name, scribble(&seed), &other) == 0) close_reader(other);
+                break;
+            case 8:
+                zinc_channel_examine(channel.region, &info);
+                break;
+            default:
+                zinc_channel_wait_for_readers(channel.region, 1, &look);
+            }
+        }
+        close_reader(reader);
+        close_writer(channel);
+        zinc_region_unlink(name, ZINC_FORCE); /* what could not be cleaned */
+    }
+}
+
 /* One message is held while a hundred million pass. */
 static void long_view(void) {
     Writer channel = create(4, 0, 2);
@@ -514,5 +560,6 @@ int main(int count, char **arguments) {
     users();
     the_end();
     lies();
+    scribbled_on();
     return failures != 0;
 }

@@ -16,8 +16,10 @@
 
 #include "ends.h"
 #include "expect.h"
+#include "scribble.h"
 
 enum { MESSAGES = 4, VIEWS = 3, LOANS = 2, WRITERS = 2, WORKERS = 2 };
+enum { SLOTS = MESSAGES + WRITERS * LOANS + WORKERS * VIEWS };
 
 static char name[200];
 
@@ -827,6 +829,83 @@ static void lies(void) {
     EXPECT(opened > 500 && opened < 2000);
 }
 
+static void note_nobody(const ZincChannelUser *user, void *unused) {
+    (void)user;
+    (void)unused;
+}
+
+/* One call, of which it only matters that it ends. */
+static void do_anything(Writer queue, Worker worker, ZincTask *tasks, int *held, unsigned *seed) {
+    ZincQueueInfo info = {.size = sizeof info};
+    uint32_t where;
+    switch (rand_r(seed) % 14) {
+    case 0:
+    case 1:
+        try_to_send(queue.it);
+        break;
+    case 2:
+    case 3:
+        if (*held < VIEWS && zinc_worker_take(worker.it, &tasks[*held], &look) == 0) {
+            volatile uint8_t byte = 0;
+            for (uint64_t k = 0; k < tasks[*held].head.length; k++)
+                byte ^= ((const uint8_t *)tasks[*held].data)[k];
+            (*held)++;
+        }
+        break;
+    case 4:
+        if (*held) zinc_worker_done(worker.it, &tasks[--*held]);
+        break;
+    case 5:
+        if (*held) zinc_worker_finish(worker.it, &tasks[--*held]);
+        zinc_worker_release(worker.it, &tasks[*held]);
+        break;
+    case 6:
+        if (*held) zinc_worker_give_back(worker.it, &tasks[--*held]);
+        break;
+    case 7:
+        zinc_queue_examine(queue.region, &info);
+        break;
+    case 8:
+        zinc_channel_users(queue.region, note_nobody, NULL);
+        break;
+    case 9:
+        zinc_queue_examine_name(name, &info, note_nobody, NULL);
+        break;
+    case 10:
+        zinc_queue_find(queue.region, scribble(seed), &where);
+        break;
+    case 11:
+        zinc_queue_join(queue.region, &look);
+        break;
+    case 12:
+        zinc_worker_wait(worker.it, &look);
+        zinc_writer_wait(queue.it, &look);
+        break;
+    default:
+        if (rand_r(seed) % 8 == 0) zinc_queue_close(queue.region);
+    }
+}
+
+/* Words that somebody scribbles on while others are at work: each call ends, and nothing traps. */
+static void scribbled_on(void) {
+    unsigned seed = 1;
+    for (int round = 0; round < 1000; round++) {
+        Writer queue = create(round & 1 ? ZINC_QUEUE_AT_MOST_ONCE : 0);
+        Worker worker = work();
+        ZincTask tasks[VIEWS + 1] = {0};
+        int held = 0;
+        for (uint64_t i = 0; i < MESSAGES; i++) put(queue, i);
+        for (; held < 2; held++) tasks[held] = take(worker);
+        for (int step = 0; step < 30; step++) {
+            scribble_on(zinc_ptr(queue.region), SLOTS, MESSAGES, &seed);
+            do_anything(queue, worker, tasks, &held, &seed);
+        }
+        close_worker(worker);
+        close_writer(queue);
+        zinc_region_unlink(name, ZINC_FORCE); /* what could not be cleaned */
+    }
+}
+
 int main(int count, char **arguments) {
     if (count != 2) return 2;
     snprintf(name, sizeof name, "%s", arguments[1]);
@@ -847,5 +926,6 @@ int main(int count, char **arguments) {
     joining();
     slots_run_out();
     lies();
+    scribbled_on();
     return failures != 0;
 }

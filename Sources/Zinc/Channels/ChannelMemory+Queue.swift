@@ -33,7 +33,6 @@ extension ChannelMemory {
   /// Who has a message.
   struct Claim {
     private static let mark: UInt64 = 1 << 62
-    private static let number: UInt64 = 1 << 52 - 1
     private static let mostTimes: UInt64 = 7
     /// Instead of a seat.
     static let nobody = 127
@@ -50,10 +49,10 @@ extension ChannelMemory {
     @inline(__always)
     init(_ number: UInt64, by seat: Int, times: UInt64) {
       let seat = UInt64(truncatingIfNeeded: seat)
-      bits = Claim.mark | seat &<< 55 | times &<< 52 | number & Claim.number
+      bits = Claim.mark | seat &<< 55 | times &<< 52 | number & ChannelMemory.mostNumber
     }
 
-    var number: UInt64 { bits & Claim.number }
+    var number: UInt64 { bits & ChannelMemory.mostNumber }
     var seat: Int { Int(truncatingIfNeeded: bits &>> 55 & 127) }
     /// How often it was handed out before, up to 7.
     var times: UInt64 { bits &>> 52 & 7 }

@@ -45,6 +45,8 @@ internal import Synchronization
   static let published: UInt64 = 1 << 63
   private static let slotBits: UInt64 = 20
   private static let lapBits: UInt64 = 43
+  /// More messages there are never: a claim has as many bits for its number.
+  static let mostNumber: UInt64 = 1 << 52 - 1
   /// Of the place of a queue where the next message would stand: none comes any more.
   static let closed: UInt64 = 1 << 63
 
@@ -236,7 +238,8 @@ internal import Synchronization
     while true {
       let entry = unsafe ring(next).pointee.load(ordering: .sequentiallyConsistent)  // w2
       let there = number(of: entry, near: next)
-      if there < next { return (next, entry) }
+      // Places that others have scribbled on may each be newer than the one before, without an end.
+      if there < next || there > ChannelMemory.mostNumber { return (next, entry) }
       next = there &+ 1
     }
   }

@@ -100,7 +100,11 @@ internal import Synchronization
       let there = memory.number(of: entry, near: next)
       if there < next { return nil }
       if there > next {
-        let oldest = memory.oldest(memory.newest())
+        guard there <= ChannelMemory.mostNumber else {
+          throw Failure(EBADMSG, "damaged: a message has the number %", there)
+        }
+        // Not less than the place says, whatever others have scribbled elsewhere.
+        let oldest = memory.oldest(max(memory.newest(), there))
         // Overtaken once more since: it looks again.
         let first = max(oldest, next &+ 1)
         lost &+= first &- next

@@ -37,6 +37,8 @@ extension ChannelWriter {
     membersSeen = unsafe end.memory.members.pointee.load(ordering: .sequentiallyConsistent)  // w3
     if end.memory.geometry.isShared {
       gate = end.memory.handedOut() &+ 1
+      // Others have scribbled there, and `isRoom` knows of no overflow.
+      if gate == 0 { gate = .max }
       return
     }
     gate = end.memory.leastCursor(end.seats)
