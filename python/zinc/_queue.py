@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import operator
 import os
 import queue
 import re
 import sys
 import threading
+import time
 import weakref
 from collections import deque
 from typing import cast
@@ -118,6 +120,11 @@ class _Desk:
             while work.messages:
                 work.messages.pop().release()
                 work.over += 1
+
+    def is_held_by_others(self, own: _Work) -> bool:
+        """Say whether it is one of many, of which others will be done as they get more."""
+        with self._lock:
+            return not own.messages and any(one.messages for one in list(self._works))
 
     def done(self) -> bool:
         """Say that one is done: of those that this thread got, else of others; False if none is."""
@@ -392,12 +399,33 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
 
         Raises queue.Empty if none came; ShutDown if it was shut down and nothing is left;
         ValueError if it is closed, meanwhile too, and for a timeout that can't be; ViewLimitError
-        if as many are at work as may be. Whatever loading the object raises comes with a note of
+        if this process is at work on as many as may be, which it waits for, too, where they are
+        other threads' that get. Whatever loading the object raises comes with a note of
         which it was, and that one is done: it would be too much for others as well.
         """
         wait = timeout_ms if block and timeout is None else _wait(block, timeout, timeout_ms)
         desk = self._at_desk or self._sit()
-        return self._get(desk, desk.local.work or desk.of_thread(), wait)
+        work = desk.local.work or desk.of_thread()
+        try:
+            return self._get(desk, work, wait)
+        except _zinc.ViewLimitError:
+            if wait == 0 or not desk.is_held_by_others(work):
+                raise
+        return self._get_after_others(desk, work, wait)
+
+    def _get_after_others(self, desk: _Desk, work: _Work, wait: float | None) -> Any:
+        """Get once some of the other threads, which have got as many as may be, are done."""
+        end = math.inf if wait is None else time.monotonic() + wait / 1000
+        nap = 0.0005
+        while True:
+            time.sleep(nap)
+            left = (end - time.monotonic()) * 1000
+            try:
+                return self._get(desk, work, None if left == math.inf else max(0, left))
+            except _zinc.ViewLimitError:
+                if left <= 0 or not desk.is_held_by_others(work):
+                    raise
+            nap = min(nap * 2, _polling.NAP / 1000)
 
     def _get(self, desk: _Desk, work: _Work, wait: float | None) -> Any:
         messages = work.messages
@@ -440,6 +468,10 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
                 found.append(self._get(desk, work, 0))
             except queue.Empty:
                 return False
+            except _zinc.ViewLimitError:
+                if desk.is_held_by_others(work):
+                    return False
+                raise
             return True
 
         await _until(desk.worker, attempt, timeout_ms)

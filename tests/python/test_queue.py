@@ -509,6 +509,61 @@ def test_any_number_of_threads_put_and_get(kind: Any) -> None:
             jobs.task_done()
 
 
+@pytest.mark.parametrize("kind", ["threads", "tasks"])
+def test_more_at_once_than_there_are_slots_get_one_after_the_other(name: str, kind: str) -> None:
+    """Those that have got something are many more than may be at work at once."""
+    count = 40
+    with zinc.Queue(4, name=name, workers=1, views=2) as jobs:
+        found: list[int] = []
+
+        def get() -> None:
+            found.extend(jobs)
+
+        async def get_async() -> None:
+            async for one in jobs:
+                found.append(one)
+                await asyncio.sleep(0)
+
+        async def main() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(count):
+                    tasks.create_task(get_async())
+
+        if kind == "threads":
+            threads = [threading.Thread(target=get) for _ in range(count)]
+        else:
+            threads = [threading.Thread(target=lambda: asyncio.run(main()))]
+        for thread in threads:
+            thread.start()
+        for number in range(10 * count):
+            jobs.put(number)
+        jobs.shutdown()
+        for thread in threads:
+            thread.join()
+        assert sorted(found) == list(range(10 * count))
+
+
+def test_one_that_holds_as_many_as_may_be_is_told_at_once(name: str) -> None:
+    with zinc.Queue(8, name=name, workers=1, views=2) as jobs:
+        for number in range(8):
+            jobs.put(number)
+        held = jobs.recv_many(3)
+        assert len(held) == 3
+        with pytest.raises(zinc.ViewLimitError):
+            jobs.get()
+        with pytest.raises(zinc.ViewLimitError):
+            asyncio.run(jobs.get_async())
+        for message in held:
+            message.release()
+        assert jobs.get() == 3
+    with zinc.JoinableQueue(8, name=name, workers=1, views=2) as jobs:
+        for number in range(8):
+            jobs.put(number)
+        assert [jobs.get() for _ in range(3)] == [0, 1, 2]
+        with pytest.raises(zinc.ViewLimitError):
+            jobs.get()
+
+
 def test_coroutines_put_and_get(jobs: zinc.Queue) -> None:
     async def produce() -> None:
         for number in range(30):
