@@ -34,6 +34,7 @@ from zinc.bench import (
     messages,
     method,
     native,
+    objects,
     plots,
     python_locks,
     queues,
@@ -433,6 +434,38 @@ def test_table_of_kills_says_yes_and_no_and_what_is_lost() -> None:
         ["fourth", "yes, 7 lost"],
     ]
     assert table.note.startswith("5 of them")
+
+
+# ---- objects
+
+
+@pytest.mark.parametrize("what", objects.KINDS)
+@pytest.mark.parametrize("name", objects.WAYS)
+def test_objects_arrive_as_they_were_put(name: str, what: str) -> None:
+    found = list(objects.measure("here", [name], QUICK, what=what, size=1 << 16))
+    if reason := found[0].skipped:
+        pytest.skip(reason)
+    gets = [objects.GET] if objects.WAYS[name].gets else []
+    quantities = [result.quantity for result in found]
+    assert quantities[: 1 + len(gets)] == [objects.PUT, *gets]
+    assert all(result.best >= 0 for result in found)
+
+
+class Shortening(objects.Zinc):
+    """One that leaves something else."""
+
+    def put(self, value: object) -> object:
+        assert isinstance(value, numpy.ndarray)
+        return super().put(value[1:])
+
+
+def test_wrong_object_that_was_put_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(objects.WAYS, "zinc", Shortening)
+    try:
+        with pytest.raises(RuntimeError, match="what arrived is not what was put"):
+            list(objects.measure("here", ["zinc"], QUICK, what="array", size=1 << 16))
+    finally:
+        method.unpin()
 
 
 # ---- queues

@@ -16,6 +16,7 @@ import numpy
 import pytest
 
 import zinc
+from zinc import _objects
 
 from .conftest import SHM, sent
 
@@ -369,3 +370,24 @@ def test_arrays_in_regions_are_not_copied(name: str) -> None:
         assert got[0].tolist() == [1, 0, 0]
         assert ref.get()[1].tolist() == [0, 0, 0]
     zinc.unlink(name)  # which its ticket keeps for the lease
+
+
+# ---- how much memory
+
+
+@pytest.mark.parametrize("count", [1, 50])
+@pytest.mark.parametrize("size", [64, 4096, 5000, 100_003])
+def test_memory_beside_the_arrays(count: int, size: int) -> None:
+    """The header's page, and for each array 8 bytes, and what it lacks to a multiple of 64."""
+    arrays = [numpy.zeros(size, "u1") for _ in range(count)]
+    ref = zinc.put(arrays)
+    parts = _objects.dump(arrays)
+    written = bytearray(parts.size)
+    parts.write_into(written)
+    stream = int.from_bytes(written[8:16], "little")
+    assert ref.nbytes == parts.size
+    assert ref.nbytes <= 24 + stream + count * (size + 8 + 63)
+    if ref.name:
+        page = os.sysconf("SC_PAGESIZE")
+        pages = -(-(page + ref.nbytes) // page)
+        assert zinc.examine(ref.name).memory == pages * page

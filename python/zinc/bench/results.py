@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 FORMAT = 1
 
-Unit = Literal["ns", "lines", "allocations", "system calls", "kills", "messages"]
+Unit = Literal["ns", "lines", "allocations", "system calls", "kills", "messages", "bytes"]
 
 
 class Key(NamedTuple):

@@ -17,6 +17,7 @@ from . import (
     lost,
     mapped,
     messages,
+    objects,
     peers,
     python_locks,
     queues,
@@ -202,6 +203,23 @@ def queue_points(is_quick: bool) -> list[Point]:
     ]
 
 
+def object_points(is_quick: bool) -> list[Point]:
+    """Return the objects that are put: arrays by size, and such as have many parts."""
+
+    def of(what: str, size: int) -> Point:
+        names = [n for n in objects.WAYS if size <= objects.LARGEST.get(n, size)]
+        measure = functools.partial(objects.measure, what=what, size=size)
+        return Point(f"{what}, {size_text(size)}", tuple(names), measure)
+
+    powers = (10, 20) if is_quick else (10, 13, 16, 20, 26, 30)
+    parts, frame = (20, 20) if is_quick else (23, 27)
+    return [
+        *(of("array", 1 << power) for power in powers),
+        of("dict of 50 arrays", 1 << parts),
+        of("DataFrame with strings", 1 << frame),
+    ]
+
+
 def readers_text(readers: int) -> str:
     """Return a number of readers."""
     return "1 reader" if readers == 1 else f"{readers} readers"
@@ -245,6 +263,7 @@ SUITES = {
         Suite("locks", "Locks between processes", lock_points),
         Suite("channels", "Messages between processes", channel_points),
         Suite("queues", "Objects for whoever of several processes is free", queue_points),
+        Suite("objects", "Objects that one process leaves and others read", object_points),
         Suite("hot-path", "System calls and allocations on the hot path", counted),
     )
 }
@@ -259,6 +278,9 @@ ABOUT = {
     )
 } | {
     f"{way.name}, in {suite}": way.about
-    for suite, ways in (("channels", messages.WAYS), ("queues", queues.WAYS))
+    for suite, ways in (
+        *(("channels", messages.WAYS), ("queues", queues.WAYS)),
+        ("objects", objects.WAYS),
+    )
     for way in ways.values()
 }
