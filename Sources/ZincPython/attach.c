@@ -106,6 +106,29 @@ PyObject *zinc_module_create_object(PyObject *module, PyObject *args) {
     return result;
 }
 
+PyObject *zinc_module_rename(PyObject *module, PyObject *args) {
+    ModuleState *state = PyModule_GetState(module);
+    PyObject *object, *name;
+    if (!PyArg_ParseTuple(args, "O!U:rename", state->region_type, &object, &name)) return NULL;
+    Region *region = (Region *)object;
+    const char *text = zinc_name_argument(name);
+    ZincHandle handle = text ? region_begin(region) : NULL;
+    if (!handle) return NULL;
+    /* Nor may anybody here have it: no views, and no other call. */
+    int is_free = region->uses == ONE_USE && !region->keeps;
+    int32_t status = 0;
+    if (is_free) {
+        Py_BEGIN_ALLOW_THREADS status = zinc_region_rename(handle, text);
+        Py_END_ALLOW_THREADS
+    }
+    if (status > 0) {
+        PyObject *former = EXCHANGE(region->name, Py_NewRef(name));
+        Py_DECREF(former);
+    }
+    region_end(region);
+    return status < 0 ? zinc_raise(state, status) : PyBool_FromLong(status);
+}
+
 PyObject *zinc_module_anonymous(PyObject *module, PyObject *args) {
     PyObject *type;
     uintptr_t capacity;

@@ -242,6 +242,7 @@ static PyMethodDef module_methods[] = {
      "create(cls, name, capacity, flags, mode, may_exist, metadata, kind, contents=None, group=None)"},
     {"create_object", zinc_module_create_object, METH_VARARGS,
      "create_object(cls, name, parts, mode, group, kind, is_readonly)"},
+    {"rename", zinc_module_rename, METH_VARARGS, "rename(region, name) -> bool, if nobody else has it"},
     {"anonymous", zinc_module_anonymous, METH_VARARGS,
      "anonymous(cls, capacity, flags, metadata, kind, contents=None)"},
     {"open", zinc_module_open, METH_VARARGS, "open(cls, name, flags, timeout_ms)"},

@@ -61,6 +61,7 @@ extern PyType_Spec zinc_lock_spec, zinc_recovery_spec;
 /* The module's functions; module_methods has their arguments. Flags are those of zinc.h. */
 PyObject *zinc_module_create(PyObject *module, PyObject *args);
 PyObject *zinc_module_create_object(PyObject *module, PyObject *args);
+PyObject *zinc_module_rename(PyObject *module, PyObject *args);
 PyObject *zinc_module_anonymous(PyObject *module, PyObject *args);
 PyObject *zinc_module_open(PyObject *module, PyObject *args);
 PyObject *zinc_module_open_kind(PyObject *module, PyObject *args);

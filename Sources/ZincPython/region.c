@@ -17,7 +17,9 @@ void region_free(Region *self) {
 void region_detach(Region *self) {
     if (!region_begin_if_open(self)) return;
     self->uses |= CLOSED;
-    Py_BEGIN_ALLOW_THREADS zinc_region_detach(self->handle);
+    /* Once nobody is attached the memory may get another object, whoever has views of this one. */
+    int is_object = self->kind == OBJECT_KIND;
+    Py_BEGIN_ALLOW_THREADS is_object ? zinc_region_stop(self->handle) : zinc_region_detach(self->handle);
     Py_END_ALLOW_THREADS region_end(self);
 }
 

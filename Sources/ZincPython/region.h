@@ -11,9 +11,12 @@
  */
 enum { CLOSED = 1, ONE_USE = 2 };
 
+/* The kind of a region that is an object: OBJECT of python/zinc/_objects.py. */
+enum { OBJECT_KIND = 9 };
+
 typedef struct {
     PyObject_HEAD SHARED ZincHandle handle; /* null once freed */
-    PyObject *name;
+    PyObject *SHARED name;
     PyTypeObject *export_type;
     void *SHARED spare_export; /* memory for the next one, or null */
     Py_ssize_t capacity;

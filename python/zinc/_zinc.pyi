@@ -75,6 +75,7 @@ def create_object(
     is_readonly: bool,
     /,
 ) -> _Region: ...
+def rename(region: SharedRegion, name: str, /) -> bool: ...
 def anonymous(
     cls: type[_Region],
     capacity: int,

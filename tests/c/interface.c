@@ -379,6 +379,42 @@ static void presence(void) {
     zinc_close(region);
 }
 
+static void renaming(void) {
+    ZincHandle region, other;
+    char next[96];
+    snprintf(next, sizeof next, "%s-next", name);
+    EXPECT(zinc_region_rename(NULL, next) == -EINVAL);
+    EXPECT(zinc_create(name, 4096, &region) == 0);
+    EXPECT(zinc_region_rename(region, NULL) == -EINVAL);
+    EXPECT(zinc_region_rename(region, "a/b") == -EINVAL);
+    EXPECT(zinc_region_rename(region, name) == -EEXIST);
+    EXPECT(zinc_open(name, &other) == 0);
+    EXPECT(zinc_region_rename(region, next) == 0 && zinc_region_rename(other, next) == 0);
+    zinc_close(other);
+    EXPECT(zinc_region_keep(region, 0) == 0);
+    EXPECT(zinc_region_rename(region, next) == 0);
+    EXPECT(zinc_region_give_back(region) == 0);
+    EXPECT(zinc_region_rename(region, next) == 1);
+    EXPECT(strcmp(zinc_region_name(region), next) == 0);
+    EXPECT(zinc_open(name, &other) == -ENOENT);
+    EXPECT(zinc_open(next, &other) == 0);
+    ZincWaitOptions wait = {.size = sizeof wait, .deadline_ns = ZINC_FOREVER};
+    zinc_region_stop(region);
+    zinc_region_stop(NULL);
+    EXPECT(zinc_region_wait(region, &wait) == -ECANCELED);
+    EXPECT(zinc_region_rename(other, name) == 0); /* it is attached */
+    zinc_close(region);
+    EXPECT(zinc_region_rename(other, name) == 1);
+    EXPECT(zinc_region_remove(other) == 0);
+    EXPECT(zinc_region_rename(other, next) == -ENOENT);
+    zinc_region_detach(other);
+    EXPECT(zinc_region_rename(other, next) == -EINVAL);
+    zinc_close(other);
+    EXPECT(zinc_region_create_anonymous(8, NULL, &region) == 0);
+    EXPECT(zinc_region_rename(region, next) == -EINVAL);
+    zinc_close(region);
+}
+
 static void notifications(void) {
     ZincHandle region;
     ZincWaitOptions options = {sizeof options, 0, 0, 0};
@@ -471,6 +507,7 @@ int main(void) {
     names();
     awaiting();
     presence();
+    renaming();
     notifications();
     event_descriptors();
     EXPECT(traces() == before);

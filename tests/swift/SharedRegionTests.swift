@@ -108,6 +108,21 @@ import Zinc
     #expect(throws: ZincError.self) { _ = try SharedRegion.anonymous(capacity: 1).isAlone }
   }
 
+  @Test func regionThatNobodyElseHasTakesAnotherName() throws {
+    let (name, next) = (uniqueName(), uniqueName())
+    var region = try SharedRegion.create(name, capacity: 1)
+    do {
+      let other = try SharedRegion.open(name)
+      #expect(try !region.rename(to: next))
+      #expect(other.name == name && region.name == name)
+    }
+    #expect(try region.rename(to: next))
+    #expect(region.name == next && region.isLinked)
+    #expect(throws: ZincError.self) { _ = try SharedRegion.open(name) }
+    #expect(try SharedRegion.open(next).capacity == 1)
+    #expect(throws: ZincError.self) { _ = try region.rename(to: "a/b") }
+  }
+
   @Test func keptRegionOutlivesItsLastUser() throws {
     let name = uniqueName()
     do { try SharedRegion.create(name, capacity: 1).keep(.seconds(3600)) }

@@ -310,6 +310,21 @@ public func zinc_region_is_alone(_ handle: ZincHandle?) -> Int32 {
   return status < 0 ? status : isAlone ? 1 : 0
 }
 
+@c @implementation
+public func zinc_region_stop(_ handle: ZincHandle?) {
+  if let handle = unsafe attachment(handle) { unsafe handle.pointee.notification.endWaits() }
+}
+
+@c @implementation
+public func zinc_region_rename(_ handle: ZincHandle?, _ name: UnsafePointer<CChar>?) -> Int32 {
+  guard let handle = unsafe attachment(handle) else { return -EINVAL }
+  var isRenamed = false
+  let status = unsafe report("rename", handle.pointee.nameForMessages) { () throws(Failure) in
+    isRenamed = unsafe try Attachment.rename(handle, to: path(name))
+  }
+  return status < 0 ? status : isRenamed ? 1 : 0
+}
+
 /// Hands out the handle that `body` makes; a failure leaves null there.
 func attach(
   _ operation: StaticString, _ out: UnsafeMutablePointer<ZincHandle?>?,

@@ -404,6 +404,20 @@
       }
     }
 
+    /// Gives the region another name, so that its memory can be used for something else, if nobody
+    /// else is attached and no reference to it is under way: is it done? Whoever knows its former
+    /// name alone can't attach any more, however far they had come.
+    ///
+    /// - Throws: `ZincError`: `alreadyExists`, `notFound` if its own name leads elsewhere,
+    ///   `invalidArgument` for a name that can't be and for an anonymous region, `notPermitted`
+    ///   where this user may only read; or as the system says.
+    public mutating func rename(to name: String) throws(ZincError) -> Bool {
+      let handle = unsafe handle
+      return try SharedRegion.withPath("rename", name) { path throws(Failure) in
+        try unsafe Attachment.rename(handle, to: path)
+      }
+    }
+
     /// As `wait(timeout:)`; also ends, with false, within 50 ms after the last other user has
     /// gone, however it went. What others said before they went comes first. Who is alone from
     /// the start does not wait. Looks 40 times a second.

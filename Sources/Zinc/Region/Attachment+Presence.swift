@@ -13,10 +13,7 @@ extension Attachment {
   static func isAlone(_ handle: Handle) throws(Failure) -> Bool {
     try AttachedHandles.locked { () throws(Failure) -> Bool in
       if unsafe handle.pointee.isAnonymous { throw noRecord }
-      _ = try unsafe handle.pointee.heldDescriptor()
-      if unsafe handle.pointee.descriptionEpoch != ForkGate.epoch {
-        try unsafe handle.pointee.takeNewDescription()
-      }
+      try unsafe handle.pointee.takeDescriptionOfItsOwn()
       return try unsafe handle.pointee.askAlone()
     }
   }
@@ -32,7 +29,10 @@ extension Attachment {
     }
   }
 
-  private mutating func takeNewDescription() throws(Failure) {
+  /// Has a description that no child has which was forked before. Among `AttachedHandles.locked`.
+  mutating func takeDescriptionOfItsOwn() throws(Failure) {
+    _ = try heldDescriptor()
+    if descriptionEpoch == ForkGate.epoch { return }
     switch descriptor {
     case .some(let old):
       let new = try description(insteadOf: old)

@@ -8,7 +8,7 @@ internal import CZinc
   typealias Handle = UnsafeMutablePointer<Attachment>
 
   /// Nil for an anonymous region, and once closed.
-  private(set) var path: RegionPath?
+  var path: RegionPath?
   let data: UnsafeMutableRawPointer
   let file: RegionFile
   /// The data can't be written through this handle.

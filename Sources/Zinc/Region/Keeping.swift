@@ -34,6 +34,9 @@ internal import Synchronization
   /// Takes a ticket away, unless there is none.
   func giveBack() { change { $0 == 0 ? nil : $0 - 1 } }
 
+  /// May somebody still come for it? Even after the time, which may be moved on.
+  var isAwaited: Bool { unsafe tickets.pointee.load(ordering: .sequentiallyConsistent) != 0 }
+
   private func change(_ next: (UInt32) -> UInt32?) {
     var found = unsafe tickets.pointee.load(ordering: .relaxed)
     while let wanted = next(found) {

@@ -294,6 +294,27 @@ int32_t zinc_region_await(const char *name, const ZincOptions *options, const Zi
  */
 int32_t zinc_region_is_alone(ZincHandle handle);
 
+/**
+ * Gives the region another name, so that its memory can be used for something else, if nobody else
+ * is attached, as zinc_region_is_alone() says, and no ticket of zinc_region_keep() is out: 1, and
+ * from then on nobody who knows its former name alone can attach, however far they had come; 0, and
+ * nothing has changed, if somebody is attached or may still come. Its id stays. Whoever still looks
+ * at the memory after zinc_region_detach() is not attached: zinc_region_stop() is for these.
+ *
+ * No other thread may use the handle meanwhile, and what zinc_region_name() returned before is no
+ * longer valid. -17 if something has the name, -2 if the region's own leads elsewhere, -22 for an
+ * anonymous region and one that is detached, -1 where this user may only read; others as the system
+ * gave them.
+ */
+int32_t zinc_region_rename(ZincHandle handle, const char *name);
+
+/**
+ * Ends the waits of other threads on this handle, and those that begin later, as zinc_region_detach()
+ * does, but stays attached: for who is done with a region but for its memory, which is not to become
+ * something else.
+ */
+void zinc_region_stop(ZincHandle handle);
+
 #ifdef __cplusplus
 }
 #endif
