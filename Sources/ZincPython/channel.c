@@ -69,12 +69,19 @@ void loan_give_back(End *self, const ZincLoan *loan) {
     END_EXCLUSIVE();
 }
 
-/* Publishes if there is room. */
-static int32_t publish(End *self, const ZincLoan *loan, ZincMessageHead *head) {
+/*
+ * Publishes if there is room. What it refers to is kept no earlier: whoever is killed leaves a region
+ * that is kept for nobody only in between.
+ */
+static int32_t publish(End *self, const ZincLoan *loan, ZincMessageHead *head, const Referred *to) {
     ZincWaitOptions look = {.size = sizeof look};
     int32_t status;
     BEGIN_EXCLUSIVE(self);
-    status = zinc_writer_publish(self->core, loan, head, &look);
+    status = to ? zinc_region_keep(to->handle, to->lease) : 0;
+    if (status == 0) {
+        status = zinc_writer_publish(self->core, loan, head, &look);
+        if (to && status < 0) (void)zinc_region_give_back(to->handle);
+    }
     END_EXCLUSIVE();
     return status;
 }
@@ -105,16 +112,17 @@ static int borrow(End *self, ZincLoan *loan, uint64_t deadline) {
     return status < 0 ? -1 : 0;
 }
 
-int loan_publish(End *self, const ZincLoan *loan, ZincMessageHead *head, uint64_t deadline) {
+int loan_publish(End *self, const ZincLoan *loan, ZincMessageHead *head, uint64_t deadline,
+                 const Referred *to) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     head->time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    int32_t status = publish(self, loan, head);
+    int32_t status = publish(self, loan, head, to);
     ZincWaitOptions wait = {.size = sizeof wait, .deadline_ns = deadline, .flags = ZINC_WAIT_INTERRUPTIBLE};
     while (status == -ETIMEDOUT && deadline != 0) {
         int32_t waited = sleep_for_room(self, &wait);
         if (waited == -EINTR) return -1;
-        status = waited == 0 || waited == -ETIMEDOUT ? publish(self, loan, head) : waited;
+        status = waited == 0 || waited == -ETIMEDOUT ? publish(self, loan, head, to) : waited;
         if (waited == -ETIMEDOUT) break;
     }
     if (status == -ETIMEDOUT)
@@ -146,7 +154,7 @@ static void copy(void *to, const Py_buffer *from) {
 
 /* Copies bytes into a slot, after `count` others, and publishes it; the number, or 0 with an exception. */
 static uint64_t send_bytes(End *self, const char *first, size_t count, PyObject *data, uint64_t tag,
-                           uint64_t deadline) {
+                           uint64_t deadline, const Referred *to) {
     Py_buffer bytes;
     if (PyObject_GetBuffer(data, &bytes, PyBUF_SIMPLE) < 0) return 0;
     ZincLoan loan;
@@ -157,7 +165,7 @@ static uint64_t send_bytes(End *self, const char *first, size_t count, PyObject 
     } else if (is_lent) {
         memcpy(loan.data, first, count);
         copy((char *)loan.data + count, &bytes);
-        is_sent = loan_publish(self, &loan, &head, deadline) == 0;
+        is_sent = loan_publish(self, &loan, &head, deadline, to) == 0;
     }
     if (is_lent && !is_sent) loan_give_back(self, &loan);
     PyBuffer_Release(&bytes);
@@ -225,7 +233,7 @@ static PyObject *writer_send(Writer *self, PyObject *const *args, Py_ssize_t cou
     if (values[2] && !zinc_convert_timeout(values[2], &deadline)) return NULL;
     if (!end_begin(&self->end, "send to")) return NULL;
     if (self->fill == Py_None) {
-        uint64_t number = send_bytes(&self->end, "", 0, values[0], tag, deadline);
+        uint64_t number = send_bytes(&self->end, "", 0, values[0], tag, deadline, NULL);
         end_release(&self->end);
         return number ? PyLong_FromUnsignedLongLong(number) : NULL;
     }
@@ -236,10 +244,12 @@ static PyObject *writer_send(Writer *self, PyObject *const *args, Py_ssize_t cou
     return number;
 }
 
-PyDoc_STRVAR(send_parts_doc,
-             "_send_parts($self, parts, tag, timeout_ms, numbers, first=b'', /)\n--\n\n"
-             "As send(), of what dump() gives, or of bytes; after `first`, a multiple of 64 bytes. The\n"
-             "number is added to a list of numbers, so that no exception can come between.");
+PyDoc_STRVAR(
+    send_parts_doc,
+    "_send_parts($self, parts, tag, timeout_ms, numbers, first=b'', region=None, seconds=0, /)\n--\n\n"
+    "As send(), of what dump() gives, or of bytes; after `first`, a multiple of 64 bytes. The\n"
+    "number is added to a list of numbers, so that no exception can come between. Bytes may\n"
+    "stand for an object in a region, which is kept for so many seconds then.");
 
 static uint64_t send_parts(End *end, const char *first, size_t count, Parts *parts, uint64_t tag,
                            uint64_t deadline) {
@@ -251,7 +261,7 @@ static uint64_t send_parts(End *end, const char *first, size_t count, Parts *par
     } else if (is_lent) {
         memcpy(loan.data, first, count);
         if (parts_write(parts, (char *)loan.data + count) == 0)
-            is_sent = loan_publish(end, &loan, &head, deadline) == 0;
+            is_sent = loan_publish(end, &loan, &head, deadline, NULL) == 0;
     }
     if (is_lent && !is_sent) loan_give_back(end, &loan);
     return is_sent ? head.number : 0;
@@ -262,15 +272,30 @@ static PyObject *writer_send_parts(Writer *self, PyObject *const *args, Py_ssize
     uint64_t tag = 0, deadline = ZINC_FOREVER;
     char *first = "";
     Py_ssize_t length = 0;
-    if (count != 4 && count != 5)
-        return PyErr_Format(PyExc_TypeError, "_send_parts() takes 4 or 5 arguments (%zd given)", count);
+    if (count < 4 || count > 7)
+        return PyErr_Format(PyExc_TypeError, "_send_parts() takes 4 to 7 arguments (%zd given)", count);
     if (!convert_tag(args[1], &tag) || !zinc_convert_timeout(args[2], &deadline)) return NULL;
-    if (count == 5 && PyBytes_AsStringAndSize(args[4], &first, &length) < 0) return NULL;
-    if (!end_begin(end, "send to")) return NULL;
-    uint64_t number = PyObject_TypeCheck(args[0], (PyTypeObject *)end->state->parts_type)
-                          ? send_parts(end, first, (size_t)length, (Parts *)args[0], tag, deadline)
-                          : send_bytes(end, first, (size_t)length, args[0], tag, deadline);
-    end_release(end);
+    if (count > 4 && PyBytes_AsStringAndSize(args[4], &first, &length) < 0) return NULL;
+    Region *region = NULL;
+    Referred to = {.handle = NULL};
+    if (count == 7 && args[5] != Py_None) {
+        double seconds = PyFloat_AsDouble(args[6]);
+        if (PyErr_Occurred()) return NULL;
+        if (!PyObject_TypeCheck(args[5], (PyTypeObject *)end->state->region_type))
+            return PyErr_Format(PyExc_TypeError, "a SharedRegion is needed, not %R", args[5]);
+        region = (Region *)args[5];
+        to.lease = seconds >= 0 && seconds < 1e10 ? (uint64_t)(seconds * 1e9) : UINT64_MAX;
+        to.handle = region_begin(region);
+        if (!to.handle) return NULL;
+    }
+    uint64_t number = 0;
+    if (end_begin(end, "send to")) {
+        number = PyObject_TypeCheck(args[0], (PyTypeObject *)end->state->parts_type)
+                     ? send_parts(end, first, (size_t)length, (Parts *)args[0], tag, deadline)
+                     : send_bytes(end, first, (size_t)length, args[0], tag, deadline, region ? &to : NULL);
+        end_release(end);
+    }
+    if (region) region_end(region);
     PyObject *result = number ? PyLong_FromUnsignedLongLong(number) : NULL;
     if (result && PyList_Append(args[3], result) < 0) Py_CLEAR(result);
     return result;

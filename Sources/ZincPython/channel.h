@@ -110,8 +110,15 @@ PyObject *end_next(End *self, uint64_t deadline, int32_t *status);
 /* A loan of this writer's, in a use that is now the loan's to end; likewise. */
 PyObject *loan_new(End *writer, const ZincLoan *lent, uint64_t length, uint64_t tag);
 
-/* Publishes by the deadline: 0, or -1 with an exception, and the loan stays one. */
-int loan_publish(End *writer, const ZincLoan *loan, ZincMessageHead *head, uint64_t deadline);
+/* A region that a message refers to, and how many nanoseconds it is kept for who loads that. */
+typedef struct {
+    ZincHandle handle;
+    uint64_t lease;
+} Referred;
+
+/* Publishes by the deadline: 0, or -1 with an exception, and the loan stays one. `to` may be null. */
+int loan_publish(End *writer, const ZincLoan *loan, ZincMessageHead *head, uint64_t deadline,
+                 const Referred *to);
 
 /* Gives a loan back unpublished. */
 void loan_give_back(End *writer, const ZincLoan *loan);

@@ -85,7 +85,7 @@ static PyObject *publish(Loan *self, uint64_t deadline) {
     if (end_begin(self->writer, "publish to")) {
         /* Before: a message is what it is from its first moment on. */
         seal(self);
-        status = loan_publish(self->writer, &self->lent, &self->head, deadline);
+        status = loan_publish(self->writer, &self->lent, &self->head, deadline, NULL);
         end_release(self->writer);
     }
     self->state = status == 0 ? PUBLISHED : OPEN;

@@ -255,7 +255,7 @@ class _Call:
         deadline = _FOREVER if self.end == math.inf else int(self.end * 1e9)
         head = _HEAD.pack(str(self.replies.name).encode(), deadline)
         try:
-            self.requests._send_parts(self.parts.record, 0, wait, self.numbers, head)
+            self.parts.send(self.requests, 0, wait, self.numbers, head)
         except _zinc.FullError:
             where = f"call {self.client.name!r}"
             if not _served(self.requests):

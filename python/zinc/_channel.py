@@ -285,8 +285,8 @@ class Channel(_zinc.Channel, _named.Named, _named.Closing):
         are copied once, and where they are read they are not copied any more (tensors are, since
         torch knows no read-only ones). An object that does not fit into a slot gets a region of its
         own, which is kept until the message is displaced and nobody holds it, and for 10 minutes if
-        this process ends before. Regions, `SharedArray`, locks, channels and all else of zinc's in
-        an object go as references, kept for as long.
+        this process ends before; the next such objects use its memory. Regions, `SharedArray`,
+        locks, channels and all else of zinc's in an object go as references, kept for as long.
 
         Where writers wait, it waits `timeout_ms` milliseconds as `send` does. Raises what `send`
         raises, ValueError for a channel of arrays and for a closed region in the object, OSError
@@ -595,7 +595,7 @@ def pickled(obj: object, to: Any, room: int) -> _objects.Parts | _objects.Moved:
     if parts.size <= room:
         return parts
     try:
-        return parts.moved(to.region)
+        return parts.moved(to.region, to._sent)
     except BaseException:
         parts.drop()
         raise
@@ -606,7 +606,7 @@ def send_object(writer: Any, obj: object, tag: int, timeout_ms: float | None) ->
     parts = pickled(obj, writer, writer._slot_size)
     sent: list[int] = []
     try:
-        writer._send_parts(parts.record, tag, timeout_ms, sent)
+        parts.send(writer, tag, timeout_ms, sent)
     except BaseException:
         if not sent:  # else Ctrl-C came just after
             parts.drop()
@@ -621,7 +621,7 @@ async def send_object_async(writer: Any, obj: object, tag: int, timeout_ms: floa
     sent: list[int] = []
     try:
         await _polling.until_room(
-            writer.region, lambda: writer._send_parts(parts.record, tag, 0, sent), timeout_ms
+            writer.region, lambda: parts.send(writer, tag, 0, sent), timeout_ms
         )
     except BaseException:
         if not sent:

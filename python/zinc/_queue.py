@@ -363,8 +363,7 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
     def _keep(self, number: int, parts: _objects.Parts | _objects.Moved) -> None:
         """Keep the regions of an item until it is done. Who gets it gives the tickets back."""
         if parts.tickets is not None:
-            parts.tickets = None
-            self._sent.add(number, parts)
+            self._sent.add(number, parts, has_tickets=False)
         if self._sent:
             self._sent.sweep(_objects.gone_from(self.region))
 

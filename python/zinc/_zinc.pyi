@@ -445,6 +445,8 @@ class Writer:
         timeout_ms: float | None,
         numbers: list[int],
         first: bytes = b"",
+        region: SharedRegion | None = None,
+        seconds: float = 0,
         /,
     ) -> int: ...
     def _filled(self, data: Any, tag: SupportsIndex, /) -> Loan: ...
