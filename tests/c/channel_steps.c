@@ -9,34 +9,15 @@
 #include <errno.h>
 #include <string.h>
 
-#include "ends.h"
-#include "stepping.h"
+#include "stepping_writer.h"
 
 enum { MESSAGES = 4, WRITERS = 3, READERS = 3, VIEWS = 2 };
 
-static char name[64];
-static const ZincWaitOptions look = {.size = sizeof look};
-static Writer channel, childs;
+static Writer channel;
 static Reader reader, childs_reader;
 static uint64_t received;
 
 /* ---- what a process does */
-
-static void publish(Writer to) {
-    ZincLoan loan;
-    ZincMessageHead head = {.length = 16};
-    if (zinc_writer_loan(to.it, &loan) != 0) _exit(1);
-    volatile uint64_t *words = loan.data;
-    words[0] = (uint64_t)rand();
-    words[1] = words[0];
-    if (zinc_writer_publish(to.it, &loan, &head, &look) != 0) _exit(2);
-}
-
-static void sit_to_write(void) {
-    ZincLoan loan;
-    if (open_writer(name, &childs) != 0) _exit(3);
-    if (zinc_writer_loan(childs.it, &loan) != 0 || zinc_writer_discard(childs.it, &loan) != 0) _exit(4);
-}
 
 static void sit_to_read(void) {
     if (open_reader(name, 2, &childs_reader) != 0) fail();
@@ -44,12 +25,7 @@ static void sit_to_read(void) {
 
 static void prepare_nothing(void) {}
 
-static void write_one(void) { publish(childs); }
-
-static int is_whole(const ZincMessage *message) {
-    const volatile uint64_t *words = message->data;
-    return words[0] == words[1] && message->head.length == 16;
-}
+static int is_whole(const ZincMessage *message) { return is_whole_at(message->data, &message->head); }
 
 static void read_one(void) {
     ZincMessage message;
@@ -93,7 +69,7 @@ static void read_all(void) {
 static void expect_all_is_well(void) {
     read_all();
     for (int i = 0; i < 2 * MESSAGES; i++) {
-        publish(channel);
+        put(channel);
         read_all();
     }
     ZincLoan loans[64];
@@ -134,7 +110,7 @@ static int writer_is_stopped(int steps) {
     int is_stopped = start_stopped(sit_to_write, write_one, steps, &pid);
     if (!is_stopped) return 0;
     for (int i = 0; i < 2 * MESSAGES; i++) {
-        publish(channel);
+        put(channel);
         read_all();
     }
     go_on(pid);
@@ -147,7 +123,7 @@ static int reader_is_stopped(int steps) {
     int is_stopped = start_stopped(sit_to_read, read_one, steps, &pid);
     if (!is_stopped) return 0;
     for (int i = 0; i < 2 * MESSAGES; i++) {
-        publish(channel);
+        put(channel);
         read_all();
     }
     go_on(pid);
@@ -159,7 +135,7 @@ static int reader_is_stopped(int steps) {
 static void go_on_without(void) {
     zinc_writer_evict_after(channel.it, 0);
     for (int i = 0; i < 2 * MESSAGES; i++) {
-        publish(channel);
+        put(channel);
         read_all();
     }
     zinc_writer_evict_after(channel.it, ZINC_FOREVER);
@@ -199,7 +175,7 @@ static int evicting_writer_is_killed(int steps) {
     Reader slow;
     check(open_reader(name, 0, &slow) == 0, zinc_error_message());
     for (int i = 0; i < MESSAGES; i++) {
-        publish(channel);
+        put(channel);
         read_all();
     }
     pid_t pid;
@@ -247,7 +223,7 @@ int main(int count, char **arguments) {
     check(create_channel(name, &options, &channel) == 0, zinc_error_message());
     check(open_reader(name, 0, &reader) == 0, zinc_error_message());
     for (int i = 0; i < MESSAGES; i++) {
-        publish(channel);
+        put(channel);
         read_all();
     }
     TRY(writer_is_killed);

@@ -11,14 +11,11 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "ends.h"
-#include "stepping.h"
+#include "stepping_writer.h"
 
 enum { MESSAGES = 4, WRITERS = 3, WORKERS = 3, VIEWS = 2, DEAD = 2, MOST = 64 };
 
-static char name[64];
-static const ZincWaitOptions look = {.size = sizeof look};
-static Writer queue, childs;
+static Writer queue;
 static Worker worker, childs_worker;
 static int is_once;
 static uint64_t before; /* the newest message of the trial before, of which all are done */
@@ -30,32 +27,11 @@ static volatile struct {
 
 /* ---- what a process does */
 
-static void put(Writer to) {
-    ZincLoan loan;
-    ZincMessageHead head = {.length = 16};
-    if (zinc_writer_loan(to.it, &loan) != 0) _exit(1);
-    volatile uint64_t *words = loan.data;
-    words[0] = (uint64_t)rand();
-    words[1] = words[0];
-    if (zinc_writer_publish(to.it, &loan, &head, &look) != 0) _exit(2);
-}
-
-static void sit_to_write(void) {
-    ZincLoan loan;
-    if (open_writer(name, &childs) != 0) _exit(3);
-    if (zinc_writer_loan(childs.it, &loan) != 0 || zinc_writer_discard(childs.it, &loan) != 0) _exit(4);
-}
-
 static void sit_to_work(void) {
     if (open_worker(name, &childs_worker) != 0) fail();
 }
 
-static void write_one(void) { put(childs); }
-
-static int is_whole(const ZincTask *task) {
-    const volatile uint64_t *words = task->data;
-    return words[0] == words[1] && task->head.length == 16;
-}
+static int is_whole(const ZincTask *task) { return is_whole_at(task->data, &task->head); }
 
 static int take_one(ZincTask *task) {
     int32_t status = zinc_worker_take(childs_worker.it, task, &look);
