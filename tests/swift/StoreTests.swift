@@ -48,6 +48,11 @@ extension SharedStore {
     #expect(again == three)
     let (isThere, isAnother) = (try store.contains("a"), try store.contains("b"))
     #expect(isThere && !isAnother)
+    try store.put("c", 3)
+    let taken = try store.take("c")!
+    #expect(taken.isReadonly && taken.capacity == 8)
+    let isLeft = try store.take("c") != nil
+    #expect(!isLeft)
     let (isRemoved, isTwice) = (try store.remove("a"), try store.remove("a"))
     #expect(isRemoved && !isTwice)
     #expect(try store.value("a") == nil)

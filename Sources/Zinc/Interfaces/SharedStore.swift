@@ -263,6 +263,18 @@
       } != nil
     }
 
+    /// The object of a key, to read it, which loses the key: of several who do so at once one has it.
+    ///
+    /// - Returns: a region whose `isReadonly` is true; nil if the key is not there.
+    /// - Throws: `ZincError` as `get`.
+    public func take(_ key: String) throws(ZincError) -> SharedRegion? {
+      try ifThere { () throws(ZincError) in
+        unsafe try with("take from", key) { (handle, key) throws(Failure) in
+          unsafe SharedRegion(try Store.take(handle, key))
+        }
+      }
+    }
+
     /// Keeps the object of a key, and those that replace it, from being evicted, or does not any more.
     ///
     /// - Throws: `ZincError`: `notFound` if the key is not there; those of `get`.
