@@ -100,7 +100,7 @@ enum Store {
         EACCES, "a store has to be open for writing, to read too: who reads says so there")
     }
     let lock = unsafe Lock(handle)
-    if !lock.tryAcquire() { try acquire(lock, table, how, deadline) }
+    if !lock.tryAcquire() { unsafe try acquire(lock, handle, table, how, deadline) }
     defer { _ = lock.tryRelease() }
     return try body(table)
   }
@@ -109,14 +109,15 @@ enum Store {
 
   @inline(never)
   private static func acquire(
-    _ lock: Lock, _ table: StoreTable, _ how: Notification.WaitOptions, _ deadline: UInt64
+    _ lock: Lock, _ handle: Handle, _ table: StoreTable, _ how: Notification.WaitOptions,
+    _ deadline: UInt64
   ) throws(Failure) {
     let deadline = max(deadline, czinc_clock(CLOCK_MONOTONIC) + longestHold)
     switch try lock.acquire(how, recovers: true, deadline: deadline) {
     case .acquired: break
     case .ownerDied:
       do throws(Failure) {
-        try table.repair()
+        unsafe try table.repair(statusOfFile(handle).memory)
         try lock.repaired()
       } catch {
         try? lock.abandon()

@@ -434,8 +434,11 @@ internal import Synchronization
 
   // MARK: Repair
 
-  /// Makes all that follows from the entries anew, since somebody was killed amid a change.
-  func repair() throws(Failure) {
+  /// Makes all that follows from the entries anew, since somebody was killed amid a change. There are
+  /// no more than have memory, of which the data has so much: to touch others would take some.
+  func repair(_ memory: UInt64) throws(Failure) {
+    let end = StoreTable.entriesOffset + grown * StoreTable.entrySize
+    guard UInt64(end) <= memory else { throw damaged }
     unsafe memset(base + StoreTable.bucketsOffset, 0, 4 * StoreTable.bucketCount)
     for offset in stride(from: 84, to: 112, by: 4) { set(offset, UInt32(0)) }
     used = 0
