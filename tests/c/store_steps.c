@@ -110,6 +110,12 @@ static void remove_it(void) {
     if (zinc_store_remove(its, "a", 1) != 0) _exit(10);
 }
 
+static void take_it(void) {
+    ZincHandle object;
+    if (zinc_store_take(its, "a", 1, &object) != 0) _exit(20);
+    zinc_close(object);
+}
+
 static void evict_it(void) {
     uint64_t freed;
     if (zinc_store_evict(its, 1, &freed) != 0) _exit(11);
@@ -174,6 +180,7 @@ static int replacer_is_killed(void) { return kill_amid(replace_it, 1, 0); }
 static int who_gives_up_is_killed(void) { return kill_amid(give_it_up, 0, 0); }
 static int getter_is_killed(void) { return kill_amid(get_it, 0, 0); }
 static int remover_is_killed(void) { return kill_amid(remove_it, 0, 1); }
+static int taker_is_killed(void) { return kill_amid(take_it, 0, 1); }
 static int evicter_is_killed(void) { return kill_amid(evict_it, 0, 1); }
 static int user_is_killed_as_it_closes(void) { return kill_amid(close_it, 0, 0); }
 
@@ -292,6 +299,7 @@ int main(int count, char **arguments) {
     TRY(who_gives_up_is_killed);
     TRY(getter_is_killed);
     TRY(remover_is_killed);
+    TRY(taker_is_killed);
     TRY(evicter_is_killed);
     TRY(user_is_killed_as_it_closes);
     TRY(cleaner_is_killed);

@@ -17,11 +17,12 @@
 
 #include "storm.h"
 
-enum { PAGE = 4096, HELD = 4, MOST_KEYS = 1024 };
+enum { PAGE = 4096, HELD = 4, MOST_KEYS = 1024, MOST_PUTS = 1 << 26 };
 
 static struct {
-    atomic_ulong next, done, puts, full, hits, misses, held, removed, evicted, lists, events, forks, kills;
+    atomic_ulong next, done, puts, full, hits, misses, removed, taken, evicted, lists, events, forks, kills;
     atomic_int line;
+    atomic_char is_taken[MOST_PUTS]; /* of each put */
 } *seen;
 
 static const ZincWaitOptions look = {.size = sizeof look};
@@ -149,6 +150,22 @@ static void get(User *user, uint64_t key) {
     if (any(user, 2) == 0) let_go(user, i);
 }
 
+static void take(User *user, uint64_t key) {
+    char text[32];
+    ZincHandle object;
+    int32_t status = zinc_store_take(user->store, text, spell(text, key), &object);
+    CHECK(status == 0 || status == -ENOENT);
+    if (status != 0) return;
+    /* Nobody else gets it so. */
+    uintptr_t length;
+    Label label;
+    memcpy(&label, zinc_region_metadata(object, &length), sizeof label);
+    CHECK(!atomic_exchange(&seen->is_taken[label.put % MOST_PUTS], 1));
+    expect_whole(object, key);
+    zinc_close(object);
+    atomic_fetch_add(&seen->taken, 1);
+}
+
 typedef struct {
     uint64_t memory;
     uint8_t is_there[MOST_KEYS];
@@ -232,6 +249,8 @@ static void *use(void *context) {
             put(user, key, 0);
         } else if (what < 75) {
             get(user, key);
+        } else if (what < 80 && !is_pinned) {
+            take(user, key);
         } else if (what < 85 && !is_pinned) {
             int32_t status = zinc_store_remove(user->store, text, length);
             CHECK(status == 0 || status == -ENOENT);
@@ -354,10 +373,11 @@ int main(int count, char **arguments) {
     if (is_attended) zinc_close(store);
     files(&left);
     printf("%s, %d keys of up to %lu bytes, %s: %d rounds, %lu kills, %lu forks, %lu calls, %lu put, %lu "
-           "found no room, %lu found, %lu not, %lu removed, %lu bytes evicted, %lu lists, %lu events; "
+           "found no room, %lu found, %lu not, %lu removed, %lu taken, %lu bytes evicted, %lu lists, %lu "
+           "events; "
            "longest silence %.1f ms; %d files left\n",
            arguments[6], keys, largest, arguments[7], rounds, seen->kills, seen->forks, seen->done,
-           seen->puts, seen->full, seen->hits, seen->misses, seen->removed, seen->evicted, seen->lists,
-           seen->events, worst * 1e3, left);
+           seen->puts, seen->full, seen->hits, seen->misses, seen->removed, seen->taken, seen->evicted,
+           seen->lists, seen->events, worst * 1e3, left);
     return atomic_load(&seen->line) || left || seen->puts == 0 || seen->hits == 0;
 }

@@ -9,10 +9,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -391,6 +393,50 @@ static void test_waits(void) {
     zinc_close(store);
 }
 
+/* ---- one who has the table, and does not go on */
+
+static void locks_and_stops(void) {
+    locks();
+    raise(SIGSTOP);
+}
+
+static void hear(int number) { (void)number; }
+
+static void *gets_for_ever(void *store) {
+    ZincHandle object;
+    return (void *)(intptr_t)zinc_store_get(store, "none", 4, NULL, &object);
+}
+
+static void test_stopped(void) {
+    ZincHandle store = create(1 << 20, ZINC_STORE_WAIT), closing = opened(), object;
+    pthread_t thread;
+    void *status;
+    EXPECT(put(store, "a", 1, 1, 0) == 0);
+    EXPECT(pthread_create(&thread, NULL, gets_for_ever, closing) == 0);
+    pid_t pid = fork();
+    if (pid == 0) locks_and_stops();
+    waitpid(pid, NULL, WUNTRACED);
+    /* Close ends what waits for it, and for the object after that. */
+    zinc_notify(closing);
+    zinc_close(closing);
+    EXPECT(pthread_join(thread, &status) == 0 && (intptr_t)status == -ECANCELED);
+    EXPECT(zinc_store_remove(store, "a", 1) == -EBUSY);
+    EXPECT(strstr(zinc_error_message(), "is it stopped?") != NULL);
+    /* A signal does, where it may. */
+    struct sigaction act = {.sa_handler = hear};
+    struct itimerval soon = {{0, 20000}, {0, 20000}}, never = {0};
+    ZincWaitOptions wait = {.size = sizeof wait, .deadline_ns = UINT64_MAX, .flags = ZINC_WAIT_INTERRUPTIBLE};
+    sigaction(SIGALRM, &act, NULL);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    EXPECT(zinc_store_get(store, "a", 1, &wait, &object) == -EINTR);
+    setitimer(ITIMER_REAL, &never, NULL);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    EXPECT(get(store, "a", 1) == 1);
+    zinc_close(store);
+    EXPECT(files() == 0);
+}
+
 /* ---- what others may have written where the table is */
 
 enum { ENTRIES = 256 + 4 * 32768 + 512 * 256, ENTRY = 256, SOME = 8 };
@@ -448,7 +494,7 @@ static void try_all(ZincHandle store) {
     int told = 0;
     snprintf(key, sizeof key, "k%u", any(SOME));
     size_t length = strlen(key);
-    switch (any(10)) {
+    switch (any(11)) {
     case 0:
         expect_an_answer(zinc_store_list(store, tell, &told));
         break;
@@ -476,7 +522,8 @@ static void try_all(ZincHandle store) {
         expect_an_answer(put(store, key, 1 + any(2 * PAGE), 1, any(2)));
         break;
     default: {
-        int32_t status = zinc_store_get(store, key, length, &look, &object);
+        int32_t status = any(2) ? zinc_store_get(store, key, length, &look, &object)
+                                : zinc_store_take(store, key, length, &object);
         expect_an_answer(status);
         if (status == 0) zinc_close(object);
     }
@@ -626,6 +673,7 @@ int main(int argc, char **argv) {
     test_kills();
     test_persistent();
     test_waits();
+    test_stopped();
     test_lies();
     test_scribbler();
     return failures != 0;

@@ -14,13 +14,13 @@ from .conftest import may_unshare
 
 
 def test_stores_with_kills(name: str, compile_c: Callable[..., Path]) -> None:
-    subprocess.run([str(compile_c("stores")), name], check=True, timeout=60)
+    subprocess.run([str(compile_c("stores", "-pthread")), name], check=True, timeout=60)
 
 
 @may_unshare
 def test_full_folder_is_an_error(name: str, compile_c: Callable[..., Path]) -> None:
     mount = 'mount -t tmpfs -o size=4m none /dev/shm && exec "$0" "$1" full'
-    inside = ["unshare", "--mount", "sh", "-c", mount, str(compile_c("stores")), name]
+    inside = ["unshare", "--mount", "sh", "-c", mount, str(compile_c("stores", "-pthread")), name]
     subprocess.run(inside, check=True, timeout=60)
 
 
@@ -47,5 +47,5 @@ def test_others_go_on_wherever_one_is_killed_or_stopped(compile_c: Callable[...,
     result = subprocess.run(program, env=environment, check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
     places = [int(line.split()[1]) for line in result.stdout.splitlines()]
-    assert len(places) == 15
+    assert len(places) == 16
     assert min(places) >= 10
