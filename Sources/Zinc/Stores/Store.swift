@@ -17,6 +17,9 @@ internal import Synchronization
 //     get
 //     g1  lock: find the entry      g2  open the region; it is not there: g1 again
 //
+// Who waits for what s4 and s5 change is told before, under the lock (t1), and looks once it is free:
+// whoever is killed in between leaves it to them to repair. Told after it, they might never be.
+//
 // So each object that has memory has an entry that is not free, and `used` is never too small. An
 // entry that is building belongs to a seat: its sitter dead, it is leaving. s6 to s8 is anybody's to
 // do and to do again: who has been killed at it, and who has the object for longer, leaves the entry
@@ -302,11 +305,11 @@ enum Store {
       // The maker's own until now, it goes with who is killed.
       unsafe object.pointee.header.owner.pointee.store(  // s3
         handle.pointee.file.id, ordering: .sequentiallyConsistent)
+      _ = unsafe handle.pointee.notification.notify()  // t1
       let replaced = try table.publish(entry)
       table.add(.puts)
       return replaced.map { Place(table, $0) }
     }
-    _ = unsafe handle.pointee.notification.notify()
     if let replaced { _ = unsafe free(handle, replaced) }
   }
 
@@ -486,6 +489,7 @@ enum Store {
         return false
       }
       size = table.size(found.entry)
+      _ = unsafe handle.pointee.notification.notify()  // t1
       try table.leave(found.entry, .evicted)
       table.add(.evictions)
       return true
@@ -530,7 +534,9 @@ enum Store {
           }
           // It has been replaced or evicted meanwhile; or somebody has removed the region by its name.
           try unsafe locked(handle, how, deadline: deadline) { (table) throws(Failure) in
-            if place.isStill(.present, table) { try table.leave(place.entry, .removed) }
+            guard place.isStill(.present, table) else { return }
+            _ = unsafe handle.pointee.notification.notify()  // t1
+            try table.leave(place.entry, .removed)
           }
           continue
         }
@@ -551,11 +557,11 @@ enum Store {
     unsafe try check(key)
     let place = try unsafe locked(handle) { (table) throws(Failure) -> Place in
       guard let found = unsafe try table.find(key, StoreTable.hash(key)) else { throw notFound }
+      _ = unsafe handle.pointee.notification.notify()  // t1
       try table.leave(found, .removed)
       table.add(.removals)
       return Place(table, found)
     }
-    _ = unsafe handle.pointee.notification.notify()
     _ = unsafe free(handle, place)
   }
 
@@ -569,12 +575,12 @@ enum Store {
         let place = try unsafe locked(handle) { (table) throws(Failure) -> Place? in
           let found = unsafe try table.find(key, StoreTable.hash(key))
           guard let found, table.number(found) == number else { return nil }
+          _ = unsafe handle.pointee.notification.notify()  // t1
           try table.leave(found, .removed)
           table.add(.removals)
           return Place(table, found)
         }
         if let place {
-          _ = unsafe handle.pointee.notification.notify()
           _ = unsafe free(handle, place)
           return unsafe object
         }
