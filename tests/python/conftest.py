@@ -10,6 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -81,14 +83,29 @@ def traces() -> tuple[set[str], dict[str, str]]:
     return names_here(), descriptors
 
 
+def pytest_collection_finish() -> None:
+    """Leave what is there before the tests out of their collections, which would look at all of it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _leaves_no_traces() -> Iterator[None]:
+    threads = set(threading.enumerate())
     names, descriptors = traces()
     yield
-    names_after, descriptors_after = traces()
+    end = time.monotonic() + 60
+    while True:
+        names_after, descriptors_after = traces()
+        new = {fd: to for fd, to in descriptors_after.items() if descriptors.get(fd) != to}
+        left = [to for to in new.values() if "shm" in to or "memfd" in to]
+        # A thread of what was cancelled may have a hold of it until it ends.
+        if not (names_after - names or left) or threads.issuperset(threading.enumerate()):
+            break
+        assert time.monotonic() < end, (names_after - names, left)
+        time.sleep(0.001)
     assert names_after - names == set()
-    new = {fd: to for fd, to in descriptors_after.items() if descriptors.get(fd) != to}
-    assert not [to for to in new.values() if "shm" in to or "memfd" in to]
+    assert not left
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
