@@ -64,6 +64,8 @@ TestBoundedSemaphore = asked_of(zinc.BoundedSemaphore, "semtype", "BoundedSemaph
 class TestBarrier(asked_of(zinc.Barrier, "barriertype", "BarrierTests")):  # type: ignore[misc]
     """Whose cases keep their barrier, which would keep its name."""
 
+    defaultTimeout = 60.0  # noqa: N815 # a watchdog: who is late must not break it
+
     def tearDown(self) -> None:
         super().tearDown()
         self.barrier.close()
