@@ -204,7 +204,8 @@ enum Store {
           options.group = status.group
           options.flags.insert(.group)
         }
-        return unsafe try Attachment.create(path(handle, number), capacity: capacity, options)  // s2
+        let name = unsafe try path(handle, number)
+        return unsafe try Attachment.create(name, capacity: capacity, options)  // s2
       } catch {
         unsafe giveUp(handle, number)
         throw error
