@@ -125,6 +125,37 @@ class Zinc(Way):
         found_by.release()
 
 
+class Stored(Way):
+    """By key."""
+
+    name = "zinc.Store"
+    about = "store[key] = object, and store[key] in a process that has the store open"
+
+    def start_producer(self) -> None:
+        self.store = zinc.Store(self.id, 1 << 34)
+
+    start_consumer = start_producer
+
+    def put(self, value: object) -> Any:
+        self.store["key"] = value
+
+    def token(self, found_by: Any) -> Any:
+        return "key"
+
+    def get(self, token: Any) -> Any:
+        return self.store[token]
+
+    def memory(self, found_by: Any) -> int | None:
+        (one,) = self.store.objects()
+        return one.memory
+
+    def drop(self, found_by: Any) -> None:
+        del self.store["key"]
+
+    def close(self) -> None:
+        self.store.close()
+
+
 def dumped(value: object) -> list[Any]:
     """Return an object's pickle and its buffers."""
     buffers: list[pickle.PickleBuffer] = []
@@ -265,7 +296,7 @@ class Redis(Way, peers.RedisUnix):
 
 
 WAYS: dict[str, type[Way]] = {
-    way.name: way for way in (Zinc, Pwrite, SharedMemory, Joblib, Pipe, Redis)
+    way.name: way for way in (Zinc, Stored, Pwrite, SharedMemory, Joblib, Pipe, Redis)
 }
 LARGEST = {Redis.name: 1 << 28}  # bytes; a string of Redis's ends at 512 MiB
 
