@@ -125,9 +125,10 @@ def get(opened: Store, key: str) -> None:
     found = opened.get(key, opened)
     if found is opened:
         fail(f'store "{opened.name}" has no "{key}"')
-    if isinstance(found, memoryview):
-        for start in range(0, len(found), PIECE):
-            sys.stdout.buffer.write(found[start : start + PIECE])
+    if type(found) is memoryview:
+        data = memoryview(found)
+        for start in range(0, len(data), PIECE):
+            sys.stdout.buffer.write(data[start : start + PIECE])
         sys.stdout.buffer.flush()
     else:
         print(repr(found))
