@@ -91,10 +91,14 @@ def write(shape: tuple[int, ...], dtype: numpy.dtype[Any], order: str) -> bytes:
     return text
 
 
-# Whoever gets arrays of one kind again and again waits for numpy's parser once.
-@functools.lru_cache(maxsize=256)
 def read(metadata: bytes) -> Description:
     """Return what a region's metadata describe. Raises ValueError if it is no array."""
+    return _parsed(metadata)
+
+
+# Whoever gets arrays of one kind again and again waits for Python's parser once.
+@functools.lru_cache(maxsize=256)
+def _parsed(metadata: bytes) -> Description:
     try:
         text = metadata.decode()
         check(text)
