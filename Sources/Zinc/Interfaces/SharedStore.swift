@@ -107,7 +107,8 @@
     /// - Parameters:
     ///   - key: what it is found by.
     ///   - bytes: at least one.
-    ///   - metadata, kind: as for `SharedRegion.create`.
+    ///   - metadata: what is kept beside the data, as for `SharedRegion.create`.
+    ///   - kind: what the data is, likewise.
     ///   - replace: what has the key makes way; pinned, its successor is as well.
     ///   - timeout: how long to wait for room, where the store waits; nil waits for ever.
     /// - Throws: `ZincError`: `alreadyExists` if the key is there, unless `replace`; `noSpace` if
