@@ -77,6 +77,7 @@ class Way(Transport):
 
     gets = True  # else who would get it is only told of it, to have all in the same rhythm
     meets = False  # who gets it has to be there while it is put
+    is_alone = False  # who puts it gets it
 
     def put(self, value: object) -> Any:
         """Leave an object, and return by what it is found."""
@@ -295,8 +296,31 @@ class Redis(Way, peers.RedisUnix):
         self.stop_server()
 
 
+class Ray(Way):
+    """An object store that many processes have, behind a server."""
+
+    name = "Ray"
+    about = "ray.put and ray.get, in the process that has put; a cluster of one machine"
+    needs = ("ray",)
+    is_alone = True  # references that go another way than Ray's are kept for good
+
+    def start_producer(self) -> None:
+        self.ray: Any = importlib.import_module("ray")  # which the type checkers need not have
+        quiet = {"log_to_driver": False, "logging_level": "error", "include_dashboard": False}
+        self.ray.init(num_cpus=1, **quiet)
+
+    def put(self, value: object) -> Any:
+        return self.ray.put(value)
+
+    def get(self, token: Any) -> Any:
+        return self.ray.get(token)
+
+    def close(self) -> None:
+        self.ray.shutdown()
+
+
 WAYS: dict[str, type[Way]] = {
-    way.name: way for way in (Zinc, Stored, Pwrite, SharedMemory, Joblib, Pipe, Redis)
+    way.name: way for way in (Zinc, Stored, Pwrite, SharedMemory, Joblib, Pipe, Redis, Ray)
 }
 LARGEST = {Redis.name: 1 << 28}  # bytes; a string of Redis's ends at 512 MiB
 
@@ -321,9 +345,12 @@ def session(
             start = time.perf_counter_ns()
             found_by = way.put(value)
             puts[number] = time.perf_counter_ns() - start
-            if not way.meets:
-                here.send((way.token(found_by),))
-            gets[number], seen = here.recv()
+            if way.is_alone:
+                gets[number], seen = got(way, kind, found_by)
+            else:
+                if not way.meets:
+                    here.send((way.token(found_by),))
+                gets[number], seen = here.recv()
             if way.gets and seen != expected:
                 raise RuntimeError(f"{way.name}: what arrived is not what was put")
             memory = way.memory(found_by)
@@ -344,13 +371,18 @@ def serve(way: Way, kind: Kind, there: Any) -> None:
     method.pin(method.processors()[1])
     way.start_consumer()
     while (message := there.recv()) is not None:
-        start = time.perf_counter_ns()
-        value = way.get(message[0])
-        took = time.perf_counter_ns() - start
-        seen = kind.look(value) if way.gets else None
-        del value
-        way.let_go()
-        there.send((took, seen))
+        there.send(got(way, kind, message[0]))
+
+
+def got(way: Way, kind: Kind, token: Any) -> tuple[int, object]:
+    """Get an object; return how long it took, in nanoseconds, and what is in it."""
+    start = time.perf_counter_ns()
+    value = way.get(token)
+    took = time.perf_counter_ns() - start
+    seen = kind.look(value) if way.gets else None
+    del value
+    way.let_go()
+    return took, seen
 
 
 def data_of(value: Any) -> int:
