@@ -1,7 +1,7 @@
 /*
  * Kills, or stops, who puts, replaces, gets, removes, evicts or ends a store before and after each of its
- * system calls, and between them after each STRIDE instructions (0 is not at all), and looks what the others
- * get then: store_steps STRIDE. Prints at how many places.
+ * system calls, and between them after each STRIDE instructions (0 is not at all, but for who seals), and
+ * looks what the others get then: store_steps STRIDE. Prints at how many places.
  */
 #define _GNU_SOURCE
 #include <zinc.h>
@@ -184,6 +184,37 @@ static int taker_is_killed(void) { return kill_amid(take_it, 0, 1); }
 static int evicter_is_killed(void) { return kill_amid(evict_it, 0, 1); }
 static int user_is_killed_as_it_closes(void) { return kill_amid(close_it, 0, 0); }
 
+/* Who waits for what is there has been told, or nobody tells them any more. */
+static ZincHandle made;
+
+static void make_it(void) {
+    sit();
+    if (zinc_store_begin(its, "b", 1, SMALL, 0, NULL, &look, &made) != 0) _exit(21);
+    memset(zinc_ptr(made), NEW, SMALL);
+}
+
+static void seal_it(void) {
+    if (zinc_store_seal(its, made, 0) != 0) _exit(22);
+    zinc_close(made);
+}
+
+static uint64_t sequence(void) {
+    ZincRegionInfo region = {.size = sizeof region};
+    check(zinc_region_examine(name, &region) == 0, zinc_error_message());
+    return region.sequence;
+}
+
+static int sealer_is_killed(void) {
+    pid_t pid;
+    start_stopped(make_it, seal_it, 0, &pid);
+    uint64_t seen = sequence();
+    int is_stopped = go_there(pid);
+    if (is_stopped) kill_and_reap(pid);
+    check(sequence() != seen || get(store, "b") == -ENOENT, "is there, and nobody was told");
+    expect_all_is_well(0, 0);
+    return is_stopped;
+}
+
 /* Who finds what a dead one had begun and what another one had removed. */
 static void begin_and_die(void) {
     ZincHandle object;
@@ -296,6 +327,7 @@ int main(int count, char **arguments) {
     check(put(store, "a", SMALL, OLD, 0) == 0, zinc_error_message());
     TRY(putter_is_killed);
     TRY(replacer_is_killed);
+    try_all("sealer_is_killed", sealer_is_killed, stride != 0 ? stride : 32);
     TRY(who_gives_up_is_killed);
     TRY(getter_is_killed);
     TRY(remover_is_killed);
