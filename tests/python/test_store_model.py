@@ -130,16 +130,18 @@ UNLINKED = ("UNLINKS=1", "SWEEPERS=1")
         (*REUSED, "KILLS=2"),
         ("REMOVERS=1", "KILLS=1"),
         ("REMOVERS=1", "EVICTS=1", "KILLS=1"),
-        (*TAKEN, "KILLS=1"),
+        TAKEN,
+        ("TAKES=1", "KILLS=1"),
         OPENED,
         CLOSED,
-        (*UNLINKED, "CLOSES=1", "KILLS=1"),
+        ("PUTS=1", *UNLINKED, "CLOSES=1", "KILLS=1"),
+        (*UNLINKED, "CLOSES=1"),
     ],
     ids=" ".join,
 )
 def test_store_holds(tmp_path: Path, configuration: tuple[str, ...]) -> None:
     definitions = of_stores(SOURCE)
-    assert holds(tmp_path, "store.pml", *definitions, *configuration)
+    assert holds(tmp_path, "store.pml", *definitions, *configuration, optimized="-O0")
 
 
 changed, later = partial(changed_in, SOURCE), partial(later_in, SOURCE)
@@ -158,7 +160,7 @@ RESERVED = """      let number = unsafe try reserve(
 """
 DEAD = """          if case .over = unsafe try Attachment.fate(of: table.builder(entry), handle) {
 """
-MADE = "number), capacity: capacity, options)  // s2\n"
+MADE = "Attachment.create(name, capacity: capacity, options)  // s2\n"
 RECLAIMED = """    if let store, !leavesObjects, case .removed = found { reclaimObjects(of: path, store) }
 """
 UNLINK = "      let result = unsafe czinc_unlink(path.cString)\n      if result == -EPERM"
