@@ -357,9 +357,32 @@ static void test_persistent(void) {
     EXPECT(zinc_store_get(store, "a", 1, &look, &object) == 0);
     EXPECT(zinc_region_unlink(name, 0) == 0);
     EXPECT(files() == 1 && is_whole(object, 1));
+    /* One of that name is another one. */
+    ZincHandle next = create(1 << 20, 0);
     zinc_close(object);
+    EXPECT(files() == 1);
+    zinc_close(next);
     EXPECT(files() == 0);
     EXPECT(get(store, "a", 1) == -ENOENT);
+    zinc_close(store);
+}
+
+/* What somebody has, however much of it, is in nobody's way who is done with something else. */
+static void test_held(void) {
+    enum { HELD = 300 };
+    ZincHandle store = create((HELD + 1) * 2 * PAGE, ZINC_STORE_ERROR), held[HELD + 1];
+    for (int i = 0; i <= HELD; i++) {
+        EXPECT(put(store, "a", 1, i, 0) == 0);
+        EXPECT(zinc_store_get(store, "a", 1, &look, &held[i]) == 0);
+        EXPECT(zinc_store_remove(store, "a", 1) == 0);
+    }
+    zinc_close(held[HELD]);
+    EXPECT(put(store, "more", 1, 1, 0) == 0);
+    for (int i = 0; i < HELD; i++) {
+        EXPECT(is_whole(held[i], i));
+        zinc_close(held[i]);
+    }
+    EXPECT(info(store).used == 2 * PAGE && files() == 2);
     zinc_close(store);
 }
 
@@ -672,6 +695,7 @@ int main(int argc, char **argv) {
     test_large();
     test_kills();
     test_persistent();
+    test_held();
     test_waits();
     test_stopped();
     test_lies();
