@@ -52,7 +52,7 @@ def test_python_and_c(tmp_path: Path) -> None:
 
 
 def test_waiting() -> None:
-    program = blocks("python")[4]
+    program = blocks("python")[5]
     output = subprocess.check_output([sys.executable, "-c", program], text=True)
     assert output.split() == ["True", "False", "True"]
 
@@ -63,15 +63,20 @@ def test_queue(tmp_path: Path) -> None:
     assert subprocess.check_output([sys.executable, program], text=True) == "190.0\n"
 
 
+def test_store() -> None:
+    program = blocks("python")[3]
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "499.5\nNone\n"
+
+
 def test_arrays(tmp_path: Path) -> None:
     program = tmp_path / "arrays.py"
-    program.write_text(blocks("python")[3])
+    program.write_text(blocks("python")[4])
     output = subprocess.check_output([sys.executable, program], text=True)
     assert output == "(8, 1000)\n16000.0\n"
 
 
 def test_locks() -> None:
-    program = blocks("python")[5]
+    program = blocks("python")[6]
     output = subprocess.check_output([sys.executable, "-c", program], text=True)
     assert output == "one process of this machine at a time\n"
 
