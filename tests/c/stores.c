@@ -344,10 +344,10 @@ static void test_persistent(void) {
     ZincOptions options = {.size = sizeof options, .flags = ZINC_PERSISTENT, .mode = 0640};
     ZincHandle store, object;
     EXPECT(zinc_store_create(name, 1 << 20, 0, &options, &store) == 0);
-    EXPECT(put(store, "a", 1, 1, 0) == 0);
+    EXPECT(put(store, "a", 1, 1, 0) == 0 && put(store, "b", 1, 1, 0) == 0);
     zinc_close(store);
     zinc_reclaim(NULL, NULL);
-    EXPECT(files() == 2);
+    EXPECT(files() == 3);
     EXPECT(zinc_store_open(name, NULL, &store) == 0);
     ZincStoreEntry entry = {.size = sizeof entry};
     EXPECT(zinc_store_find(store, "a", 1, &entry) == 0);
