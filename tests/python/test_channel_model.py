@@ -84,7 +84,10 @@ def of_channels(source: Sources) -> list[str]:
     expect("TAKE_PARKED", "ChannelMemory.parked && !memory.isPinned(next" in free)
     expect("LOOK_AT_PINS_FIRST", are("w0", "acquiring"))
     # Publication.
-    is_older = "if there < next { return (next, entry) }" in next_number
+    is_older = (
+        "if there < next || there > ChannelMemory.mostNumber { return (next, entry) }"
+        in next_number
+    )
     expect("PUBLISH_AGAIN", is_older and "let (next, old) = memory.next()" in publish)
     expect("MARK_AFTER", follow(publish, "ChannelMemory.published | next", "// w5\n"))
     is_numbered = "published | next," in publish and "published | number\n" in resolve
@@ -294,7 +297,7 @@ WEAKER: dict[str, tuple[tuple[str, ...], Callable[..., Sources], *tuple[str, ...
         TWO,
         changed,
         "memory",
-        "if there < next { return (next, entry) }",
+        "if there < next || there > ChannelMemory.mostNumber { return (next, entry) }",
         "return (next, entry)",
     ),
     "w3 before old": (WAITS, changed, "publication", MORE, "        if next"),
