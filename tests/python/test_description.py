@@ -63,6 +63,7 @@ def test_where_there_is_little_room_to_call_is_no_crash() -> None:
     def deep(left: int) -> str:
         if left:
             return deep(left - 1)
+        _description._parsed.cache_clear()
         try:
             _description.read(whole)
         except (ValueError, RecursionError) as error:
