@@ -77,8 +77,8 @@ class Ref(_named.Named):
     def release(self) -> None:
         """Let go of the object now, and not when this is collected; a second time does nothing.
 
-        Arrays that were loaded stay as they are, but go to other processes as copies from then on;
-        other references go on, too. With the last one, wherever it is, the object goes.
+        Arrays that were loaded keep the object as long as they live, but go to other processes as
+        copies from then on; other references go on, too. With the last one the object goes.
         """
         data, self._kept = self._data, []
         if isinstance(data, _region.SharedRegion):

@@ -203,7 +203,7 @@ def test_released_at_once() -> None:
     one = ref.get()
     facts = ref.name, ref.nbytes, repr(ref)
     ref.release()
-    assert regions() == []
+    assert regions() == [f"zinc_{ref.name}"]  # which the array has
     assert one.sum() == 49_995_000
     ref.release()
     with pytest.raises(ValueError, match=r"get <zinc\.Ref 'object-.*, \d+ bytes>: it was released"):
@@ -212,6 +212,10 @@ def test_released_at_once() -> None:
         sent(ref)
     assert (ref.name, ref.nbytes, repr(ref)) == facts
     assert pickle.loads(sent(one)).sum() == 49_995_000  # by value
+    del one
+    assert regions() == []
+    with zinc.put(numpy.arange(10_000)) as ref:
+        assert len(regions()) == 1
     assert regions() == []
 
 
