@@ -27,12 +27,21 @@ def cat(name: Name, sha256: Sum = False) -> None:
     """Write a region's data to standard output."""
     with opened(name) as region:
         data = memoryview(region)
-        pieces = (data[start : start + PIECE] for start in range(0, len(data), PIECE))
         # A bar has no place between the data.
         title = None if sys.stdout.isatty() else f"{name} to standard output"
-        for piece in passing(title, len(data), pieces, sha256):
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
+        write_out(passing(title, len(data), pieces_in(data), sha256))
+
+
+def pieces_in(data: memoryview) -> Iterator[memoryview]:
+    """Return data in pieces."""
+    return (data[start : start + PIECE] for start in range(0, len(data), PIECE))
+
+
+def write_out(pieces: Iterable[memoryview]) -> None:
+    """Write pieces to standard output."""
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
 
 
 def put(
@@ -100,13 +109,17 @@ def put_new(name: str, size: int, pieces: Iterable[bytes], notify: bool, persist
 
 def fill(region: SharedRegion, pieces: Iterable[bytes], notify: bool) -> None:
     """Copy pieces into a region."""
-    room = memoryview(region)
+    copy(memoryview(region), pieces)
+    if notify:
+        region.notify()
+
+
+def copy(room: memoryview, pieces: Iterable[bytes]) -> None:
+    """Copy pieces into memory, one after the other."""
     done = 0
     for piece in pieces:
         room[done : done + len(piece)] = piece
         done += len(piece)
-    if notify:
-        region.notify()
 
 
 def whole(source: BinaryIO) -> tuple[int, Iterable[bytes]]:

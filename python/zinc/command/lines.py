@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .._holders import Holder
 from .._users import ChannelInfo, QueueInfo, WriterInfo
 from .inspection import LOCKS, Region
 
@@ -135,10 +136,15 @@ def attached_text(region: Region) -> str:
         return "dead"
     if region.state == "unattached":
         return f"nobody, {'persistent' if region.persistent else 'kept'}"
-    shown = [f"{h.pid} {h.program} ({h.user})" for h in region.holders]
+    shown = [holder_text(holder) for holder in region.holders]
     if not shown:
         return f"? ({region.handles})" if region.handles else "?"
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
+
+
+def holder_text(holder: Holder) -> str:
+    """Return who is attached, in a few words."""
+    return f"{holder.pid} {holder.program} ({holder.user})"
 
 
 def size_text(size: int) -> str:

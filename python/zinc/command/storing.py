@@ -13,11 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import Store
-from .._holders import Holder
 from .._store import StoredObject
 from .console import Json, fail, print_json, print_table
-from .data import PIECE, whole
-from .lines import age_text, plain, size_text
+from .data import copy, pieces_in, whole, write_out
+from .lines import age_text, holder_text, plain, size_text
 
 
 class Action(enum.StrEnum):
@@ -83,7 +82,7 @@ def show(opened: Store) -> None:
             size_text(one.memory),
             age_text(max(0.0, time.time() - one.created)),
             how_text(one),
-            Text(plain(", ".join(who(holder) for holder in holders.get(one.name, [])))),
+            Text(plain(", ".join(holder_text(holder) for holder in holders.get(one.name, [])))),
             style="" if one.present else "yellow",
         )
     if found:
@@ -105,11 +104,6 @@ def how_text(one: StoredObject) -> str:
     return "pinned" if one.pinned else ""
 
 
-def who(holder: Holder) -> str:
-    """Return a process in a few words."""
-    return f"{holder.pid} {holder.program} ({holder.user})"
-
-
 def as_list(opened: Store) -> None:
     """Print the same as JSON."""
     holders = opened.holders()
@@ -126,10 +120,7 @@ def get(opened: Store, key: str) -> None:
     if found is opened:
         fail(f'store "{opened.name}" has no "{key}"')
     if type(found) is memoryview:
-        data = memoryview(found)
-        for start in range(0, len(data), PIECE):
-            sys.stdout.buffer.write(data[start : start + PIECE])
-        sys.stdout.buffer.flush()
+        write_out(pieces_in(memoryview(found)))
     else:
         print(repr(found))
 
@@ -141,10 +132,7 @@ def put(opened: Store, key: str, file: Path | None) -> None:
         if not size:
             fail("there is nothing to put: an object has at least one byte")
         with opened.create(key, size, replace=True, timeout_ms=0) as memory:
-            done = 0
-            for piece in pieces:
-                memory[done : done + len(piece)] = piece
-                done += len(piece)
+            copy(memory, pieces)
 
 
 def evict(opened: Store, wanted: str | None) -> None:
