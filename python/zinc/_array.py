@@ -350,11 +350,7 @@ def open_array(
 def _open_or_close(
     region: SharedRegion, shape: _Shape | None, dtype: numpy.typing.DTypeLike | None
 ) -> SharedArray:
-    try:
-        return _open(region, shape, dtype)
-    except BaseException:
-        region.close()  # the traceback may keep it for long
-        raise
+    return _region.or_close(region, lambda opened: _open(opened, shape, dtype))
 
 
 def _open(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # typing and numpy cost more to import than all of zinc
     from ._seats import Seat
 
     _Shape = SupportsIndex | tuple[SupportsIndex, ...] | list[SupportsIndex]
+    _Made = TypeVar("_Made")
     _Region = TypeVar("_Region", bound="SharedRegion")
     _Waited = TypeVar("_Waited", bound="SharedRegion | ChannelReader | Queue")
     _Sentinel = TypeVar("_Sentinel", bound=FileDescriptorLike)
@@ -508,6 +509,15 @@ def open_kind(
         name = f"lock-{os.urandom(8).hex()}"
         flags |= _zinc.TRANSIENT
     return _zinc.open_kind(SharedRegion, kind, count, name, flags, mode, group_number(group))
+
+
+def or_close(region: SharedRegion, make: Callable[[SharedRegion], _Made]) -> _Made:
+    """Return what `make` makes of a region that was opened for it; close that if it fails."""
+    try:
+        return make(region)
+    except BaseException:
+        region.close()  # the traceback may keep it for long
+        raise
 
 
 def discard(region: SharedRegion) -> None:

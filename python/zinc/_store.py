@@ -172,12 +172,7 @@ class Store(MutableMapping[str, Any], _named.Named, _named.Closing):
         FileExistsError if what has the name is no store, and what `SharedRegion.open` raises.
         """
         flags = _zinc.ANY_USER if any_user else 0
-        region = _zinc.open(_region.SharedRegion, name, flags, timeout_ms)
-        try:
-            return cls._at(region)
-        except BaseException:
-            region.close()  # the traceback may keep it for long
-            raise
+        return _region.or_close(_zinc.open(_region.SharedRegion, name, flags, timeout_ms), cls._at)
 
     @classmethod
     def _at(cls, region: SharedRegion) -> Self:
