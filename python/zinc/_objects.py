@@ -69,7 +69,7 @@ class Parts(_zinc.Parts):
         if tickets:
             give_back(tickets)
 
-    def moved(self, like: SharedRegion, sent: Sent | None = None) -> Moved:
+    def moved(self, like: SharedRegion, sent: Sent) -> Moved:
         """Write it into a region of its own, and return what stands for it, which is small.
 
         The region is for whom `like` is, and the tickets are that one's then. It is one that `sent`
@@ -86,11 +86,11 @@ class Moved:
     earlier than needed, since it outlives a sender that is killed.
     """
 
-    __slots__ = ("_record", "_sent", "region", "regions", "size", "tickets")
+    __slots__ = ("_record", "_sent", "region", "regions", "tickets")
 
-    def __init__(self, parts: Parts, like: SharedRegion, sent: Sent | None = None) -> None:
+    def __init__(self, parts: Parts, like: SharedRegion, sent: Sent) -> None:
         facts = rights(like)
-        region = None if sent is None else sent.reused(parts, facts)
+        region = sent.reused(parts, facts)
         if region is None:
             region = region_of(parts, *facts, readonly=False)
         self.tickets: list[_Ticket] | None = [*(parts.tickets or ())]
@@ -98,7 +98,6 @@ class Moved:
         parts.tickets = None
         self._record = struct.pack("<8sQQ", b"\xf5zincref", region.id, region.capacity)
         self._record += str(region.name).encode()
-        self.size = len(self._record)
 
     def send(
         self,
@@ -117,10 +116,7 @@ class Moved:
         tickets, self.tickets = self.tickets, None
         if tickets:
             give_back(tickets)
-        if self._sent is None:
-            self.region.close()
-        else:
-            self._sent.leave(self.region)
+        self._sent.leave(self.region)
 
 
 def rights(of: SharedRegion) -> tuple[int, int | None]:

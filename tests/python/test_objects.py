@@ -926,7 +926,9 @@ def test_worker_gives_back_what_it_has_loaded(name: str) -> None:
     """Of a queue: one loads, and nobody after it."""
     with zinc.create(f"{name}-like", 1) as like:
         shared = zinc.array(f"{name}-other", 3)
-        moved = _objects.dump({"shared": shared, "large": numpy.arange(1000)}).moved(like)
+        moved = _objects.dump({"shared": shared, "large": numpy.arange(1000)}).moved(
+            like, _objects.Sent()
+        )
         memory, mine = bytes(moved._record), [str(moved.region.name)]
         moved.region.keep(60)  # as it is sent
         moved.region.close()  # the sender has ended
