@@ -35,8 +35,10 @@ static void writer_dealloc(Writer *self) {
     end_dealloc(&self->end);
 }
 
-/* Takes a loan, and a seat before the first. */
-static int32_t borrow_if_there(End *self, ZincLoan *loan) {
+enum { ALL_OF_IT = -1 };
+
+/* Takes a loan for so many bytes, and a seat before the first. */
+static int32_t borrow_if_there(End *self, ZincLoan *loan, int64_t length) {
     int32_t status = 0;
     BEGIN_EXCLUSIVE(self);
     if (!self->core) {
@@ -46,7 +48,9 @@ static int32_t borrow_if_there(End *self, ZincLoan *loan) {
             self->core = core;
         }
     }
-    if (status == 0) status = zinc_writer_loan(self->core, loan);
+    if (status == 0)
+        status = length == ALL_OF_IT ? zinc_writer_loan(self->core, loan)
+                                     : zinc_writer_loan_for(self->core, (uint64_t)length, loan);
     END_EXCLUSIVE();
     return status;
 }
@@ -95,18 +99,30 @@ static void raise_full(End *self) {
     Py_XDECREF(whom);
 }
 
+static void raise_too_large(End *self, const char *call, unsigned long long length, uint64_t most) {
+    PyObject *title = end_title(self);
+    if (title)
+        PyErr_Format(PyExc_ValueError,
+                     "%s %U: %llu bytes, and a message of it has at most %llu; create it with more", call,
+                     title, length, (unsigned long long)most);
+    Py_XDECREF(title);
+}
+
 /* As borrow_if_there(), by the deadline; 0, or -1 with an exception. Slots of a queue come back. */
-static int borrow(End *self, ZincLoan *loan, uint64_t deadline) {
-    int32_t status = borrow_if_there(self, loan);
+static int borrow(End *self, ZincLoan *loan, int64_t length, uint64_t deadline) {
+    int32_t status = borrow_if_there(self, loan, length);
     ZincWaitOptions wait = {.size = sizeof wait, .deadline_ns = deadline, .flags = ZINC_WAIT_INTERRUPTIBLE};
     while (status == -ENOBUFS && self->is_queue && deadline != 0) {
         int32_t waited = sleep_for_room(self, &wait);
         if (waited == -EINTR) return -1;
-        status = waited == 0 || waited == -ETIMEDOUT ? borrow_if_there(self, loan) : waited;
+        status = waited == 0 || waited == -ETIMEDOUT ? borrow_if_there(self, loan, length) : waited;
         if (waited == -ETIMEDOUT) break;
     }
+    ZincChannelInfo info = {.size = sizeof info};
     if (status == -ENOBUFS && self->is_queue)
         raise_full(self);
+    else if (status == -EMSGSIZE && zinc_channel_examine(self->region->handle, &info) == 0)
+        raise_too_large(self, "send to", (unsigned long long)length, info.payload);
     else if (status < 0)
         end_raise(self, status);
     return status < 0 ? -1 : 0;
@@ -134,15 +150,6 @@ int loan_publish(End *self, const ZincLoan *loan, ZincMessageHead *head, uint64_
 
 /* ---- send ---- */
 
-static void raise_too_large(End *self, const char *call, unsigned long long length, uintptr_t capacity) {
-    PyObject *title = end_title(self);
-    if (title)
-        PyErr_Format(PyExc_ValueError,
-                     "%s %U: %llu bytes, and a message of it has at most %zu; create it with more", call,
-                     title, length, (size_t)capacity);
-    Py_XDECREF(title);
-}
-
 static void copy(void *to, const Py_buffer *from) {
     if (from->len > 1 << 18) {
         Py_BEGIN_ALLOW_THREADS memcpy(to, from->buf, (size_t)from->len);
@@ -159,10 +166,8 @@ static uint64_t send_bytes(End *self, const char *first, size_t count, PyObject 
     if (PyObject_GetBuffer(data, &bytes, PyBUF_SIMPLE) < 0) return 0;
     ZincLoan loan;
     ZincMessageHead head = {.length = count + (uint64_t)bytes.len, .tag = tag};
-    int is_lent = borrow(self, &loan, deadline) == 0, is_sent = 0;
-    if (is_lent && head.length > loan.capacity) {
-        raise_too_large(self, "send to", head.length, loan.capacity);
-    } else if (is_lent) {
+    int is_lent = borrow(self, &loan, (int64_t)head.length, deadline) == 0, is_sent = 0;
+    if (is_lent) {
         memcpy(loan.data, first, count);
         copy((char *)loan.data + count, &bytes);
         is_sent = loan_publish(self, &loan, &head, deadline, to) == 0;
@@ -183,11 +188,7 @@ static PyObject *filled(Writer *self, PyObject *data, uint64_t tag, uint64_t dea
     }
     ZincLoan lent;
     PyObject *loan = NULL;
-    if (borrow(end, &lent, deadline) < 0) {
-        end_release(end);
-    } else if (is_raw && (uint64_t)bytes.len > lent.capacity) {
-        raise_too_large(end, "send to", (unsigned long long)bytes.len, lent.capacity);
-        loan_give_back(end, &lent);
+    if (borrow(end, &lent, is_raw ? (int64_t)bytes.len : ALL_OF_IT, deadline) < 0) {
         end_release(end);
     } else {
         if (is_raw) copy(lent.data, &bytes);
@@ -255,10 +256,8 @@ static uint64_t send_parts(End *end, const char *first, size_t count, Parts *par
                            uint64_t deadline) {
     ZincLoan loan;
     ZincMessageHead head = {.length = count + parts->size, .tag = tag};
-    int is_lent = borrow(end, &loan, deadline) == 0, is_sent = 0;
-    if (is_lent && head.length > loan.capacity) {
-        raise_too_large(end, "send to", head.length, loan.capacity);
-    } else if (is_lent) {
+    int is_lent = borrow(end, &loan, (int64_t)head.length, deadline) == 0, is_sent = 0;
+    if (is_lent) {
         memcpy(loan.data, first, count);
         if (parts_write(parts, (char *)loan.data + count) == 0)
             is_sent = loan_publish(end, &loan, &head, deadline, NULL) == 0;
@@ -331,7 +330,7 @@ static PyObject *writer_loan(Writer *self, PyObject *const *args, Py_ssize_t cou
     if (values[1] && !convert_tag(values[1], &tag)) return NULL;
     if (!end_begin(&self->end, "take a loan of")) return NULL;
     ZincLoan loan;
-    if (borrow(&self->end, &loan, 0) == 0) {
+    if (borrow(&self->end, &loan, ALL_OF_IT, 0) == 0) {
         if (is_whole) length = loan.capacity;
         if (length <= loan.capacity) return loan_new(&self->end, &loan, length, tag);
         raise_too_large(&self->end, "take a loan of", length, loan.capacity);

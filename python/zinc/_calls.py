@@ -17,7 +17,7 @@ import traceback
 
 from . import _async, _channel, _named, _objects, _polling, _zinc
 from ._mode import PRIVATE
-from ._queue import Queue, ShutDown
+from ._queue import SLOT_SIZE, Queue, ShutDown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -302,7 +302,7 @@ def connect(
     name: str,
     *,
     timeout_ms: float | None = 0,
-    slot_size: int = 16384,
+    slot_size: int = SLOT_SIZE,
     views: int = 16,
     any_user: bool = False,
 ) -> Client:
@@ -495,7 +495,7 @@ def serve(
 
     Any number of processes and threads may serve one name, and each call goes to one of them that
     is free; up to `maxsize` calls wait. Arguments are read where the caller has put them: arrays
-    are read-only. Arguments of more than `slot_size` bytes, 16 KiB by default, have memory of their
+    are read-only. Arguments of more than `slot_size` bytes, 256 KiB by default, have memory of their
     own, which takes longer; `workers`, who serve, and `views`, the calls of whose arguments each of
     them may have arrays, say how much there is otherwise, as for `Queue`. The first server says
     it. What the function raises is raised at the caller, or a RuntimeError with its text, if it

@@ -44,7 +44,7 @@ else:
 
 # Of a queue that was made without a limit.
 UNLIMITED = 1024
-SLOT_SIZE = 16384
+SLOT_SIZE = 1 << 18
 MOST_VIEWS = 1024
 
 _VIEWS = re.compile(rb"\{'views': (\d{1,4})\}")
@@ -188,7 +188,9 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
 
     `put` writes an object straight into shared memory, `get` reads it there: arrays in it are
     read-only, and not copied. `send`, `loan` and `recv` are the same for bytes. It holds `maxsize`
-    items, exactly; 0 means 1024. An item that does not fit into `slot_size` bytes is put beside.
+    items, exactly; 0 means 1024. An item that does not fit into `slot_size` bytes, 256 KiB by
+    default, is put beside. Memory is taken as items come, and used again for the next ones;
+    `reserve` takes all of it at once, so that no `put` finds it used up.
 
     Whoever is killed holds nobody up, and nothing is lost: what somebody had got and was at work
     on goes to another one, and `Message.redelivered` says so. An item that `get` has returned is
@@ -251,6 +253,7 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
         writers: int = 8,
         views: int = 16,
         redeliver: bool | None = None,
+        reserve: bool = False,
         mode: int = PRIVATE,
         group: str | int | None = None,
         any_user: bool = False,
@@ -278,7 +281,7 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
                     f"queue-{os.urandom(8).hex()}" if name is None else name,
                     SLOT_SIZE if slot_size is None else slot_size,
                     *(workers, writers, views),
-                    *(redeliver is None or redeliver, mode, group),
+                    *(redeliver is None or redeliver, reserve, mode, group),
                 )
                 return cls._at(region)
             except FileExistsError:  # somebody was faster
@@ -770,6 +773,7 @@ def _created(
     writers: int,
     views: int,
     redeliver: bool,
+    reserve: bool,
     mode: int,
     group: str | int | None,
 ) -> SharedRegion:
@@ -784,7 +788,8 @@ def _created(
     sizes = slot_size, maxsize, how, writers, pools, -(-stock // pools)
     number = _region.group_number(group)
     kind = _region.SharedRegion
-    return _region.made_by(kind, _zinc.create_channel, name, 0, mode, number, said, *sizes)
+    flags = 0 if reserve else _zinc.SPARSE
+    return _region.made_by(kind, _zinc.create_channel, name, flags, mode, number, said, *sizes)
 
 
 def _wait(block: bool, timeout: float | None, timeout_ms: float | None) -> float | None:

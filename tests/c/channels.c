@@ -195,6 +195,46 @@ static void anonymous(void) {
     close_writer(writer);
 }
 
+static uint64_t used(ZincHandle region) {
+    uint64_t bytes = 0;
+    EXPECT(zinc_region_used(region, &bytes) == 0);
+    return bytes;
+}
+
+/* Slots get memory as they are used, for as much as is asked for, once. */
+static void sparse(void) {
+    enum { MIB = 1 << 20 };
+    ZincChannelOptions options = {.size = sizeof options, .payload = MIB, .messages = 512};
+    ZincOptions all = {.size = sizeof all, .flags = ZINC_SPARSE};
+    Writer writer, other;
+    ZincLoan loan, again;
+    EXPECT(zinc_channel_create(name, &options, &all, &writer.region) == 0);
+    EXPECT(zinc_writer_begin(writer.region, &writer.it) == 0);
+    uint64_t empty = used(writer.region);
+    EXPECT(empty < MIB / 4);
+    EXPECT(zinc_writer_loan_for(writer.it, 100, &loan) == 0 && loan.capacity == 100);
+    EXPECT(used(writer.region) > empty && used(writer.region) < empty + MIB / 4);
+    EXPECT(zinc_writer_discard(writer.it, &loan) == 0);
+    EXPECT(zinc_writer_loan(writer.it, &again) == 0 && again.slot == loan.slot && again.capacity == MIB);
+    uint64_t full = used(writer.region);
+    EXPECT(full >= empty + MIB && full < empty + MIB + MIB / 4);
+    memset(again.data, 1, MIB);
+    EXPECT(used(writer.region) == full);
+    EXPECT(zinc_writer_discard(writer.it, &again) == 0);
+    EXPECT(zinc_writer_loan_for(writer.it, MIB, &again) == 0 && again.slot == loan.slot);
+    EXPECT(used(writer.region) == full);
+    EXPECT(zinc_writer_loan_for(writer.it, MIB + 1, &loan) == -EMSGSIZE);
+    EXPECT(zinc_writer_loan_for(writer.it, UINT64_MAX, &loan) == -EMSGSIZE);
+    EXPECT(zinc_writer_loan_for(writer.it, 0, &loan) == 0 && loan.slot != again.slot);
+    EXPECT(zinc_writer_loan_for(writer.it, 0, NULL) == -EINVAL);
+    /* Who opens it knows, too. */
+    EXPECT(open_writer(name, &other) == 0);
+    full = used(writer.region);
+    EXPECT(zinc_writer_loan(other.it, &again) == 0 && used(writer.region) >= full + MIB / 4 * 3);
+    close_writer(other);
+    close_writer(writer);
+}
+
 static void waiting(void) {
     Writer channel = create(4, ZINC_CHANNEL_WAIT, 2);
     for (uint64_t i = 1; i <= 9; i++) send(channel, i); /* nobody reads, so nobody waits */
@@ -553,6 +593,7 @@ int main(int count, char **arguments) {
     snprintf(name, sizeof name, "%s", arguments[1]);
     overwriting();
     anonymous();
+    sparse();
     waiting();
     ends();
     forks_amid_writes();

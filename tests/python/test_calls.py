@@ -545,7 +545,7 @@ def test_references_descriptors_and_mappings_stay_flat(name: str) -> None:
             return len(os.listdir("/proc/self/fd")), sum(1 for _ in maps)
 
     with served(name), zinc.connect(name) as client:
-        for size in 10, 100_000:
+        for size in 10, 100_000, 300_000:
             array = numpy.zeros(size, "u1")
             for _ in range(20):
                 client.call("double", array)

@@ -71,7 +71,7 @@ def of_channels(source: Sources) -> list[str]:
     publication = source.publication
     pins, next_number = part(memory, "func visitPins("), part(memory, "func next() ->")
     clean, resolve = part(memory, "func clean("), part(memory, "private func resolve(")
-    free, room = part(writer, "func free(_ seat"), part(publication, "func lookAtReaders(")
+    take, room = part(writer, "func take(_ slot"), part(publication, "func lookAtReaders(")
     collect, publish = (
         part(writer, "collect() {"),
         part(publication, "/// False if there is no room"),
@@ -81,7 +81,7 @@ def of_channels(source: Sources) -> list[str]:
     # A slot.
     is_looked_at = "visitPins(end.seats)", "if isRead & (1 << i) != 0 {"
     expect("TAKE_DISPLACED", follow(collect, *is_looked_at))
-    expect("TAKE_PARKED", "ChannelMemory.parked && !memory.isPinned(next" in free)
+    expect("TAKE_PARKED", "ChannelMemory.parked && !memory.isPinned(slot" in take)
     expect("LOOK_AT_PINS_FIRST", are("w0", "acquiring"))
     # Publication.
     is_older = (
@@ -290,7 +290,7 @@ WEAKER: dict[str, tuple[tuple[str, ...], Callable[..., Sources], *tuple[str, ...
         GIVES_BACK,
         changed,
         "writer",
-        "ChannelMemory.parked && !memory.isPinned(next, end.seats)",
+        "ChannelMemory.parked && !memory.isPinned(slot, end.seats)",
         "ChannelMemory.parked",
     ),
     "w2 once": (

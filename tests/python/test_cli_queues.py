@@ -308,14 +308,14 @@ def test_ls_says_what_calls_and_large_objects_leave_beside(name: str) -> None:
         client.shutdown()
         assert process.wait(timeout=60) == 0
     with zinc.Queue(8, name=name, slot_size=100) as queue:
-        queue.put(bytes(100_000))
+        queue.put(bytes(300_000))
         (beside,) = (
             found
             for found in answer("ls", "object-*", "--json")
             if found["creator_pid"] == os.getpid()
         )
         assert (beside["kind"], beside["contents"]) == (9, "object")
-        assert queue.get() == bytes(100_000)
+        assert queue.get() == bytes(300_000)
 
 
 # ---- what would take items, or write over them

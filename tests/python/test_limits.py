@@ -145,6 +145,42 @@ assert os.listdir("/dev/shm") == []
 """
 
 
+SMALL_FOR_A_QUEUE = """
+import errno, zinc
+MIB = 1 << 20
+queue = zinc.Queue(name="jobs", slot_size=MIB)   # 1,168 MiB, if it took them
+assert queue.region.used < MIB
+items = [bytes([number]) * MIB for number in range(70)]
+def put(number):
+    with memoryview(items[number])[:MIB - 4096] as most:
+        return queue.send(most, tag=number, timeout_ms=0)
+sent = 0
+try:
+    while True:
+        put(sent)
+        sent += 1
+except OSError as error:
+    assert error.errno == errno.ENOSPC, error
+    assert "jobs" in str(error) and "/dev/shm has" in str(error), error
+assert 60 <= sent <= 64, sent
+for _ in range(2000):   # no slot is lost on the way
+    try:
+        put(sent)
+    except OSError as error:
+        assert error.errno == errno.ENOSPC, error
+    else:
+        raise AssertionError("it fits")
+assert queue.qsize() == sent
+for number in range(sent):
+    with queue.recv(0) as message:
+        assert message.tag == number and bytes(message.data) == items[number][:MIB - 4096]
+for number in range(sent):   # in the slots that have memory
+    put(number)
+assert queue.region.used < 64 * MIB
+queue.close()
+"""
+
+
 def run_mounted(command: str, code: str) -> None:
     """Run Python in namespaces of its own, after a command that mounts something.
 
@@ -160,6 +196,11 @@ def run_mounted(command: str, code: str) -> None:
 @may_unshare
 def test_small_shared_memory_folder() -> None:
     run_mounted("mount -t tmpfs -o size=64m tmpfs /dev/shm", SMALL)
+
+
+@may_unshare
+def test_queue_in_a_small_shared_memory_folder() -> None:
+    run_mounted("mount -t tmpfs -o size=64m tmpfs /dev/shm", SMALL_FOR_A_QUEUE)
 
 
 @may_unshare

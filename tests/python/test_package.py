@@ -119,7 +119,7 @@ def test_binaries_need_no_folder_and_no_new_c_library(
 def test_build_info_tells_what_it_is() -> None:
     info = zinc.build_info()
     assert info["version"] == zinc.__version__
-    assert (info["layout"], info["abi"]) == (4, 11)
+    assert (info["layout"], info["abi"]) == (4, 12)
     assert re.fullmatch(r"\d+\.\d+(\.\d+)?", str(info["swift"]))
     assert info["mode"] == "embedded, release"
 

@@ -442,7 +442,7 @@ def test_users_are_told(jobs: zinc.Queue, name: str) -> None:
     assert (worker.pid, worker.alive, worker.at_work, worker.first) == (os.getpid(), True, 1, 1)
     info = zinc.examine(name)
     assert info.channel is None
-    assert info.queue == zinc.QueueInfo(*(8, 16384, True, 2, 1, 1, 0, False), [writer], [worker])
+    assert info.queue == zinc.QueueInfo(*(8, 1 << 18, True, 2, 1, 1, 0, False), [writer], [worker])
 
 
 def test_shutdown_at_once_leaves_nothing(jobs: zinc.Queue) -> None:
@@ -655,9 +655,23 @@ class Unloadable:
         raise RuntimeError("it does not want to")
 
 
+def test_memory_is_taken_for_what_waits(name: str) -> None:
+    with zinc.Queue(name=name) as jobs:
+        item = bytes(200_000)
+        empty = jobs.region.used
+        assert empty < 1 << 16
+        for _ in range(2000):
+            jobs.put(item)
+            jobs.get()
+        assert jobs.region.used < empty + 4 * len(item)
+        for _ in range(10):
+            jobs.put(item)
+        assert 9 * len(item) < jobs.region.used - empty < 16 * len(item)
+
+
 @pytest.mark.parametrize("end", ["release", "with", "del", "looked at"])
 def test_memory_of_an_item_that_nobody_has_loaded_goes(jobs: zinc.Queue, end: str) -> None:
-    jobs.put(bytes(100_000))
+    jobs.put(bytes(300_000))
     (beside,) = (one for one in zinc.regions() if one.startswith("object-"))
     message = jobs.recv()
     if end == "release":
@@ -676,11 +690,11 @@ def test_memory_of_an_item_that_nobody_has_loaded_goes(jobs: zinc.Queue, end: st
 
 
 def test_memory_of_an_item_is_kept_for_whom_it_goes_back_to(jobs: zinc.Queue) -> None:
-    jobs.put(bytes(100_000))
+    jobs.put(bytes(300_000))
     for _ in range(2):
         jobs.recv(5000).give_back()
     message = jobs.recv(5000)
-    assert message.object() == bytes(100_000)
+    assert message.object() == bytes(300_000)
     message.release()
 
 

@@ -27,6 +27,8 @@ struct ChannelGeometry: Equatable {
   let isShared: Bool
   /// Of a queue: what somebody was at work on who is killed is not handed out again.
   let isOnce: Bool
+  /// Memory for a slot is taken with the first loans of it.
+  private(set) var isSparse = false
 
   static let mostSlots = 1 << 20 - 2
   static let mostViews = 16
@@ -94,6 +96,7 @@ struct ChannelGeometry: Equatable {
   private static let waiting: UInt32 = 1
   private static let sharing: UInt32 = 2
   private static let once: UInt32 = 4
+  private static let sparse: UInt32 = 8
 
   var flags: UInt32 {
     (waits ? ChannelGeometry.waiting : 0) | (isShared ? ChannelGeometry.sharing : 0)
@@ -109,7 +112,9 @@ struct ChannelGeometry: Equatable {
     messages = unsafe Int(words.load(as: UInt32.self))
     slots = unsafe Int(words.load(fromByteOffset: 4, as: UInt32.self))
     views = unsafe Int(words.load(fromByteOffset: 8, as: UInt32.self))
-    let flags = unsafe words.load(fromByteOffset: 12, as: UInt32.self)
+    let all = unsafe words.load(fromByteOffset: 12, as: UInt32.self)
+    isSparse = all & ChannelGeometry.sparse != 0
+    let flags = all & ~ChannelGeometry.sparse
     let bytes = unsafe words.load(fromByteOffset: 16, as: UInt64.self)
     guard messages >= 1, messages < slots, slots <= ChannelGeometry.mostSlots,
       flags <= 1 || flags == 3 || flags == 7, views >= 1,
@@ -132,11 +137,13 @@ struct ChannelGeometry: Equatable {
     _ options: RegionOptions,
     _ body: (_ size: Int, RegionOptions) throws(Failure) -> Attachment.Handle
   ) throws(Failure) -> Attachment.Handle {
+    let sparse = options.flags.contains(.sparse) ? ChannelGeometry.sparse : 0
     var words = (
-      UInt32(messages), UInt32(slots), UInt32(views), flags, UInt64(payload)
+      UInt32(messages), UInt32(slots), UInt32(views), flags | sparse, UInt64(payload)
     )
     var options = options
     options.kind = Header.channelKind
+    options.reserved = slotsOffset
     // Complete before anybody can open it.
     return unsafe try withUnsafeBytes(of: &words) { (bytes) throws(Failure) in
       unsafe try body(size, options.beginning(with: bytes))

@@ -6,6 +6,7 @@ internal import Synchronization
   typealias Pointer = UnsafeMutablePointer<ChannelWriter>
 
   private static let most = 64
+  private static let piece = 4096
 
   // Those of a seat, of which a forked child has none. The first of all, since the thread sanitizer
   // takes what may change this for a change of its first word, and `waitForRoom` needs the end.
@@ -28,15 +29,26 @@ internal import Synchronization
   /// Nanoseconds that a reader may hold a message up.
   var evictAfter: UInt64 = .max
   private var next = 0
+  /// Of a sparse channel: so many pieces of each slot are known to have memory.
+  private let reserved: UnsafeMutablePointer<UInt32>?
   /// Of a queue: it waits for a slot rather than for a place.
   let lacksSlot = Atomic<Bool>(false)
 
   private init(_ end: consuming ChannelEnd) throws(Failure) {
     _ = try end.sit()
-    let memory = unsafe try allocate(UInt(2 * ChannelWriter.most * MemoryLayout<Int32>.stride))
+    let geometry = end.memory.geometry
+    let numbers = 2 * ChannelWriter.most + (geometry.isSparse ? geometry.slots : 0)
+    let memory = unsafe try allocate(UInt(numbers * MemoryLayout<Int32>.stride))
     unsafe spares = unsafe memory.assumingMemoryBound(to: Int32.self)
     unsafe displaced = unsafe spares + ChannelWriter.most
-    enough = max(1, min(8, 65536 / end.memory.geometry.stride))
+    if geometry.isSparse {
+      let first = unsafe memory.assumingMemoryBound(to: UInt32.self) + 2 * ChannelWriter.most
+      unsafe first.initialize(repeating: 0, count: geometry.slots)
+      unsafe reserved = unsafe first
+    } else {
+      unsafe reserved = nil
+    }
+    enough = max(1, min(8, 65536 / geometry.stride))
     self.end = end
   }
 
@@ -72,10 +84,35 @@ internal import Synchronization
     Failure(EMSGSIZE, "% bytes, and a message of this channel has at most %", length, most)
   }
 
-  /// A slot to fill; -1 if all are held: by readers, and by loans.
+  /// A slot to fill with so many bytes; -1 if all are held: by readers, and by loans. ENOSPC if it is
+  /// of a sparse channel, and there is no memory for it.
   @inline(__always)
-  mutating func loan() throws(Failure) -> Int {
-    isSeated && spareCount > 0 ? spare() : try find()
+  mutating func loan(for length: Int) throws(Failure) -> Int {
+    let slot = isSeated && spareCount > 0 ? spare() : try find()
+    if unsafe reserved != nil, slot >= 0 { try reserve(slot, length) }
+    return slot
+  }
+
+  /// A write to a slot without memory would end the process where there is none.
+  @inline(never)
+  private mutating func reserve(_ slot: Int, _ length: Int) throws(Failure) {
+    let bytes = ChannelGeometry.slotHead + length
+    let pieces = UInt32((bytes + ChannelWriter.piece - 1) / ChannelWriter.piece)
+    guard let reserved = unsafe reserved, unsafe reserved[slot] < pieces else { return }
+    let geometry = end.memory.geometry
+    let start =
+      unsafe end.handle.pointee.file.dataOffset + geometry.slotsOffset
+      + slot * geometry.stride
+    do throws(Failure) {
+      let descriptor = unsafe try end.handle.pointee.heldDescriptor()
+      let size = min(Int(pieces) * ChannelWriter.piece, geometry.stride)
+      try AvailableMemory.check(size, inFolder: unsafe !end.handle.pointee.isAnonymous)
+      try Descriptor.reserve(descriptor, from: start, to: start + size)
+    } catch {
+      keep(slot, listsOwner.seat)
+      throw error
+    }
+    unsafe reserved[slot] = pieces
   }
 
   /// Is what it knows that of its own seat?
@@ -158,22 +195,34 @@ internal import Synchronization
 
   /// One that is free, which is this seat's now.
   private mutating func free(_ seat: Int) -> Int? {
-    let memory = end.memory
-    let count = memory.geometry.slots
-    for _ in 0..<count {
-      next = next + 1 == count ? 0 : next + 1
-      let owner = unsafe memory.owner(next)
-      // Acquires, so that no pin is looked at before: it may be parked because it is read since.
-      let found = unsafe owner.pointee.load(ordering: .acquiring)  // w0
-      guard found == 0 || found == ChannelMemory.parked && !memory.isPinned(next, end.seats) else {
-        continue
+    let geometry = end.memory.geometry
+    // Those that were used last have memory, in the caches of all who use them: few are enough as
+    // long as few messages wait.
+    if geometry.isShared && geometry.stride > ChannelWriter.piece {
+      for slot in 0..<min(geometry.slots, ChannelWriter.most) where take(slot, seat) {
+        return slot
       }
-      let isMine = unsafe owner.pointee.compareExchange(
-        expected: found, desired: UInt64(seat + 1), ordering: .sequentiallyConsistent
-      ).exchanged
-      if isMine { return next }
+    }
+    for _ in 0..<geometry.slots {
+      next = next + 1 == geometry.slots ? 0 : next + 1
+      if take(next, seat) { return next }
     }
     return nil
+  }
+
+  /// False if it is somebody's.
+  @inline(__always)
+  private func take(_ slot: Int, _ seat: Int) -> Bool {
+    let memory = end.memory
+    let owner = unsafe memory.owner(slot)
+    // Acquires, so that no pin is looked at before: it may be parked because it is read since.
+    let found = unsafe owner.pointee.load(ordering: .acquiring)  // w0
+    guard found == 0 || found == ChannelMemory.parked && !memory.isPinned(slot, end.seats) else {
+      return false
+    }
+    return unsafe owner.pointee.compareExchange(
+      expected: found, desired: UInt64(seat + 1), ordering: .sequentiallyConsistent
+    ).exchanged
   }
 
   /// Gives a loan back, unpublished. EINVAL if it is none of this writer's.

@@ -188,14 +188,25 @@ public func zinc_writer_end(_ channel: ZincWriter?) {
 public func zinc_writer_loan(_ channel: ZincWriter?, _ loan: UnsafeMutablePointer<ZincLoan>?)
   -> Int32
 {
+  guard let writer = unsafe writer(channel) else { return -EINVAL }
+  let most = unsafe UInt64(writer.pointee.end.memory.geometry.payload)
+  return unsafe zinc_writer_loan_for(channel, most, loan)
+}
+
+@c @implementation
+public func zinc_writer_loan_for(
+  _ channel: ZincWriter?, _ length: UInt64, _ loan: UnsafeMutablePointer<ZincLoan>?
+) -> Int32 {
   guard let writer = unsafe writer(channel), let loan = unsafe loan else { return -EINVAL }
   return unsafe report("take a loan of", writer.pointee.end.handle.pointee.nameForMessages) {
     () throws(Failure) in
-    let slot = unsafe try writer.pointee.loan()
+    let memory = unsafe writer.pointee.end.memory
+    let most = UInt64(truncatingIfNeeded: memory.geometry.payload)
+    guard length <= most else { throw ChannelWriter.tooLong(length, most) }
+    let slot = unsafe try writer.pointee.loan(for: Int(truncatingIfNeeded: length))
     guard slot >= 0 else { throw ChannelWriter.noSlot }
-    unsafe loan.pointee.data = unsafe writer.pointee.end.memory.payload(slot)
-    unsafe loan.pointee.capacity = UInt(
-      truncatingIfNeeded: writer.pointee.end.memory.geometry.payload)
+    unsafe loan.pointee.data = unsafe memory.payload(slot)
+    unsafe loan.pointee.capacity = UInt(truncatingIfNeeded: length)
     unsafe loan.pointee.slot = UInt32(truncatingIfNeeded: slot)
   }
 }

@@ -16,7 +16,8 @@
       let writing = writing
       return unsafe try writing.region.with("take a loan of") { handle throws(Failure) in
         let length = try Loan.checked(length ?? slotSize, writing)
-        let slot = try writing.loan()
+        // All of the slot, to which it may be resized.
+        let slot = try writing.loan(for: slotSize)
         guard slot >= 0 else { throw ChannelWriter.noSlot }
         return unsafe Loan(
           writing: writing, slot: slot, owner: Attachment.identity(handle),

@@ -302,14 +302,14 @@
     }
 
     /// A slot. Sits, the first time.
-    func loan() throws(Failure) -> Int {
+    func loan(for length: Int) throws(Failure) -> Int {
       try inTurn { () throws(Failure) in
-        if let writer = unsafe begun { return unsafe try writer.pointee.loan() }
+        if let writer = unsafe begun { return unsafe try writer.pointee.loan(for: length) }
         let writer = unsafe try ChannelWriter.make(region.attachment)
           .assumingMemoryBound(to: ChannelWriter.self)
         unsafe writer.pointee.evictAfter = evictAfter
         address.store(UInt(bitPattern: writer), ordering: .releasing)
-        return unsafe try writer.pointee.loan()
+        return unsafe try writer.pointee.loan(for: length)
       }
     }
 

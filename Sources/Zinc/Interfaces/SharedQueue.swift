@@ -48,17 +48,19 @@
     /// For so many `workers`, `views`, which are the messages that each may be at work on at once
     /// (1024 at most), `writers`, and `loans` of each, there is always a slot; beyond that `loan` may
     /// find none. With `redeliver` what somebody was at work on who is killed goes to another worker,
-    /// else to nobody. The rest as for `SharedRegion.create`.
+    /// else to nobody. Memory is taken as messages come, and used again for the next ones; `reserve`
+    /// takes all of it at once, so that no `loan` finds it used up. The rest as for
+    /// `SharedRegion.create`.
     ///
     /// - Throws: `ZincError`: `invalidArgument` for numbers that can't be, and those of
     ///   `SharedRegion.create`.
     public static func create(
       _ name: String, capacity: Int, slotSize: Int, redeliver: Bool = true, workers: Int = 8,
       views: Int = 8, writers: Int = 4, loans: Int = 1, mode: UInt32 = 0o600, group: UInt32? = nil,
-      isPersistent: Bool = false, replace: Bool = false
+      isPersistent: Bool = false, reserve: Bool = false, replace: Bool = false
     ) throws(ZincError) -> SharedQueue {
       let options = RegionOptions(
-        mode: mode, group: group, isPersistent: isPersistent, reserve: true, replace: replace)
+        mode: mode, group: group, isPersistent: isPersistent, reserve: reserve, replace: replace)
       let operation: StaticString = "create the queue"
       return try SharedQueue(
         SharedChannel.create(operation, name, options, nil) { () throws(Failure) in
@@ -86,10 +88,10 @@
     public static func openOrCreate(
       _ name: String, capacity: Int, slotSize: Int, redeliver: Bool = true, workers: Int = 8,
       views: Int = 8, writers: Int = 4, loans: Int = 1, mode: UInt32 = 0o600, group: UInt32? = nil,
-      isPersistent: Bool = false, anyUser: Bool = false
+      isPersistent: Bool = false, reserve: Bool = false, anyUser: Bool = false
     ) throws(ZincError) -> SharedQueue {
       let options = RegionOptions(
-        mode: mode, group: group, isPersistent: isPersistent, reserve: true)
+        mode: mode, group: group, isPersistent: isPersistent, reserve: reserve)
       let operation: StaticString = "open or create the queue"
       return try SharedQueue(
         SharedChannel.openOrCreate(operation, name, options, nil, anyUser: anyUser) {

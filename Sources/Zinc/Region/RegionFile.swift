@@ -83,13 +83,15 @@ struct RegionFile {
     let isSparse = options.flags.contains(.sparse)
     try ForkGate.outside(with: pages.raw) { () throws(Failure) in
       let needed = isSparse ? options.written : size
-      // Looking costs more than reserving little.
-      if needed >= 16 << 20 { try AvailableMemory.check(needed, inFolder: inFolder) }
+      try AvailableMemory.check(needed, inFolder: inFolder)
       // What is written is not reserved before: that would clear each page only to fill it.
       if options.written > 0 { try fill(pages, options) }
       if options.written == 0 || !isSparse {
         let begun = unsafe options.contents.count
         try pages.allocate(size, sparse: isSparse, from: begun > 0 ? dataOffset + begun : 0)
+      }
+      if isSparse && options.reserved > 0 {
+        try Descriptor.reserve(pages.raw, from: 0, to: dataOffset + options.reserved)
       }
     }
     try write(to: pages, options)

@@ -28,6 +28,8 @@ internal import CZinc
   /// What else it has here and there.
   var pieces = unsafe UnsafeBufferPointer<ZincPiece>(start: nil, count: 0)
   var kind: UInt32 = 0
+  /// So many bytes of data have memory where the rest is sparse.
+  var reserved = 0
 
   /// Of the mapping's address; 0 for none.
   var alignment: Int { flags.contains(.hugepages) ? HugePages.size : 0 }

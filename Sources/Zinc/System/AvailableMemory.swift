@@ -10,6 +10,8 @@ enum AvailableMemory {
   /// Throws ENOSPC if `size` bytes can't fit, into /dev/shm either if that is where
   /// they are to go.
   static func check(_ size: Int, inFolder: Bool) throws(Failure) {
+    // Looking costs more than reserving little.
+    if size < 16 << 20 { return }
     if inFolder {
       let (free, total) = folder()
       if total > 0 && UInt64(size) > free { throw folderIsFull(size) }

@@ -98,10 +98,6 @@ struct Descriptor: ~Copyable {
 
   /// Gives a file that is not mapped its size and, unless it is to be sparse, its memory from
   /// byte `start` on.
-  ///
-  /// fallocate(2) on a tmpfs gives up with EINTR whenever a signal is pending and
-  /// undoes what it did, so a large file under a fast profiling timer would never
-  /// be done. In pieces that shrink with each interruption it is.
   func allocate(_ size: Int, sparse: Bool, from start: Int = 0) throws(Failure) {
     let limit = czinc_file_limit()
     if UInt64(size) > limit {
@@ -113,21 +109,33 @@ struct Descriptor: ~Copyable {
       try check(czinc_ftruncate(raw, Int64(size)), "ftruncate")
       return
     }
-    var piece = size
+    do throws(Failure) {
+      try Descriptor.reserve(raw, from: start, to: size)
+    } catch {
+      // Gives back what it got, which takes long, here and not when the file is closed.
+      _ = czinc_ftruncate(raw, 0)
+      throw error
+    }
+  }
+
+  /// Sees to it that these bytes have memory.
+  ///
+  /// fallocate(2) on a tmpfs gives up with EINTR whenever a signal is pending and
+  /// undoes what it did, so a large file under a fast profiling timer would never
+  /// be done. In pieces that shrink with each interruption it is.
+  static func reserve(_ raw: Int32, from start: Int, to end: Int) throws(Failure) {
+    var piece = end - start
     var done = start
-    while done < size {
-      let length = min(piece, size - done)
+    while done < end {
+      let length = min(piece, end - done)
       let result = czinc_fallocate(raw, Int64(done), Int64(length))
       if result == -EINTR {
         piece = max(piece / 4, 64 << 10)
-      } else if result < 0 {
-        // Gives back what it got, which takes long, here and not when the file is closed.
-        _ = czinc_ftruncate(raw, 0)
-        if result == -ENOSPC { throw AvailableMemory.folderIsFull(size) }
-        try check(result, "fallocate")
-      } else {
-        done += length
+        continue
       }
+      if result == -ENOSPC { throw AvailableMemory.folderIsFull(end - start) }
+      try check(result, "fallocate")
+      done += length
     }
   }
 }

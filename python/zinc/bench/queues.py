@@ -135,11 +135,11 @@ class Zinc(Way):
 class ZincDefault(Zinc):
     """A queue as nobody has said anything of sizes."""
 
-    name = "zinc, slots of 16 KiB"
+    name = "zinc, default slots"
     about = "the same with the slots that it has unless told otherwise; what is larger goes beside"
 
     def slot_size(self) -> int:
-        return 16384
+        return 1 << 18
 
 
 class Queue(Way):

@@ -47,7 +47,10 @@ typedef struct ZincChannelOptions {
     uint32_t views;    /**< messages that a reader may hold at once, at most 16, of a queue 1024; 0 is 8 */
 } ZincChannelOptions;
 
-/** Creates a channel, and attaches to it. `options` as for zinc_region_create(), without kind and contents.
+/**
+ * Creates a channel, and attaches to it. `options` as for zinc_region_create(), without kind and contents.
+ * With ZINC_SPARSE a slot gets memory with the first loans of it, which are -28 (ENOSPC) where there is none,
+ * and not a signal.
  */
 int32_t zinc_channel_create(const char *name, const ZincChannelOptions *channel, const ZincOptions *options,
                             ZincHandle *out);
@@ -136,6 +139,13 @@ typedef struct ZincLoan {
  * more write, or hold loans and messages, than the channel was made for.
  */
 int32_t zinc_writer_loan(ZincWriter writer, ZincLoan *loan);
+
+/**
+ * The same for a message of up to `length` bytes, which are its `capacity`. Of a channel without ZINC_SPARSE
+ * it costs as much; of one with it takes memory for so many only. -90 (EMSGSIZE) for more than the channel
+ * has; -28 (ENOSPC) if there is no memory for them.
+ */
+int32_t zinc_writer_loan_for(ZincWriter writer, uint64_t length, ZincLoan *loan);
 
 /** Gives a loan back as it is. -22 if it is none of this writer's. */
 int32_t zinc_writer_discard(ZincWriter writer, const ZincLoan *loan);
