@@ -496,6 +496,46 @@ store["b"] = numpy.zeros(1 << 16)
     subprocess.run(command, check=True, timeout=60)
 
 
+@may_unshare
+def test_full_folder_evicts() -> None:
+    code = """
+import errno, os, subprocess, sys, numpy
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", "/dev/shm"], check=True)
+import zinc
+store = zinc.Store("small", 1 << 30)
+for i in range(100):
+    store[str(i)] = numpy.full(1 << 20, i % 256, "u1")
+assert store.info().evictions > 80, store.info()
+assert "99" in store and "0" not in store, list(store)
+held = [store[key] for key in list(store)]
+assert len(held) > 3
+try:
+    for i in range(100):
+        held.append(store.setdefault(f"more {i}", numpy.ones(1 << 20, "u1")))
+except OSError as error:
+    assert error.errno == errno.ENOSPC, error
+    assert "/dev/shm" in str(error) and f"in use by process {os.getpid()}" in str(error), error
+else:
+    raise SystemExit("there was room")
+assert all((one == one[0]).all() for one in held)
+"""
+    command = ["unshare", "--mount", sys.executable, "-c", code]
+    subprocess.run(command, check=True, timeout=60)
+
+
+def test_very_many_objects(name: str) -> None:
+    count = 100_000
+    with zinc.Store(name, 1 << 30) as store:
+        for i in range(count):
+            store[str(i)] = i
+        assert len(store) == count and len(store.objects()) == count
+        assert all(store[str(i)] == i for i in range(0, count, 7))
+        for i in range(0, count, 2):
+            del store[str(i)]
+        assert len(store) == count // 2 and "0" not in store and store["1"] == 1
+    assert files(name) == []
+
+
 # ---- waits ----
 
 

@@ -205,7 +205,16 @@ enum Store {
           options.flags.insert(.group)
         }
         let name = unsafe try path(handle, number)
-        return unsafe try Attachment.create(name, capacity: capacity, options)  // s2
+        while true {
+          do throws(Failure) {
+            return unsafe try Attachment.create(name, capacity: capacity, options)  // s2
+          } catch  where error.code == ENOSPC {
+            // The memory of the machine is used up before that of the store.
+            guard unsafe try StoreTable(of: handle).policy == .evict,
+              unsafe try evict(handle, UInt64(capacity)) != 0
+            else { throw error }
+          }
+        }
       } catch {
         unsafe giveUp(handle, number)
         throw error
