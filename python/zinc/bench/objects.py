@@ -8,6 +8,8 @@ import importlib
 import multiprocessing
 import os
 import pickle
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing import resource_tracker, shared_memory
@@ -319,8 +321,50 @@ class Ray(Way):
         self.ray.shutdown()
 
 
+class Vineyard(Way):
+    """An object store behind a server, too."""
+
+    name = "vineyard"
+    about = "Client.put and get; a server, vineyardd, has the objects in memory that it keeps"
+    needs = ("vineyard",)
+
+    def start_producer(self) -> None:
+        utils: Any = importlib.import_module("vineyard.deploy.utils")
+        options = ["--socket", self.socket(), "--meta", "local", "--size", "4Gi", "--rpc=false"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.server = subprocess.Popen([utils.find_vineyardd_path(), *options], **quiet)
+        self.start_consumer()
+
+    def start_consumer(self) -> None:
+        self.vineyard: Any = importlib.import_module("vineyard")
+        while not os.path.exists(self.socket()):
+            time.sleep(0.05)
+        self.client = self.vineyard.connect(self.socket())
+
+    def socket(self) -> str:
+        return f"{tempfile.gettempdir()}/{self.id}"
+
+    def put(self, value: object) -> Any:
+        return self.client.put(value)
+
+    def token(self, found_by: Any) -> Any:
+        return repr(found_by)
+
+    def get(self, token: Any) -> Any:
+        return self.client.get(self.vineyard.ObjectID(token))
+
+    def drop(self, found_by: Any) -> None:
+        self.client.delete([found_by])
+
+    def close(self) -> None:
+        self.client.close()
+        self.server.terminate()
+        self.server.wait()
+
+
 WAYS: dict[str, type[Way]] = {
-    way.name: way for way in (Zinc, Stored, Pwrite, SharedMemory, Joblib, Pipe, Redis, Ray)
+    way.name: way
+    for way in (Zinc, Stored, Pwrite, SharedMemory, Joblib, Pipe, Redis, Ray, Vineyard)
 }
 LARGEST = {Redis.name: 1 << 28}  # bytes; a string of Redis's ends at 512 MiB
 
