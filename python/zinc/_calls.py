@@ -495,11 +495,11 @@ def serve(
 
     Any number of processes and threads may serve one name, and each call goes to one of them that
     is free; up to `maxsize` calls wait. Arguments are read where the caller has put them: arrays
-    are read-only. Arguments of more than `slot_size` bytes, 256 KiB by default, have memory of their
-    own, which takes longer; `workers`, who serve, and `views`, the calls of whose arguments each of
-    them may have arrays, say how much there is otherwise, as for `Queue`. The first server says
-    it. What the function raises is raised at the caller, or a RuntimeError with its text, if it
-    can't be pickled or is no Exception; but KeyboardInterrupt and SystemExit end the server.
+    are read-only. Arguments of more than `slot_size` bytes, 256 KiB by default, have memory of
+    their own, which takes longer; `workers`, who serve, and `views`, the calls of whose arguments
+    each of them may have arrays, say how much there is otherwise, as for `Queue`. The first server
+    says it. What the function raises is raised at the caller, or a RuntimeError with its text, if
+    it can't be pickled or is no Exception; but KeyboardInterrupt and SystemExit end the server.
     `mode`, `group` and `any_user` are as for `Queue`.
 
     Arguments are pickled: whoever may call can run code as the server's user.
