@@ -44,31 +44,41 @@ char *czinc_message(void) { return message; }
 
 #ifdef CZINC_OLDEST_GLIBC
 /*
- * glibc 2.34 moved these from libpthread into libc, with a new version of the same function.
+ * glibc 2.32 and 2.34 moved these from libpthread into libc, with a new version of the same function.
  * The old one keeps a library that is built on a new system loadable on an old one.
  */
 __asm__(".symver pthread_create, pthread_create@" CZINC_OLDEST_GLIBC);
 __asm__(".symver pthread_join, pthread_join@" CZINC_OLDEST_GLIBC);
 __asm__(".symver pthread_detach, pthread_detach@" CZINC_OLDEST_GLIBC);
+__asm__(".symver pthread_sigmask, pthread_sigmask@" CZINC_OLDEST_GLIBC);
 #endif
 
-int32_t czinc_thread_start(pthread_t *thread, void *(*run)(void *), void *argument) {
+_Static_assert(sizeof(pthread_t) <= sizeof(struct czinc_thread), "a thread's id does not fit");
+
+int32_t czinc_thread_start(struct czinc_thread *thread, void *(*run)(void *), void *argument) {
     sigset_t all, before;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before); /* this thread's, on Linux */
-    int error = pthread_create(thread, NULL, run, argument);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t id;
+    int error = pthread_create(&id, NULL, run, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0) thread->id = (uintptr_t)id;
     return -error;
 }
 
 int32_t czinc_thread_start_detached(void *(*run)(void *), void *argument) {
-    pthread_t thread;
+    struct czinc_thread thread;
     int32_t error = czinc_thread_start(&thread, run, argument);
-    if (error == 0) pthread_detach(thread);
+    if (error == 0) pthread_detach((pthread_t)thread.id);
     return error;
 }
 
-void czinc_thread_join(pthread_t thread) { pthread_join(thread, NULL); }
+void czinc_thread_join(struct czinc_thread thread) { pthread_join((pthread_t)thread.id, NULL); }
+
+/* The core's takes its place; a library that has only this file has none. */
+__attribute__((weak)) void czinc_when_loaded(void) {}
+
+__attribute__((constructor)) static void when_loaded(void) { czinc_when_loaded(); }
 
 void *czinc_allocate(uintptr_t size) { return malloc(size); }
 

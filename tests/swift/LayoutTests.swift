@@ -25,7 +25,7 @@ import Testing
 
   @Test func headerOfANewRegionIsAsDesigned() throws {
     let name = uniqueName()
-    let before = czinc_clock(CLOCK_REALTIME)
+    let before = czinc_wall()
     let region = try SharedRegion.create(name, capacity: 5000, mode: 0o644, isPersistent: false)
     region.notify()
     let header = unsafe region.withUnsafeBytes {

@@ -68,8 +68,18 @@ struct czinc_header {
 
 /* ---- files ---- */
 
-static inline int32_t czinc_open(const char *path, int32_t flags, uint32_t mode) {
-    int fd = open(path, flags, (mode_t)mode);
+/*
+ * Opens a file to read it, and to write it too. Never blocks, on a FIFO say, and never follows a
+ * link. No descriptor of these functions is inherited across exec.
+ */
+static inline int32_t czinc_open(const char *path, int32_t is_writable) {
+    int fd = open(path, (is_writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* A new file in the folder, to be read and written, that has no name yet. */
+static inline int32_t czinc_create_unnamed(const char *folder, uint32_t mode) {
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, (mode_t)mode);
     return fd < 0 ? -errno : fd;
 }
 
@@ -79,7 +89,8 @@ struct czinc_status {
     uint64_t device;
     uint64_t inode;
     int64_t size;
-    uint32_t mode;
+    uint32_t mode; /* permissions alone */
+    uint32_t is_regular;
     uint32_t owner;
     uint32_t group;
     uint32_t links;
@@ -91,7 +102,8 @@ static inline int32_t czinc_result_of_stat(long result, struct stat s, struct cz
     *out = (struct czinc_status){.device = s.st_dev,
                                  .inode = s.st_ino,
                                  .size = s.st_size,
-                                 .mode = s.st_mode,
+                                 .mode = s.st_mode & 07777,
+                                 .is_regular = S_ISREG(s.st_mode),
                                  .owner = s.st_uid,
                                  .group = s.st_gid,
                                  .links = (uint32_t)s.st_nlink,
@@ -143,10 +155,11 @@ static inline int64_t czinc_pwrite(int32_t fd, const void *buffer, uintptr_t cou
 }
 
 /* The file of a descriptor anew: another description, with locks of its own. Needs /proc. */
-static inline int32_t czinc_reopen(int32_t fd, int32_t flags) {
+static inline int32_t czinc_reopen(int32_t fd, int32_t is_writable) {
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return czinc_open(path, flags, 0);
+    int copy = open(path, (is_writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    return copy < 0 ? -errno : copy;
 }
 
 static inline int32_t czinc_duplicate(int32_t fd) {
@@ -260,10 +273,10 @@ static inline int32_t czinc_is_size_sealed(int32_t fd) {
     return seals >= 0 && (seals & F_SEAL_SHRINK) && (seals & F_SEAL_GROW);
 }
 
-/* O_RDONLY, O_WRONLY or O_RDWR: how the descriptor was opened. */
-static inline int32_t czinc_access_mode(int32_t fd) {
+/* 1 if the descriptor was opened to read and to write, else 0. */
+static inline int32_t czinc_is_writable(int32_t fd) {
     int flags = fcntl(fd, F_GETFL);
-    return flags < 0 ? -errno : flags & O_ACCMODE;
+    return flags >= 0 && (flags & O_ACCMODE) == O_RDWR;
 }
 
 /* Bytes that a file system has free for this user, and its size; 0 and 0 if it won't say. */
@@ -301,13 +314,17 @@ static inline const char *_Nullable czinc_range(const char *text, uint64_t *firs
 
 /* ---- open file description locks, one byte each (fcntl_locking(2)) ---- */
 
-/* type: F_RDLCK, F_WRLCK or F_UNLCK. -EAGAIN where somebody else's lock is in the way. */
-static inline int32_t czinc_lock(int32_t fd, int32_t type, int64_t byte) {
-    struct flock l = {.l_type = (short)type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+static const int32_t CZINC_LOCK_NONE = F_UNLCK;
+static const int32_t CZINC_LOCK_SHARED = F_RDLCK;
+static const int32_t CZINC_LOCK_EXCLUSIVE = F_WRLCK;
+
+/* Changes what this description holds. -EAGAIN where somebody else's lock is in the way. */
+static inline int32_t czinc_lock(int32_t fd, int32_t lock, int64_t byte) {
+    struct flock l = {.l_type = (short)lock, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     return fcntl(fd, F_OFD_SETLK, &l) < 0 ? (errno == EACCES ? -EAGAIN : -errno) : 0;
 }
 
-/* F_RDLCK or F_WRLCK: a lock that another description holds on the byte; F_UNLCK where none does. */
+/* The lock that another description holds on the byte. */
 static inline int32_t czinc_lock_of_others(int32_t fd, int64_t byte) {
     struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     return fcntl(fd, F_OFD_GETLK, &l) < 0 ? -errno : l.l_type;
@@ -315,16 +332,18 @@ static inline int32_t czinc_lock_of_others(int32_t fd, int64_t byte) {
 
 /* ---- memory ---- */
 
-static inline int32_t czinc_mmap(int32_t fd, uintptr_t length, int32_t protection,
+static inline int32_t czinc_mmap(int32_t fd, uintptr_t length, int32_t is_writable,
                                  void *_Nullable *_Nonnull out) {
+    int protection = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
     void *address = mmap(NULL, length, protection, MAP_SHARED, fd, 0);
     *out = address == MAP_FAILED ? NULL : address;
     return address == MAP_FAILED ? -errno : 0;
 }
 
 /* The same at a multiple of `alignment`: in the middle of more address space, which goes again. */
-static inline int32_t czinc_mmap_aligned(int32_t fd, uintptr_t length, int32_t protection,
+static inline int32_t czinc_mmap_aligned(int32_t fd, uintptr_t length, int32_t is_writable,
                                          uintptr_t alignment, void *_Nullable *_Nonnull out) {
+    int protection = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t whole = (length + page - 1) / page * page;
     char *start =
@@ -361,8 +380,9 @@ static inline int32_t czinc_mmap_unnamed(uintptr_t length, void *_Nullable *_Non
     return address == MAP_FAILED ? -errno : 0;
 }
 
-static inline int32_t czinc_mprotect(void *address, uintptr_t length, int32_t protection) {
-    return mprotect(address, length, protection) < 0 ? -errno : 0;
+/* Whole pages can only be read from now on. */
+static inline int32_t czinc_protect(void *address, uintptr_t length) {
+    return mprotect(address, length, PROT_READ) < 0 ? -errno : 0;
 }
 
 static inline int32_t czinc_munmap(void *address, uintptr_t length) {
@@ -383,11 +403,23 @@ static inline uintptr_t czinc_page_size(void) { return (uintptr_t)sysconf(_SC_PA
 
 /* ---- time, processors, this process ---- */
 
-static inline uint64_t czinc_clock(int32_t clock) {
+static inline uint64_t czinc_clock(clockid_t clock) {
     struct timespec t = {0, 0};
     clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+
+/* Nanoseconds, in all processes alike: since some start, that never go back; deadlines are such. */
+static inline uint64_t czinc_monotonic(void) { return czinc_clock(CLOCK_MONOTONIC); }
+
+/* The same, which go on while the machine sleeps. */
+static inline uint64_t czinc_boot(void) { return czinc_clock(CLOCK_BOOTTIME); }
+
+/* Since 1970. */
+static inline uint64_t czinc_wall(void) { return czinc_clock(CLOCK_REALTIME); }
+
+/* The same as it was at most milliseconds ago, in a few nanoseconds. */
+static inline uint64_t czinc_wall_coarse(void) { return czinc_clock(CLOCK_REALTIME_COARSE); }
 
 static inline void czinc_sleep(uint64_t nanoseconds) {
     struct timespec t = {(time_t)(nanoseconds / 1000000000u), (long)(nanoseconds % 1000000000u)};
@@ -452,18 +484,25 @@ static inline void czinc_futex_wake_one(const void *word) {
     syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449 /* on every machine; musl 1.2.3 has no name for it */
+#endif
+
+/* A word to sleep on, and what it has to be. */
+typedef struct futex_waitv czinc_sleep_entry;
+
 /*
  * Sleeps while each of at most 128 words is what its entry says, as futex_wait does with one;
  * Linux 5.16. -ENOSYS where the kernel, -EPERM where a container's filter has no such call.
  */
-static inline int32_t czinc_futex_wait_many(const struct futex_waitv *entries, uint32_t count,
+static inline int32_t czinc_futex_wait_many(const czinc_sleep_entry *entries, uint32_t count,
                                             uint64_t deadline) {
     struct timespec t = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
     return syscall(SYS_futex_waitv, entries, count, 0, &t, CLOCK_MONOTONIC) < 0 ? -errno : 0;
 }
 
-static inline struct futex_waitv czinc_futex_entry(const void *word, uint32_t expected) {
-    return (struct futex_waitv){.val = expected, .uaddr = (uintptr_t)word, .flags = FUTEX_32};
+static inline czinc_sleep_entry czinc_sleep_on(const void *word, uint32_t expected) {
+    return (czinc_sleep_entry){.val = expected, .uaddr = (uintptr_t)word, .flags = FUTEX_32};
 }
 
 /* ---- what needs an object file of its own: layout.c ---- */
@@ -479,14 +518,21 @@ uint64_t czinc_file_limit(void);
 /* The environment's value of that name, null where there is none or the program is set-user-ID. */
 const char *_Nullable czinc_environment(const char *name);
 
+/* The core's: layout.c calls it as the library is loaded. */
+void czinc_when_loaded(void);
+
 /* atexit(3). */
 int32_t czinc_at_exit(void (*function)(void));
 
+struct czinc_thread {
+    uintptr_t id;
+};
+
 /* Starts a thread that no signal is handled on. */
-int32_t czinc_thread_start(pthread_t *thread, void *_Nullable (*_Nonnull run)(void *_Nullable),
+int32_t czinc_thread_start(struct czinc_thread *thread, void *_Nullable (*_Nonnull run)(void *_Nullable),
                            void *_Nullable argument);
 
-void czinc_thread_join(pthread_t thread);
+void czinc_thread_join(struct czinc_thread thread);
 
 /* As above, a thread that nobody joins. */
 int32_t czinc_thread_start_detached(void *_Nullable (*_Nonnull run)(void *_Nullable),
@@ -499,7 +545,11 @@ char *czinc_message(void);
 
 /* The system's text for an errno, in `scratch` or not; lasts as long as that. */
 static inline const char *czinc_describe(int32_t error, char *scratch, uintptr_t size) {
-    return strerror_r(error, scratch, size); /* the GNU one */
+#ifdef __GLIBC__
+    return strerror_r(error, scratch, size);
+#else /* POSIX */
+    return strerror_r(error, scratch, size) == 0 ? scratch : "unknown error";
+#endif
 }
 
 #pragma clang assume_nonnull end

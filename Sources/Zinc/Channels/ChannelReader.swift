@@ -206,7 +206,7 @@ internal import Synchronization
         if message != nil { return .notified }
         throw Failure(EPIPE, "who has written to it is gone, and nothing is left to read")
       }
-      let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
+      let now = deadline == 0 ? 0 : czinc_monotonic()
       if now >= deadline { return .timedOut }
       // Nobody tells of one that is killed.
       let wakeUp = untilGone ? min(deadline, now + Attachment.longestNap) : deadline

@@ -121,7 +121,7 @@ extension ChannelWriter {
     if isRoom() { return .isRoom }
     let evictAt = evictAt.load(ordering: .relaxed)
     let isLook = deadline == 0 && evictAt == .max
-    let now = isLook ? 0 : czinc_clock(CLOCK_MONOTONIC)
+    let now = isLook ? 0 : czinc_monotonic()
     // Costs less than the sleep that it may save.
     if try end.sweep() == .cleaned { return .isRoom }
     if now >= evictAt {
@@ -151,10 +151,10 @@ extension ChannelWriter {
     if waitingFor == number { return }
     if waitingFor == 0 {
       unsafe end.memory.waiting(seat).pointee.store(
-        czinc_clock(CLOCK_REALTIME), ordering: .relaxed)
+        czinc_wall(), ordering: .relaxed)
     }
     waitingFor = number
-    let now = czinc_clock(CLOCK_MONOTONIC)
+    let now = czinc_monotonic()
     let isEvicting = evictAfter < .max - now && !end.memory.geometry.isShared
     evictAt.store(isEvicting ? now + evictAfter : .max, ordering: .relaxed)
   }

@@ -122,7 +122,7 @@ internal import Synchronization
 
   private var isResting: Bool {
     let until = restsUntil.load(ordering: .relaxed)
-    if until == 0 || czinc_clock(CLOCK_MONOTONIC) < until { return until != 0 }
+    if until == 0 || czinc_monotonic() < until { return until != 0 }
     _ = restsUntil.compareExchange(expected: until, desired: 0, ordering: .relaxed)
     return false
   }
@@ -208,7 +208,7 @@ internal import Synchronization
     }
     given.wrappingAdd(1, ordering: .relaxed)
     held.wrappingSubtract(1, ordering: .relaxed)
-    restsUntil.store(czinc_clock(CLOCK_MONOTONIC) + Attachment.longestNap, ordering: .relaxed)
+    restsUntil.store(czinc_monotonic() + Attachment.longestNap, ordering: .relaxed)
     unsafe memory.returned.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)  // b1
     unsafe Attachment.changed(end.handle)
     return true

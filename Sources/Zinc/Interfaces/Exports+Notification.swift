@@ -16,7 +16,7 @@ public func zinc_wait(_ handle: ZincHandle?, _ timeout: UInt32) -> Int32 {
     switch timeout {
     case 0: 0
     case .max: .max
-    default: czinc_clock(CLOCK_MONOTONIC) + UInt64(timeout) * 1_000_000
+    default: czinc_monotonic() + UInt64(timeout) * 1_000_000
     }
   }.rawValue
 }

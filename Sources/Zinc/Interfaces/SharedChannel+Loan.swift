@@ -170,7 +170,7 @@
                 throw Failure(EINVAL, "the loan is the parent process's: take one here")
               }
               var head = ZincMessageHead(
-                number: 0, length: UInt64(length), time: czinc_clock(CLOCK_REALTIME), tag: tag)
+                number: 0, length: UInt64(length), time: czinc_wall(), tag: tag)
               return try writing.publish(slot, &head, deadline: deadline) ? head.number : nil
             })
         else { return nil }

@@ -153,7 +153,7 @@
         if let message = try receive() { return message }
         // What the last one published before it went comes first.
         if untilGone && !hasWriters { return try receive() }
-        let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
+        let now = deadline == 0 ? 0 : czinc_monotonic()
         if now >= deadline { return nil }
         let wakeUp = wakeUp(before: deadline, now, untilGone)
         let result = unsafe region.attachment.pointee.notification.wait(

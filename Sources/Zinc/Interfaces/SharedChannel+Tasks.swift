@@ -20,7 +20,7 @@
         let seen = reading.region.sequence
         if let message = try tryReceive() { return message }
         if untilGone && !hasWriters { return try tryReceive() }
-        let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
+        let now = deadline == 0 ? 0 : czinc_monotonic()
         if now >= deadline { return nil }
         let wakeUp = reading.wakeUp(before: deadline, now, untilGone)
         let wait = unsafe TaskWait(reading.region.attachment, seen, wakeUp)
@@ -88,7 +88,7 @@
       while true {
         try Task.checkCancellation()
         if let number = try publish(deadline: 0) { return number }
-        let now = czinc_clock(CLOCK_MONOTONIC)
+        let now = czinc_monotonic()
         if now >= deadline { return nil }
         try await Task.sleep(nanoseconds: min(nap, deadline - now))
         nap = min(nap * 2, 20_000_000)

@@ -49,7 +49,7 @@
           let seen = working.region.sequence
           if let task = try tryTake() { return task }
           if working.isOver { return nil }
-          let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
+          let now = deadline == 0 ? 0 : czinc_monotonic()
           if now >= deadline { return nil }
           // Nobody tells of one that is killed at work.
           let wakeUp = min(deadline, now + Attachment.longestNap)

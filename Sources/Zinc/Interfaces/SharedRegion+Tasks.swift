@@ -137,7 +137,7 @@
         }
         waits = endingWaits(waits)
         let deadline =
-          waits.lazy.map(\.deadline).min() ?? czinc_clock(CLOCK_MONOTONIC) + TaskWaits.linger
+          waits.lazy.map(\.deadline).min() ?? czinc_monotonic() + TaskWaits.linger
         let result = sleep(told, waits, until: deadline)
         // Closed by the process's exit, if it is none of the regions.
         if result == .closed && !waits.contains(where: \.isClosed)
@@ -150,7 +150,7 @@
 
     /// Lets those go on that need not wait any more; returns the others.
     private func endingWaits(_ waits: [TaskWait]) -> [TaskWait] {
-      let time = czinc_clock(CLOCK_MONOTONIC)
+      let time = czinc_monotonic()
       return waits.filter { wait in
         guard let outcome = wait.outcome(at: time) else { return true }
         wait.continuation?.resume(returning: outcome)

@@ -476,7 +476,7 @@
     static func deadline(_ timeout: Duration?) -> UInt64 {
       guard let timeout else { return .max }
       let length = nanoseconds(timeout)
-      return length == 0 || length == .max ? length : czinc_clock(CLOCK_MONOTONIC) + length
+      return length == 0 || length == .max ? length : czinc_monotonic() + length
     }
 
     /// None is 0, and 292 years and more are for ever.

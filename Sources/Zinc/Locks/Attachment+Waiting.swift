@@ -33,7 +33,7 @@ extension Attachment {
     while true {
       let seen = notification.sequence
       if let result = try attempt() { return result }
-      let now = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
+      let now = deadline == 0 ? 0 : czinc_monotonic()
       if now >= deadline {
         if try sweep() { continue }
         return Notification.WaitResult.timedOut.rawValue

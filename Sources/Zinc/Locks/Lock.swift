@@ -110,7 +110,7 @@ internal import Synchronization
         unsafe record.sign(handle.pointee.seat.pid)
         return .acquired
       }
-      let time = deadline == 0 ? 0 : czinc_clock(CLOCK_MONOTONIC)
+      let time = deadline == 0 ? 0 : czinc_monotonic()
       if time >= deadline {
         if let outcome = try takeOver(from: me, recovers: recovers) { return outcome }
         let isFree = unsafe word.pointee.load(ordering: .relaxed) & SeatIdentity.mask == 0

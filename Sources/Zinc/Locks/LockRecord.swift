@@ -30,7 +30,7 @@ internal import Synchronization
   @inline(__always)
   func sign(_ pid: Int32) {
     unsafe process.pointee.store(pid, ordering: .relaxed)
-    unsafe time.pointee.store(czinc_clock(CLOCK_REALTIME_COARSE), ordering: .relaxed)
+    unsafe time.pointee.store(czinc_wall_coarse(), ordering: .relaxed)
   }
 
   /// Says whose it was, as a sitter's table still knows it: one may have died before it signed.

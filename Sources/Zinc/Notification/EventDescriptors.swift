@@ -152,7 +152,7 @@ enum EventDescriptors {
     while true {
       var nap: UInt64 = 1_000_000_000
       guard let sleepers = settleAll(&nap) else { return }
-      _ = sleepers.sleep(until: czinc_clock(CLOCK_MONOTONIC) + nap)
+      _ = sleepers.sleep(until: czinc_monotonic() + nap)
     }
   }
 

@@ -196,7 +196,7 @@ internal import Synchronization
       let now = unsafe words.sequence.pointee.load(ordering: .sequentiallyConsistent)  // w3
       if now != last { return .notified }
       if waits.isClosing { return .closed }
-      let time = czinc_clock(CLOCK_MONOTONIC)
+      let time = czinc_monotonic()
       if time >= deadline { return .timedOut }
       let wakeUp = min(deadline, time + longestNap)
       let result = unsafe czinc_futex_wait(words.sequence, last, wakeUp)  // w4

@@ -10,17 +10,17 @@ internal import Synchronization
   private let count: Int
   private let groups: Int
   /// Each group's words, and `done` after them; nil where there is no memory for it.
-  private let entries: UnsafeMutablePointer<futex_waitv>?
+  private let entries: UnsafeMutablePointer<czinc_sleep_entry>?
   private let sleepers: UnsafeMutablePointer<Sleeper>?
   private let done: UnsafeMutablePointer<Atomic<UInt32>>?
 
   init(_ count: Int) {
     self.count = count
     groups = (count + Sleepers.capacity - 1) / Sleepers.capacity
-    let entries = (count + groups) * MemoryLayout<futex_waitv>.stride
+    let entries = (count + groups) * MemoryLayout<czinc_sleep_entry>.stride
     let sleepers = groups * MemoryLayout<Sleeper>.stride
     let base = unsafe czinc_allocate(UInt(entries + sleepers + MemoryLayout<UInt32>.stride))
-    unsafe self.entries = unsafe base?.assumingMemoryBound(to: futex_waitv.self)
+    unsafe self.entries = unsafe base?.assumingMemoryBound(to: czinc_sleep_entry.self)
     unsafe self.sleepers = unsafe base.map {
       unsafe ($0 + entries).assumingMemoryBound(to: Sleeper.self)
     }
@@ -34,19 +34,19 @@ internal import Synchronization
 
   /// Which word is the `i`-th, and what it must be for the sleep to begin.
   func set(_ i: Int, _ word: UnsafeMutablePointer<Atomic<UInt32>>, _ expected: UInt32) {
-    unsafe entries?[i + i / Sleepers.capacity] = czinc_futex_entry(word, expected)
+    unsafe entries?[i + i / Sleepers.capacity] = czinc_sleep_on(word, expected)
   }
 
   /// Sleeps while each word is what was expected, at most until `wakeUp`. What futex_waitv says.
   func sleep(until wakeUp: UInt64) -> Int32 {
-    let soon = min(wakeUp, czinc_clock(CLOCK_MONOTONIC) + 1_000_000)
+    let soon = min(wakeUp, czinc_monotonic() + 1_000_000)
     guard let entries = unsafe entries, let sleepers = unsafe sleepers, let done = unsafe done
     else { return nap(until: soon) }
     unsafe done.pointee.store(0, ordering: .relaxed)
     for group in 0..<groups {
       let first = group * (Sleepers.capacity + 1)
       let words = min(Sleepers.capacity, count - group * Sleepers.capacity)
-      unsafe entries[first + words] = czinc_futex_entry(done, 0)
+      unsafe entries[first + words] = czinc_sleep_on(done, 0)
       unsafe sleepers[group] = unsafe Sleeper(
         entries: entries + first, count: UInt32(words + 1), wakeUp: wakeUp, done: done)
     }
@@ -70,7 +70,7 @@ internal import Synchronization
 
   /// Where the system can't do that: looks a thousand times a second.
   private func nap(until soon: UInt64) -> Int32 {
-    let now = czinc_clock(CLOCK_MONOTONIC)
+    let now = czinc_monotonic()
     if now < soon { czinc_sleep(soon - now) }
     return -ETIMEDOUT
   }
@@ -78,11 +78,11 @@ internal import Synchronization
 
 /// One thread's share of a sleep.
 @safe private struct Sleeper {
-  let entries: UnsafeMutablePointer<futex_waitv>
+  let entries: UnsafeMutablePointer<czinc_sleep_entry>
   let count: UInt32
   var wakeUp: UInt64
   let done: UnsafeMutablePointer<Atomic<UInt32>>
-  var thread = pthread_t()
+  var thread = czinc_thread()
 
   /// Whoever wakes first, or can't sleep, wakes the others.
   func sleep() -> Int32 {

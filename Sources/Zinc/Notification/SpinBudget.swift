@@ -40,7 +40,7 @@ internal import Synchronization
           }
           czinc_pause()
         }
-        let now = czinc_clock(CLOCK_MONOTONIC)
+        let now = czinc_monotonic()
         if end == 0 { end = min(deadline, now + budget - SpinBudget.least) }
         if now >= end { break }
       } while true

@@ -19,7 +19,7 @@ extension Attachment {
       let watch = FolderWatch()
       return unsafe try watch.outside { () throws(Failure) in
         while true {
-          let isLate = czinc_clock(CLOCK_MONOTONIC) >= deadline
+          let isLate = czinc_monotonic() >= deadline
           if let handle = unsafe try openIfThere(path, options, orThrow: isLate) {
             return unsafe handle
           }

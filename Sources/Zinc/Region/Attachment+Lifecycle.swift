@@ -95,8 +95,7 @@ extension Attachment {
   /// A file in the folder that has no name yet.
   private static func unnamedFile(mode: UInt32) throws(Failure) -> Descriptor {
     do throws(Failure) {
-      return try unsafe Descriptor(
-        opening: SharedFolder.path.cString, O_TMPFILE | O_RDWR, mode: mode)
+      return try unsafe Descriptor(unnamedIn: SharedFolder.path.cString, mode: mode)
     } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
       // Who does not know the flag takes it for an open of the folder: EISDIR, open(2).
       var failure = Failure(

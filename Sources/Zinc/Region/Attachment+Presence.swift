@@ -82,13 +82,13 @@ extension Attachment {
     if unsafe handle.pointee.isAnonymous { throw noRecord }
     var how = options
     var result = unsafe wait(handle, past: last, how, deadline: 0)
-    let end = czinc_clock(CLOCK_MONOTONIC) + patience
+    let end = czinc_monotonic() + patience
     while result == .timedOut {
       if try unsafe isAlone(handle) {
         result = unsafe wait(handle, past: last, how, deadline: 0)
         return result == .timedOut ? nil : result
       }
-      let now = czinc_clock(CLOCK_MONOTONIC)
+      let now = czinc_monotonic()
       if now >= deadline { return .timedOut }
       // A signal may have come just before one of the naps.
       if now >= end && options.contains(.interruptible) { return .interrupted }

@@ -17,7 +17,7 @@ internal import Synchronization
 
   /// Adds a ticket, and moves the time on to `lease` nanoseconds from now, unless it is later.
   func take(lease: UInt64) {
-    let (sum, isTooLate) = czinc_clock(CLOCK_BOOTTIME).addingReportingOverflow(lease)
+    let (sum, isTooLate) = czinc_boot().addingReportingOverflow(lease)
     let wanted = isTooLate ? .max : sum
     // Not `Atomic.max`, which compares as if it had a sign.
     var found = unsafe keptUntil.pointee.load(ordering: .relaxed)

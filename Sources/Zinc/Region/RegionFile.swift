@@ -125,7 +125,7 @@ struct RegionFile {
     header.flags = flags.rawValue
     header.capacity = UInt64(capacity)
     header.creator_pid = czinc_process()
-    header.created_at = czinc_clock(CLOCK_REALTIME)
+    header.created_at = czinc_wall()
     header.id = id
     header.data_offset = UInt64(dataOffset)
     header.kind = kind
@@ -164,7 +164,7 @@ struct RegionFile {
   /// comes next has to be told, unless nobody can: a transient one's name is nobody else's.
   static func isKept(_ header: czinc_header, after gone: UInt64 = 0) -> Bool {
     if header.owner != 0 && header.owner != gone { return true }
-    if header.tickets != 0 && header.kept_until > czinc_clock(CLOCK_BOOTTIME) { return true }
+    if header.tickets != 0 && header.kept_until > czinc_boot() { return true }
     return header.lock_word != 0 && RegionFile.lockKinds.contains(header.kind)
       && !Header.Flags(rawValue: header.flags).contains(.transient)
   }
@@ -196,7 +196,7 @@ struct RegionFile {
   static func headerOfAnyLayout(of file: borrowing Descriptor, _ status: czinc_status)
     throws(Failure) -> czinc_header
   {
-    guard status.mode & UInt32(S_IFMT) == UInt32(S_IFREG) else {
+    guard status.is_regular != 0 else {
       throw Failure(EBADMSG, "not a region: what has its place in /dev/shm is no regular file")
     }
     var header = czinc_header()

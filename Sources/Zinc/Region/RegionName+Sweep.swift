@@ -25,10 +25,10 @@ extension RegionName {
     if isSwept.exchange(true, ordering: .relaxed) { return }
     let names = names(limit: mostNames)
     if names.count == 0 { return }
-    let start = czinc_clock(CLOCK_MONOTONIC)
+    let start = czinc_monotonic()
     unsafe names.visit(from: Int(start / 1000 % UInt64(names.count))) { name in
       if let path = try? unsafe RegionPath(name) { _ = try? tryReclaim(path) }
-      return czinc_clock(CLOCK_MONOTONIC) - start < longestSweep
+      return czinc_monotonic() - start < longestSweep
     }
   }
 }

@@ -332,11 +332,10 @@ enum RegionName {
   /// FIFO say, and never follows a link.
   @inline(never)
   static func open(_ path: borrowing RegionPath, orReadonly: Bool) throws(Failure) -> Descriptor? {
-    let flags = O_NOFOLLOW | O_NONBLOCK
     do throws(Failure) {
-      return try unsafe Descriptor(opening: path.cString, O_RDWR | flags)
+      return try unsafe Descriptor(opening: path.cString, isWritable: true)
     } catch  where (error.code == EACCES || error.code == EROFS) && orReadonly {
-      return try unsafe Descriptor(opening: path.cString, O_RDONLY | flags)
+      return try unsafe Descriptor(opening: path.cString, isWritable: false)
     } catch  where error.code == ENOENT {
       return nil
     } catch  where error.code == ELOOP || error.code == EISDIR || error.code == ENXIO {

@@ -84,7 +84,7 @@ internal import Synchronization
         if unsafe handle(i).pointee.notification.waits.isClosing { return .closed }
         nap = min(nap, unsafe handle(i).pointee.notification.longestNap)
       }
-      let time = czinc_clock(CLOCK_MONOTONIC)
+      let time = czinc_monotonic()
       if time >= deadline { return .timedOut }
       let wakeUp = min(deadline, time + nap)
       let result = sleepers.sleep(until: wakeUp)  // w4

@@ -93,7 +93,7 @@ extension LockByte {
   /// The next one on a seat whose lock was just taken.
   func begin(_ seat: Int, _ role: Role) -> SeatIdentity {
     unsafe process(seat).pointee.store(czinc_process(), ordering: .relaxed)
-    unsafe time(seat).pointee.store(czinc_clock(CLOCK_REALTIME), ordering: .relaxed)
+    unsafe time(seat).pointee.store(czinc_wall(), ordering: .relaxed)
     let generation = unsafe state(seat).pointee.load(ordering: .relaxed) >> 8 &+ 1
     unsafe state(seat).pointee.store(
       generation << 8 | role.rawValue, ordering: .releasing)  // s2

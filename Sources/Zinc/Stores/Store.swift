@@ -115,7 +115,7 @@ enum Store {
     _ lock: Lock, _ handle: Handle, _ table: StoreTable, _ how: Notification.WaitOptions,
     _ deadline: UInt64
   ) throws(Failure) {
-    let deadline = max(deadline, czinc_clock(CLOCK_MONOTONIC) + longestHold)
+    let deadline = max(deadline, czinc_monotonic() + longestHold)
     switch try lock.acquire(how, recovers: true, deadline: deadline) {
     case .acquired: break
     case .ownerDied:
@@ -254,7 +254,7 @@ enum Store {
       }
       if isReserved { return number }
       if unsafe try makeRoom(handle, size) { continue }
-      let now = czinc_clock(CLOCK_MONOTONIC)
+      let now = czinc_monotonic()
       let waits = unsafe try StoreTable(of: handle).policy == .wait
       guard waits && now < deadline else { throw unsafe try isFull(handle, size) }
       // Who closes what they had tells nobody.

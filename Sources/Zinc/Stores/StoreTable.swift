@@ -348,7 +348,7 @@ internal import Synchronization
     if let replaced { set(entry, flags(entry).union(flags(replaced).intersection(.pinned))) }
     stamp &+= 1
     set(place(entry, .stamp), stamp)
-    set(place(entry, .createdAt), czinc_clock(CLOCK_REALTIME))
+    set(place(entry, .createdAt), czinc_wall())
     try unlink(entry, .building)
     set(place(entry, .state), State.present.rawValue)  // s4
     try enter(entry, hash)
@@ -410,7 +410,7 @@ internal import Synchronization
     set(place, change.rawValue)
     set(place + 4, UInt32(key.count))
     set(place + 8, length(entry))
-    set(place + 16, czinc_clock(CLOCK_REALTIME))
+    set(place + 16, czinc_wall())
     unsafe UnsafeMutableRawBufferPointer(start: base + place + 24, count: key.count)
       .copyMemory(from: key)
     events &+= 1

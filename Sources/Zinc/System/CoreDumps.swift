@@ -11,15 +11,10 @@ enum CoreDumps {
   private static let wanted = Atomic<Bool>(false)
   static var areWanted: Bool { wanted.load(ordering: .relaxed) }
 
-  fileprivate static func ask() {
+  /// Run as the library is loaded: later, another thread may be changing the environment.
+  static func ask() {
     guard let value = unsafe czinc_environment(variable.cString) else { return }
     let first = unsafe UInt8(bitPattern: value.pointee)
     wanted.store(first != 0 && first != UInt8(ascii: "0"), ordering: .relaxed)
   }
 }
-
-/// Run as the library is loaded: later, another thread may be changing the environment.
-@section(".init_array") @used
-private let atLoad: @convention(c) () -> Void = askForDumps
-
-@c private func askForDumps() { CoreDumps.ask() }

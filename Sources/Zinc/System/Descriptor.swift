@@ -5,10 +5,15 @@ struct Descriptor: ~Copyable {
   private(set) var raw: Int32
   let isWritable: Bool
 
-  /// open(2), always with O_CLOEXEC: nothing is inherited across exec.
-  init(opening path: UnsafePointer<CChar>, _ flags: Int32, mode: UInt32 = 0) throws(Failure) {
-    raw = try check(unsafe czinc_open(path, flags | O_CLOEXEC, mode), "open")
-    isWritable = flags & O_ACCMODE == O_RDWR
+  /// Nothing is inherited across exec, here and below.
+  init(opening path: UnsafePointer<CChar>, isWritable: Bool) throws(Failure) {
+    raw = try check(unsafe czinc_open(path, isWritable ? 1 : 0), "open")
+    self.isWritable = isWritable
+  }
+
+  /// A new file in the folder, with no name that others look for.
+  init(unnamedIn folder: UnsafePointer<CChar>, mode: UInt32) throws(Failure) {
+    self.init(try check(unsafe czinc_create_unnamed(folder, mode), "open"))
   }
 
   private init(_ raw: Int32, isWritable: Bool = true) {
@@ -31,19 +36,18 @@ struct Descriptor: ~Copyable {
   /// Another descriptor for what a caller's leads to.
   init(duplicating other: Int32) throws(Failure) {
     let raw = try check(czinc_duplicate(other), "dup")
-    self.init(raw, isWritable: czinc_access_mode(raw) == O_RDWR)
+    self.init(raw, isWritable: czinc_is_writable(raw) != 0)
   }
 
   /// The same file through a description of its own. It takes /proc.
   @inline(never)
   func reopened() throws(Failure) -> Descriptor {
-    Descriptor(try check(czinc_reopen(raw, O_RDWR | O_CLOEXEC), "open"))
+    Descriptor(try check(czinc_reopen(raw, 1), "open"))
   }
 
   /// The same file, as writable as this one, through a description of its own. Needs /proc.
   func anew() throws(Failure) -> Descriptor {
-    let flags = (isWritable ? O_RDWR : O_RDONLY) | O_CLOEXEC
-    return Descriptor(try check(czinc_reopen(raw, flags), "open"), isWritable: isWritable)
+    Descriptor(try check(czinc_reopen(raw, isWritable ? 1 : 0), "open"), isWritable: isWritable)
   }
 
   /// From now on this number leads to what `other` does, which is as writable.
@@ -158,18 +162,18 @@ extension Descriptor {
   /// Takes the lock if nobody else's is in the way: is it taken?
   @inline(never)
   func tryLock(_ byte: LockByte, exclusive: Bool) throws(Failure) -> Bool {
-    let result = czinc_lock(raw, exclusive ? F_WRLCK : F_RDLCK, byte.offset)
+    let result = czinc_lock(raw, exclusive ? CZINC_LOCK_EXCLUSIVE : CZINC_LOCK_SHARED, byte.offset)
     if result == -EAGAIN { return false }
     try check(result, "fcntl(F_OFD_SETLK)")
     return true
   }
 
-  func unlock(_ byte: LockByte) { _ = czinc_lock(raw, F_UNLCK, byte.offset) }
+  func unlock(_ byte: LockByte) { _ = czinc_lock(raw, CZINC_LOCK_NONE, byte.offset) }
 
   /// Who else holds this lock? Works on read-only descriptors too.
   @inline(never)
   func lockOfOthers(_ byte: LockByte) throws(Failure) -> ForeignLock {
-    let type = try check(czinc_lock_of_others(raw, byte.offset), "fcntl(F_OFD_GETLK)")
-    return type == F_RDLCK ? .shared : type == F_WRLCK ? .exclusive : .none
+    let kind = try check(czinc_lock_of_others(raw, byte.offset), "fcntl(F_OFD_GETLK)")
+    return kind == CZINC_LOCK_SHARED ? .shared : kind == CZINC_LOCK_EXCLUSIVE ? .exclusive : .none
   }
 }

@@ -30,7 +30,7 @@ internal import CZinc
 
   /// Sleeps until something came, or at most until `deadline`; true if a signal may have come.
   func sleep(until deadline: UInt64) -> Bool {
-    let now = czinc_clock(CLOCK_MONOTONIC)
+    let now = czinc_monotonic()
     guard now < deadline else { return false }
     let isShort = deadline - now <= (raw < 0 ? FolderWatch.interval : FolderWatch.longest)
     guard raw >= 0 else {

@@ -155,8 +155,8 @@ enum ForkGate {
   }
 }
 
-/// Run as the library is loaded, when no other thread can be in here yet.
-@section(".init_array") @used
-private let atLoad: @convention(c) () -> Void = registerHandlers
-
-@c private func registerHandlers() { ForkGate.register() }
+/// Called as the library is loaded, when no other thread can be in here yet.
+@c @used func czinc_when_loaded() {
+  ForkGate.register()
+  CoreDumps.ask()
+}

@@ -14,13 +14,13 @@ internal import CZinc
   /// file can be one of the mapping.
   init(_ file: borrowing Descriptor, size: Int, alignment: Int = 0) throws(Failure) {
     var address: UnsafeMutableRawPointer?
-    let protection = file.isWritable ? PROT_READ | PROT_WRITE : PROT_READ
+    let isWritable: Int32 = file.isWritable ? 1 : 0
     if alignment > 0 && size >= alignment {
       try check(
         unsafe czinc_mmap_aligned(
-          file.raw, UInt(size), protection, UInt(alignment), &address), "mmap")
+          file.raw, UInt(size), isWritable, UInt(alignment), &address), "mmap")
     } else {
-      try check(unsafe czinc_mmap(file.raw, UInt(size), protection, &address), "mmap")
+      try check(unsafe czinc_mmap(file.raw, UInt(size), isWritable, &address), "mmap")
     }
     guard let address = unsafe address else { throw Failure(system: "mmap", ENOMEM) }
     unsafe base = unsafe address
@@ -59,6 +59,6 @@ internal import CZinc
 
   /// Forbids writes from byte `offset`, a multiple of the page size, to the end.
   func protect(from offset: Int) throws(Failure) {
-    try check(unsafe czinc_mprotect(base + offset, UInt(length - offset), PROT_READ), "mprotect")
+    try check(unsafe czinc_protect(base + offset, UInt(length - offset)), "mprotect")
   }
 }

@@ -21,7 +21,7 @@ struct Patience {
   /// Pauses for up to a millisecond; EBUSY once the time is over.
   @inline(never)
   mutating func pauseOrThrow() throws(Failure) {
-    let now = czinc_clock(CLOCK_MONOTONIC)
+    let now = czinc_monotonic()
     if end == 0 { end = now + Patience.limit }
     guard now < end else {
       throw Failure(

@@ -11,7 +11,7 @@ internal import CZinc
     ForkGate.enter()
     defer { ForkGate.leave() }
     var count: Int64 = 0
-    if let file = try? unsafe Descriptor(opening: path, O_RDONLY) {
+    if let file = try? unsafe Descriptor(opening: path, isWritable: false) {
       count = unsafe max(0, czinc_pread(file.raw, start, UInt(TextFile.longest - 1), 0))
     }
     unsafe start[Int(count)] = 0
