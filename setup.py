@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
@@ -14,7 +15,9 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
-SCRATCH = ROOT / ".build-embedded"
+# The library without what only Linux has, as `make test-portable` tries it: see czinc/linux.h.
+IS_PORTABLE = os.environ.get("ZINC_PORTABLE") == "1"
+SCRATCH = ROOT / (".build-portable" if IS_PORTABLE else ".build-embedded")
 HEADERS = ROOT / "Sources/CZinc/include"
 
 # Whose functions the library asks for; see layout.c. Other machines get those of today.
@@ -30,6 +33,7 @@ SWIFT_BUILD = [
     *("swift", "build", "-c", "release", "--scratch-path", str(SCRATCH)),
     *("-Xswiftc", "-enable-experimental-feature", "-Xswiftc", "Embedded", "-Xswiftc", "-wmo"),
     *(PORTABLE if OLDEST_GLIBC else []),
+    *(("-Xcc", "-DCZINC_PORTABLE") if IS_PORTABLE else ()),
     *("-Xlinker", "--gc-sections", "-Xlinker", "-s", "-Xlinker", "--no-undefined"),
     # That would leave hashes in the library, and they depend on where it was built.
     *("-Xswiftc", "-Xfrontend", "-Xswiftc", "-disable-incremental-llvm-codegen"),

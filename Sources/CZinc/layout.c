@@ -91,6 +91,12 @@ uint64_t czinc_file_limit(void) {
     return getrlimit(RLIMIT_FSIZE, &limit) < 0 ? UINT64_MAX : (uint64_t)limit.rlim_cur;
 }
 
-const char *czinc_environment(const char *name) { return secure_getenv(name); }
+const char *czinc_environment(const char *name) {
+#ifdef CZINC_DARWIN_H
+    return issetugid() ? NULL : getenv(name);
+#else
+    return secure_getenv(name);
+#endif
+}
 
 int32_t czinc_at_exit(void (*function)(void)) { return atexit(function) ? -ENOMEM : 0; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -167,3 +168,22 @@ def test_what_needs_numpy_says_how_to_install_it(name: str, call: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("arrays take: pip install 'zinc-shm[numpy]'")
+
+
+def test_core_names_nothing_of_the_system() -> None:
+    """All that the core knows of it stands in czinc.h: constants, types, sections of a file.
+
+    But for errnos, which are POSIX's names, and what it says to people.
+    """
+    found: dict[str, list[str]] = {}
+    for path in (ROOT / "Sources/Zinc").rglob("*.swift"):
+        code = re.sub(r'"""(?s:.*?)"""|"(?:\\.|[^"\\])*"|//.*', '""', path.read_text())
+        names = re.findall(r"\b[A-Z][A-Z0-9_]{2,}\b|\b[a-z_]+_t\b|\btimespec\b|@section\b", code)
+        allowed = (
+            n
+            for n in names
+            if not n.startswith(("ZINC_", "CZINC_")) and not hasattr(errno, n) and n != "UTF8"
+        )
+        for one in allowed:
+            found.setdefault(one, []).append(path.name)
+    assert found == {}

@@ -10,7 +10,7 @@ internal import CZinc
 ///     256   128 bytes for each seat
 ///     15616 u64 owner for each slot
 ///           u64 for each place of the ring, from a multiple of 128 on
-///           the slots: 64 bytes, and the payload
+///           the slots, from a page on: 64 bytes, and the payload
 struct ChannelGeometry: Equatable {
   /// So many messages are kept; of a queue, wait.
   let messages: Int
@@ -42,7 +42,10 @@ struct ChannelGeometry: Equatable {
   /// On lines of its own, which readers look at all the time, and on which writers write once.
   var ringOffset: Int { (ChannelGeometry.ownersOffset + slots * 8 + 127) & ~127 }
   /// At a page, since readers protect what follows.
-  var slotsOffset: Int { (ringOffset + places * 8 + 4095) & ~4095 }
+  var slotsOffset: Int {
+    let page = Int(czinc_page_size())
+    return (ringOffset + places * 8 + page - 1) / page * page
+  }
   var stride: Int { (ChannelGeometry.slotHead + payload + 63) & ~63 }
   var size: Int { slotsOffset + slots * stride }
 

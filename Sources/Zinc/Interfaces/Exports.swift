@@ -15,6 +15,15 @@ public func zinc_version() -> UInt32 { UInt32(Header.version) << 16 | 12 }
 @c @implementation
 public func zinc_error_message() -> UnsafePointer<CChar>? { unsafe UnsafePointer(czinc_message()) }
 
+/// Called as the library is loaded (layout.c). A forked child runs the handlers in this order, so the
+/// gate opens at last; those of an exit run in reverse, so ours come after the program's.
+@c @used func czinc_when_loaded() {
+  _ = czinc_at_exit { AttachedHandles.detachAll() }
+  CoreDumps.ask()
+  EventDescriptors.register()
+  ForkGate.register()
+}
+
 /// Calls `body`, whose status it returns; a failure leaves its story in this thread's message.
 @inline(__always)
 func attempt(

@@ -44,7 +44,7 @@ enum EventDescriptors {
         unsafe settle(place)
         if unsafe place.pointee.descriptor < 0 {
           unsafe place.pointee.descriptor = try check(
-            czinc_eventfd(place.pointee.isReadable ? 1 : 0), "eventfd")
+            czinc_event(place.pointee.isReadable ? 1 : 0), "eventfd")
         }
         try startThread()
         return unsafe place.pointee.descriptor
@@ -57,7 +57,7 @@ enum EventDescriptors {
         .assumingMemoryBound(to: Event.self)
       unsafe place.initialize(to: event)
       do throws(Failure) {
-        unsafe place.pointee.descriptor = try check(czinc_eventfd(0), "eventfd")
+        unsafe place.pointee.descriptor = try check(czinc_event(0), "eventfd")
         unsafe place.pointee.next = unsafe first
         unsafe first = unsafe place
         try startThread()
@@ -114,7 +114,7 @@ enum EventDescriptors {
 
   /// Whoever waits for a copy of the descriptor is woken, and finds the region closed.
   private static func free(_ place: Place) {
-    unsafe czinc_eventfd_set(place.pointee.descriptor, 1)
+    unsafe czinc_event_set(place.pointee.descriptor, 1)
     if unsafe place.pointee.descriptor >= 0 {
       _ = unsafe czinc_close(place.pointee.descriptor)
     }
@@ -128,7 +128,7 @@ enum EventDescriptors {
     let isNew = unsafe now != place.pointee.seen
     if unsafe isNew == place.pointee.isReadable { return }
     unsafe place.pointee.isReadable = isNew
-    unsafe czinc_eventfd_set(place.pointee.descriptor, isNew ? 1 : 0)
+    unsafe czinc_event_set(place.pointee.descriptor, isNew ? 1 : 0)
   }
 
   // MARK: - The thread
@@ -222,7 +222,7 @@ enum EventDescriptors {
     var next = unsafe first
     while let place = unsafe next {
       let event = unsafe place.pointee
-      unsafe place.pointee.descriptor = czinc_eventfd_anew(
+      unsafe place.pointee.descriptor = czinc_event_anew(
         event.descriptor, event.isReadable ? 1 : 0)
       unsafe next = unsafe event.next
     }
@@ -230,13 +230,8 @@ enum EventDescriptors {
     try? startThread()  // Else the next call that settles one tries again.
   }
 
-  fileprivate static func register() {
+  /// Run as the library is loaded, as is the gate's.
+  static func register() {
     _ = czinc_at_fork({}, {}, { EventDescriptors.afterForkInChild() })
   }
 }
-
-/// Run as the library is loaded, as is the gate's.
-@section(".init_array") @used
-private let atLoad: @convention(c) () -> Void = registerEventDescriptors
-
-@c private func registerEventDescriptors() { EventDescriptors.register() }

@@ -190,10 +190,3 @@ enum AttachedHandles {
     return unsafe place
   }
 }
-
-/// Run as the library is loaded: exit handlers run in reverse order, ours after those of
-/// the program.
-@section(".init_array") @used
-private let atLoad: @convention(c) () -> Void = registerAtExit
-
-@c private func registerAtExit() { _ = czinc_at_exit { AttachedHandles.detachAll() } }

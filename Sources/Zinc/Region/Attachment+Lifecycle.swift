@@ -41,7 +41,7 @@ extension Attachment {
     var file = planned
     let memory = try HandleMemory()
     let ownPath = try path.copy()
-    let lock = try unnamedFile(mode: options.mode)
+    var lock = try newFile(mode: options.mode)
     let status = try file.lay(out: lock, inFolder: true, options)
     if file.size >= 16 << 20 { remains = try? Mapping(keeping: lock) }
     if options.flags.contains(.group) { try lock.setGroup(options.group) }
@@ -52,7 +52,7 @@ extension Attachment {
     guard try lock.tryLock(.attached, exclusive: false) else {
       throw Failure(EBUSY, "another process has locked the new file")
     }
-    var result = unsafe czinc_link(lock.raw, path.cString)
+    var result = unsafe lock.publish(as: path.cString)
     var attempts = 0
     // The new one is complete and attached: nobody has the name for as short as can be.
     while result == -EEXIST && options.flags.contains(.replace) {
@@ -61,7 +61,7 @@ extension Attachment {
       }
       attempts += 1
       try ForkGate.outside(with: lock.raw) { () throws(Failure) in try RegionName.free(path) }
-      result = unsafe czinc_link(lock.raw, path.cString)
+      result = unsafe lock.publish(as: path.cString)
     }
     if result == -EEXIST { return nil }
     try check(result, "linkat")
@@ -92,10 +92,16 @@ extension Attachment {
     return try Mapping(try lock.reopened(), size: file.size, alignment: options.alignment)
   }
 
-  /// A file in the folder that has no name yet.
-  private static func unnamedFile(mode: UInt32) throws(Failure) -> Descriptor {
+  /// A file in the folder that has no name yet; or one that is attached, lest somebody takes it for
+  /// what a process has left that was killed here: so this one waits until it is sure of that.
+  private static func newFile(mode: UInt32) throws(Failure) -> Descriptor {
     do throws(Failure) {
-      return try unsafe Descriptor(unnamedIn: SharedFolder.path.cString, mode: mode)
+      while true {
+        let file = try Descriptor(newOf: mode)
+        if czinc_names_what_is_new() == 0 { return file }
+        guard try file.tryLock(.attached, exclusive: false) else { continue }  // t2
+        if try file.status().links > 0 { return file }  // t3
+      }
     } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
       // Who does not know the flag takes it for an open of the folder: EISDIR, open(2).
       var failure = Failure(
@@ -120,8 +126,7 @@ extension Attachment {
     do throws(Failure) {
       return unsafe try attempt()
     } catch  where error.code == ENOSPC {
-      var found = 0
-      unsafe RegionName.reclaimAll(limit: 10_000) { _, _ in found += 1 }
+      let found = unsafe RegionName.reclaimAll(limit: 10_000) { _, _ in }
       if found == 0 { throw error }
       return unsafe try attempt()
     }
@@ -264,7 +269,7 @@ extension Attachment {
       let memory = try Descriptor(unnamed: ())
       _ = try file.lay(out: memory, inFolder: false, options)
       let mapping = try Mapping(memory, size: file.size, alignment: options.alignment)
-      try check(czinc_seal_size(memory.raw), "fcntl(F_ADD_SEALS)")
+      try check(czinc_fix_size(memory.raw), "fcntl(F_ADD_SEALS)")
       return unsafe handle.hold(
         Attachment(
           nil, memory, mapping, file, isReadonly: false, canNotify: true, isCreated: true))
@@ -298,7 +303,7 @@ extension Attachment {
     let handle = unsafe try ForkGate.inside { () throws(Failure) in
       let handle = try HandleMemory()
       let memory = try Descriptor(duplicating: descriptor)
-      guard czinc_is_size_sealed(memory.raw) == 1 else {
+      guard czinc_is_size_fixed(memory.raw) == 1 else {
         throw Failure(EBADMSG, "not an anonymous region: its size is not sealed")
       }
       let file = try RegionFile(reading: memory, try memory.status())

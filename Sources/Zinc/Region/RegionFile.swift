@@ -208,7 +208,7 @@ struct RegionFile {
     }
     guard header.version == Header.version else { return header }
     let size = UInt64(max(status.size, 0))
-    guard header.data_offset >= 4096, header.data_offset % UInt64(czinc_page_size()) == 0,
+    guard header.data_offset > 0, header.data_offset % UInt64(czinc_page_size()) == 0,
       header.data_offset < size, header.capacity == size - header.data_offset
     else {
       throw Failure(

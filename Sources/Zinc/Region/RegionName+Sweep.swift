@@ -23,6 +23,7 @@ extension RegionName {
   @inline(never)
   private static func sweep() {
     if isSwept.exchange(true, ordering: .relaxed) { return }
+    reclaimUnfinished(limit: mostNames)
     let names = names(limit: mostNames)
     if names.count == 0 { return }
     let start = czinc_monotonic()
@@ -30,5 +31,29 @@ extension RegionName {
       if let path = try? unsafe RegionPath(name) { _ = try? tryReclaim(path) }
       return czinc_monotonic() - start < longestSweep
     }
+  }
+
+  /// Where a new file has a name while it is being made (`Attachment.newFile`): removes those whose
+  /// makers were killed. Who makes one locks it as if it were attached; so what nobody locks is
+  /// dead, or so new that its maker finds out and makes another one. How many were removed?
+  @discardableResult
+  static func reclaimUnfinished(limit: Int) -> Int {
+    guard czinc_names_what_is_new() != 0 else { return 0 }
+    var count = 0
+    unsafe SharedFolder.names(after: czinc_new_prefix(), limit: limit).visit { digits in
+      var number: UInt64 = 0
+      guard unsafe czinc_number(digits, &number) != 0 else { return }
+      var remains: Mapping?
+      ForkGate.enter()
+      if let file = try? Descriptor(openingNew: number),
+        (try? file.tryLock(.attached, exclusive: true)) == true  // c1
+      {
+        remains = try? Mapping(keeping: file)
+        if czinc_discard_new(number) == 0 { count += 1 }  // c2
+      }
+      ForkGate.leave()
+      _ = consume remains  // Outside, since it may take long.
+    }
+    return count
   }
 }

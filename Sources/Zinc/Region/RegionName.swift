@@ -291,10 +291,13 @@ enum RegionName {
   }
 
   /// Reclaims every dead region that this user may, of at most `limit` names, and tells each
-  /// one's name and memory. Waits for nobody.
+  /// one's name and memory; and whatever was never completed, which has no name. Waits for nobody.
+  /// How many files are gone?
+  @discardableResult
   static func reclaimAll(
     limit: Int = .max, _ tell: (UnsafePointer<CChar>, UInt64) -> Void
-  ) {
+  ) -> Int {
+    var count = reclaimUnfinished(limit: limit)
     // Stores before their objects, or whoever finds these dead removes the store untold.
     let names = names(limit: limit)
     for areObjects in [false, true] {
@@ -303,14 +306,18 @@ enum RegionName {
         guard let path = try? unsafe RegionPath(name) else { return }
         if ((try? path.store()) != nil) != areObjects { return }
         let found = try? tryReclaim(path, leavesObjects: true)
-        if case .removed(let bytes) = found ?? .nothing { unsafe tell(name, bytes) }
+        if case .removed(let bytes) = found ?? .nothing {
+          count += 1
+          unsafe tell(name, bytes)
+        }
       }
     }
+    return count
   }
 
   /// The name of each object in the folder that is called like a region.
   static func names(limit: Int = .max) -> NameList {
-    SharedFolder.names(after: RegionPath.entryPrefix, limit: limit)
+    unsafe SharedFolder.names(after: RegionPath.entryPrefix.cString, limit: limit)
   }
 
   /// Does the name lead to the file with this status?

@@ -2,8 +2,10 @@ internal import CZinc
 
 /// A name that was checked, as the path of its object: `/dev/shm/zinc_NAME`.
 @safe struct RegionPath: ~Copyable {
-  static let prefix: StaticString = "/dev/shm/zinc_"
   static let entryPrefix: StaticString = "zinc_"
+  private static var prefixLength: Int {
+    unsafe strlen(SharedFolder.path) + 1 + entryPrefix.utf8CodeUnitCount
+  }
   static let longestName = 250
   /// Of what an object's name has behind its store's: a dash and sixteen digits.
   static let objectLength = 17
@@ -23,10 +25,10 @@ internal import CZinc
     }
     guard length > 0 else { throw RegionPath.invalidName }
 
-    let prefixLength = RegionPath.prefix.utf8CodeUnitCount
-    unsafe path = try RegionPath.memory(prefixLength + length + 1)
-    unsafe memcpy(path, RegionPath.prefix.utf8Start, prefixLength)
-    unsafe memcpy(path + prefixLength, name, length + 1)
+    let prefix = RegionPath.prefixLength
+    unsafe path = try RegionPath.memory(prefix + length + 1)
+    unsafe czinc_join(
+      path, UInt(prefix + length + 1), SharedFolder.path, "/zinc_", 6, name)
   }
 
   private init(owning path: UnsafeMutablePointer<CChar>) { unsafe self.path = unsafe path }
@@ -60,7 +62,7 @@ internal import CZinc
   /// That of the store of which this is an object's. EINVAL if it is none's.
   func store() throws(Failure) -> RegionPath {
     let length = unsafe strlen(cString) - RegionPath.objectLength
-    guard length > RegionPath.prefix.utf8CodeUnitCount,
+    guard length > RegionPath.prefixLength,
       unsafe cString[length] == CChar(bitPattern: UInt8(ascii: "-"))
     else { throw RegionPath.invalidName }
     let copy = try copy()
@@ -84,7 +86,7 @@ internal import CZinc
   var cString: UnsafePointer<CChar> { unsafe UnsafePointer(path) }
 
   /// The name without the prefix, valid as long as this path.
-  var name: UnsafePointer<CChar> { unsafe cString + RegionPath.prefix.utf8CodeUnitCount }
+  var name: UnsafePointer<CChar> { unsafe cString + RegionPath.prefixLength }
 
   static var invalidName: Failure {
     Failure(EINVAL, "a name has 1 to 250 characters out of A-Z, a-z, 0-9, _ and -")

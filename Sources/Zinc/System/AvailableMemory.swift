@@ -36,7 +36,7 @@ enum AvailableMemory {
   /// A tmpfs without a limit says 0 and 0.
   private static func folder() -> (free: UInt64, total: UInt64) {
     var (free, total) = (UInt64(0), UInt64(0))
-    unsafe czinc_space(SharedFolder.path.cString, &free, &total)
+    unsafe czinc_space(SharedFolder.path, &free, &total)
     return (free, total)
   }
 

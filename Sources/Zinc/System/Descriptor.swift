@@ -4,6 +4,8 @@ internal import CZinc
 struct Descriptor: ~Copyable {
   private(set) var raw: Int32
   let isWritable: Bool
+  /// Of a new file that has a name for as long as it is being made: its number, else 0.
+  private var newNumber: UInt64 = 0
 
   /// Nothing is inherited across exec, here and below.
   init(opening path: UnsafePointer<CChar>, isWritable: Bool) throws(Failure) {
@@ -11,9 +13,24 @@ struct Descriptor: ~Copyable {
     self.isWritable = isWritable
   }
 
-  /// A new file in the folder, with no name that others look for.
-  init(unnamedIn folder: UnsafePointer<CChar>, mode: UInt32) throws(Failure) {
-    self.init(try check(unsafe czinc_create_unnamed(folder, mode), "open"))
+  /// A new file in the folder, with no name that others look for; it goes with the descriptor
+  /// unless it is published.
+  init(newOf mode: UInt32) throws(Failure) {
+    var number: UInt64 = 0
+    self.init(try check(unsafe czinc_create_new(mode, &number), "open"))  // t1
+    newNumber = number
+  }
+
+  /// A file that somebody began to make.
+  init(openingNew number: UInt64) throws(Failure) {
+    self.init(try check(czinc_open_new(number), "open"))
+  }
+
+  /// Gives a new file its name, unless something has that. What the system says.
+  mutating func publish(as path: UnsafePointer<CChar>) -> Int32 {
+    let result = unsafe czinc_publish(raw, newNumber, path)  // t4
+    if result == 0 { newNumber = 0 }
+    return result
   }
 
   private init(_ raw: Int32, isWritable: Bool = true) {
@@ -23,14 +40,12 @@ struct Descriptor: ~Copyable {
 
   /// memfd_create(2), in no file system.
   init(unnamed: Void) throws(Failure) {
-    self.init(try check(czinc_memfd(), "memfd_create"))
+    self.init(try check(czinc_create_anonymous(), "memfd_create"))
   }
 
-  /// inotify_init1(2): a queue that is told of what comes into a folder from now on.
+  /// One that is readable when something has come into a folder.
   static func watch(of folder: UnsafePointer<CChar>) throws(Failure) -> Descriptor {
-    let queue = Descriptor(try check(czinc_inotify(), "inotify_init1"))
-    try check(unsafe czinc_inotify_add(queue.raw, folder), "inotify_add_watch")
-    return queue
+    Descriptor(try check(unsafe czinc_watch(folder), "inotify_init1"))
   }
 
   /// Another descriptor for what a caller's leads to.
@@ -55,7 +70,10 @@ struct Descriptor: ~Copyable {
     try check(czinc_replace(other.raw, raw), "dup3")
   }
 
-  deinit { if raw >= 0 { _ = czinc_close(raw) } }
+  deinit {
+    if czinc_names_what_is_new() != 0 && newNumber != 0 { _ = czinc_discard_new(newNumber) }  // t5
+    if raw >= 0 { _ = czinc_close(raw) }
+  }
 
   /// One that `forget` has let go, and that is to close again.
   init(remembered raw: Int32) { self.init(raw) }

@@ -14,7 +14,7 @@ internal import CZinc
   private let queue: Descriptor?
 
   /// Lives inside the gate.
-  init() { queue = try? unsafe Descriptor.watch(of: SharedFolder.path.cString) }
+  init() { queue = try? unsafe Descriptor.watch(of: SharedFolder.path) }
 
   /// Calls `body` outside of the gate; a child that is forked meanwhile has no watch.
   func outside<Value>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
@@ -40,11 +40,7 @@ internal import CZinc
     let result = czinc_sleep_until_readable(raw, isShort ? deadline - now : FolderWatch.longest)
     guard result > 0 else { return result == -EINTR || !isShort }
     // What came says no more than that it is time to look; what is not read now wakes again.
-    var events = InlineArray<4096, UInt8>(repeating: 0)
-    var span = events.mutableSpan
-    unsafe span.withUnsafeMutableBytes {
-      if let start = $0.baseAddress { _ = unsafe czinc_read(raw, start, UInt($0.count)) }
-    }
+    czinc_watch_drain(raw)
     return false
   }
 }

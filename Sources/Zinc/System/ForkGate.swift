@@ -138,7 +138,8 @@ enum ForkGate {
     word.store(0, ordering: .releasing)
   }
 
-  fileprivate static func register() {
+  /// Run as the library is loaded, when no other thread can be in here yet.
+  static func register() {
     _ = czinc_at_fork(
       { ForkGate.beforeFork() }, { ForkGate.afterForkInParent() }, { ForkGate.afterForkInChild() })
   }
@@ -153,10 +154,4 @@ enum ForkGate {
       ).exchanged
     }
   }
-}
-
-/// Called as the library is loaded, when no other thread can be in here yet.
-@c @used func czinc_when_loaded() {
-  ForkGate.register()
-  CoreDumps.ask()
 }

@@ -2,20 +2,20 @@ internal import CZinc
 
 /// Where the system keeps memory that has a name (shm_overview(7)).
 enum SharedFolder {
-  static let path: StaticString = "/dev/shm"
+  static var path: UnsafePointer<CChar> { unsafe czinc_folder() }
 
   /// The names of at most `limit` objects there that begin with `prefix`, without it; fewer
   /// where there is no memory for more. Read at once, so that nothing is open when the
   /// caller looks at them.
-  static func names(after prefix: StaticString, limit: Int = .max) -> NameList {
+  static func names(after prefix: UnsafePointer<CChar>, limit: Int = .max) -> NameList {
     var names = NameList()
     ForkGate.enter()
     defer { ForkGate.leave() }
-    guard let folder = unsafe czinc_opendir(path.cString) else { return names }
+    guard let folder = unsafe czinc_opendir(path) else { return names }
     defer { unsafe czinc_closedir(folder) }
-    let length = prefix.utf8CodeUnitCount
+    let length = unsafe strlen(prefix)
     while names.count < limit, let entry = unsafe czinc_readdir(folder) {
-      guard unsafe strncmp(entry, prefix.cString, length) == 0 else { continue }
+      guard unsafe strncmp(entry, prefix, length) == 0 else { continue }
       guard unsafe names.append(entry + length) else { break }
     }
     return names
