@@ -1,5 +1,6 @@
 # make            build the library and install the package into .venv, for development
 # make test       all tests
+# make test-portable    those of Python and C, with the library that does without what Linux alone has
 # make check      formatting, lints, types, headers, binaries
 # make mutants    break the sources in many ways: does a test notice each?  NAMES=… or all
 # make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand
@@ -30,7 +31,10 @@ NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 AS_NOBODY := cli crash dumps examine exist forbidden group interleavings keep lifecycle limits linked \
 	locks_recovery memory pages pickle presence seats sweep transitions
 
-.PHONY: build test test-models test-programs check mutants docs demo soak fuzz size bench bench-python wheel clean
+# What they look at are the sources, the packages and the documentation, or only times.
+OF_THE_SOURCES := bench docs documentation package readme typing
+
+.PHONY: build test test-portable test-models test-programs check mutants docs demo soak fuzz size bench bench-python wheel clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -64,6 +68,19 @@ test-programs: build
 	$(BIN)/python -m pytest --ignore-glob '*_model.py'
 	[ "$$(id -u)" != 0 ] || tests/unprivileged $(BIN)/python -m pytest -p no:cacheprovider \
 		$(AS_NOBODY:%=tests/python/test_%.py)
+
+# Another library beside, on which the tests run that are of it and not of the sources.
+PORTABLE := .build-portable
+WITH_PORTABLE := ZINC_PORTABLE=1 PYTHONPATH=$(CURDIR)/$(PORTABLE)/python
+$(PORTABLE)/.built: $(VENV)/.installed $(shell find python -name '*.py')
+	ZINC_PORTABLE=1 $(BIN)/python setup.py --quiet build --build-base $(PORTABLE)/build \
+		--build-lib $(PORTABLE)/python
+	touch $@
+
+test-portable: $(PORTABLE)/.built
+	tests/install strace
+	$(WITH_PORTABLE) $(BIN)/python -m pytest -p no:cacheprovider --ignore-glob '*_model.py' \
+		$(OF_THE_SOURCES:%=--ignore tests/python/test_%.py)
 
 check: docs
 	tests/check

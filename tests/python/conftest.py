@@ -47,8 +47,11 @@ counter = itertools.count()
 # The first call of a process removes what is dead: it is over, whichever test runs first.
 zinc.create(f"{RUN}-first", 1).close()
 
-# For what only Linux has, or how many system calls something takes there.
-only_linux = pytest.mark.skipif(IS_PORTABLE, reason="about what the portable library has not")
+
+def only_linux(has: str) -> pytest.MarkDecorator:
+    """Return the mark of a test that is about something that Linux alone has."""
+    return pytest.mark.skipif(IS_PORTABLE, reason=f"Linux alone has {has}")
+
 
 # For what is about all that there is in /dev/shm, or about who is the first to take what is dead.
 whole_folder = pytest.mark.skipif(

@@ -12,7 +12,7 @@ import pytest
 
 from zinc import _zinc
 
-from .conftest import SHM
+from .conftest import SHM, only_linux
 
 pytestmark = pytest.mark.needs("strace")
 
@@ -65,8 +65,8 @@ except OSError as error:
 @pytest.mark.parametrize(
     ("fault", "call"),
     [
-        ("memfd_create:error=EPERM", ANONYMOUS),
-        ("memfd_create:error=ENOSYS", ANONYMOUS),
+        pytest.param("memfd_create:error=EPERM", ANONYMOUS, marks=only_linux("memfd_create")),
+        pytest.param("memfd_create:error=ENOSYS", ANONYMOUS, marks=only_linux("memfd_create")),
         ("fchmod:error=EPERM", CREATE_FOR_ALL),
     ],
 )
@@ -89,6 +89,7 @@ def test_region_that_can_not_be_mapped_leaves_no_name(
     assert not (SHM / f"zinc_{name}").exists()
 
 
+@only_linux("files without a name")
 @pytest.mark.parametrize("error", ["EOPNOTSUPP", "EISDIR"])
 def test_system_without_unnamed_files_says_what_is_missing(
     name: str, tmp_path: Path, error: str

@@ -20,7 +20,7 @@ import pytest
 
 import zinc
 
-from .conftest import SHM, whole_folder
+from .conftest import IS_PORTABLE, SHM, whole_folder
 from .test_lifecycle import Child, create
 
 pytestmark = pytest.mark.needs("strace")
@@ -108,7 +108,7 @@ def test_create_whose_name_is_removed_or_passes_on_at_once(
     """The new region has a name, and is not mapped yet."""
     for is_taken in False, True:
         code = "with zinc.create(name, 8) as region: region.as_buffer()[:] = b'creators'"
-        creator = stop(code, "linkat")
+        creator = stop(code, "renameat2" if IS_PORTABLE else "linkat")
         zinc.unlink(name)
         region = zinc.create(name, 16) if is_taken else zinc.SharedRegion.anonymous(16)
         assert creator.end() == ""

@@ -14,7 +14,7 @@ import pytest
 
 import zinc
 
-from .conftest import ROOT, SHM, may_unshare
+from .conftest import ROOT, SHM, may_unshare, only_linux
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -194,6 +194,7 @@ def run_mounted(command: str, code: str) -> None:
 
 
 @may_unshare
+@only_linux("anonymous regions that are in no folder")
 def test_small_shared_memory_folder() -> None:
     run_mounted("mount -t tmpfs -o size=64m tmpfs /dev/shm", SMALL)
 
@@ -204,6 +205,7 @@ def test_queue_in_a_small_shared_memory_folder() -> None:
 
 
 @may_unshare
+@only_linux("anonymous regions that are in no folder")
 @pytest.mark.parametrize(
     ("mount", "number", "message"),
     [
