@@ -168,7 +168,7 @@ def _attach_unnamed(cls: type[_Region], place: tuple[int, int], readonly: bool) 
     path = f"/proc/{place[0]}/fd/{place[1]}"
     try:
         # What else may be there by now is not to be opened: it might wait, or act.
-        is_memory = os.readlink(path).startswith("/memfd:")
+        is_memory = os.readlink(path).startswith(("/memfd:", "/dev/shm/.zinc_new_"))
         access = os.O_RDONLY if readonly else os.O_RDWR
         descriptor = os.open(path if is_memory else "", access | os.O_NONBLOCK)
     except FileNotFoundError as error:

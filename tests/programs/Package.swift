@@ -19,9 +19,6 @@ let package = Package(
       ],
       path: "Sources/demo"),
     .executableTarget(
-      name: "zinc-operation", dependencies: [.product(name: "Zinc", package: "zinc")],
-      path: "Sources/operation"),
-    .executableTarget(
       name: "zinc-peer",
       dependencies: ["Place", .product(name: "Zinc", package: "zinc")],
       path: "Sources/peer"),

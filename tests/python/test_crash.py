@@ -14,7 +14,7 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,8 @@ import pytest
 import zinc
 
 from .conftest import SHM, whole_folder
+
+Compile = Callable[..., Path]
 
 CAPACITY = 8192
 CONTENTS = bytes(range(256)) * (CAPACITY // 256)
@@ -81,9 +83,7 @@ def await_end(pid: int) -> None:
 class Scenario:
     """An operation and its surroundings, as often as it takes."""
 
-    def __init__(
-        self, programs: Path, folder: Path, name: str, operation: str, before: str
-    ) -> None:
+    def __init__(self, program: Path, folder: Path, name: str, operation: str, before: str) -> None:
         self.name, self.operation, self.before = name, operation, before
         self.path = SHM / f"zinc_{name}"
         self.log = folder / "strace.log"
@@ -91,7 +91,7 @@ class Scenario:
         self.command = (
             [sys.executable, "-c", FORK_THEN_CLOSE, name]
             if operation == "fork-then-close"
-            else [str(programs / "zinc-operation"), operation, name]
+            else [str(program), operation, name]
         )
 
     def set_up(self) -> None:
@@ -194,9 +194,9 @@ class Scenario:
 @pytest.mark.needs("strace")
 @pytest.mark.parametrize(("operation", "before"), SCENARIOS)
 def test_killed_at_every_system_call(
-    programs: Path, tmp_path: Path, name: str, operation: str, before: str
+    compile_c: Compile, tmp_path: Path, name: str, operation: str, before: str
 ) -> None:
-    scenario = Scenario(programs, tmp_path, name, operation, before)
+    scenario = Scenario(compile_c("operation"), tmp_path, name, operation, before)
     points = list(scenario.points())
     if operation != "notify":  # which makes none where nobody sleeps
         assert points

@@ -27,13 +27,13 @@ static inline struct czinc_new_path czinc_new_path(uint64_t number) {
 
 static inline const char *czinc_new_prefix(void) { return CZINC_NEW; }
 
-/* Numbers are drawn: none comes again. */
+/* Numbers are drawn: none comes again. Before it is locked nobody but this user may lock it. */
 static inline int32_t czinc_create_new(uint32_t mode, uint64_t *number) {
     int fd;
     do {
         int error = czinc_random(number, sizeof *number);
         if (error < 0) return error;
-        fd = open(czinc_new_path(*number).text, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, (mode_t)mode);
+        fd = open(czinc_new_path(*number).text, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, (mode_t)mode & 0600);
     } while (fd < 0 && errno == EEXIST);
     return fd < 0 ? -errno : fd;
 }
