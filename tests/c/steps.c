@@ -164,7 +164,8 @@ static void try_all(const char *what, int (*trial)(int steps)) {
     printf("%s %d\n", what, steps);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    (void)argv;
     stay_on_one_processor();
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (zinc_region_create_anonymous(1, NULL, &region) < 0) return 1;
@@ -174,6 +175,7 @@ int main(void) {
     try_all("waiter_sleeps_amid_notify", waiter_sleeps_amid_notify);
     try_all("notify_amid_wait", notify_amid_wait);
     try_all("sleeper_amid_notify", sleeper_amid_notify);
+    if (argc > 1) return 0; /* for one alone: where a wait for many naps there is no last place */
     try_all("notify_amid_wait_for_either", notify_amid_wait_for_either);
     try_all("notify_amid_wait_for_both", notify_amid_wait_for_both);
     try_all("notify_both_amid_wait", notify_both_amid_wait);

@@ -15,7 +15,7 @@ import pytest
 
 import zinc
 
-from .conftest import ROOT, Peer
+from .conftest import IS_PORTABLE, ROOT, Peer
 
 
 def test_handle_sees_each_notification_once(name: str) -> None:
@@ -331,10 +331,10 @@ def no_naps(compile_c: Callable[..., Path]) -> dict[str, str]:
 def test_notify_and_wait_survive_a_stop_at_each_instruction(
     compile_c: Callable[..., Path], no_naps: dict[str, str]
 ) -> None:
-    program = [str(compile_c("steps"))]
+    program = [str(compile_c("steps")), *(["one"] if IS_PORTABLE else [])]
     output = subprocess.run(program, env=no_naps, check=True, capture_output=True, text=True).stdout
     places = [int(line.split()[1]) for line in output.splitlines()]
-    assert len(places) == 10
+    assert len(places) == (5 if IS_PORTABLE else 10)
     assert min(places) > 5
 
 

@@ -19,13 +19,14 @@ from .conftest import only_linux
 Compile = Callable[..., Path]
 
 
+@only_linux("futex_waitv")
 @pytest.mark.parametrize("which", [0, 150, 299])
 def test_all_threads_of_a_wait_for_many_are_woken(compile_c: Compile, which: int) -> None:
     """Also: none of them handles signals, which are the program's own threads' to handle."""
     subprocess.run([str(compile_c("many", "-pthread")), str(which)], check=True)
 
 
-@pytest.mark.parametrize("call", ["futex", "waitv"])
+@pytest.mark.parametrize("call", ["futex", pytest.param("waitv", marks=only_linux("futex_waitv"))])
 @pytest.mark.parametrize("refusal", [errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS])
 def test_refused_sleep_is_a_nap(compile_c: Compile, call: str, refusal: int) -> None:
     """Filters of system calls may say anything: then waits look once in a millisecond."""
