@@ -151,7 +151,7 @@ def name() -> str:
 @pytest.fixture(scope="session")
 def programs() -> Path:
     """Return the folder of the Swift programs, built."""
-    scratch = PROGRAMS / (".build-portable" if IS_PORTABLE else ".build")
+    scratch = PROGRAMS / (".build/portable" if IS_PORTABLE else ".build")
     if os.access(PROGRAMS, os.W_OK):  # another user takes what is there
         build = ["swift", "build", "-c", "release", "--package-path", str(PROGRAMS)]
         build += ["--scratch-path", str(scratch)]
