@@ -104,12 +104,10 @@ extension Attachment {
       }
     } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
       // Who does not know the flag takes it for an open of the folder: EISDIR, open(2).
-      var failure = Failure(
-        EOPNOTSUPP,
+      throw Failure(
+        system: "open", EOPNOTSUPP,
         "/dev/shm can't have a file without a name (O_TMPFILE); mount a tmpfs there; it takes Linux 3.11, and gVisor has none; anonymous regions work"
       )
-      failure.call = "open"
-      throw failure
     }
   }
 

@@ -16,17 +16,17 @@ internal import CZinc
     _ name: UnsafePointer<CChar>?, _ failure: Failure
   ) {
     unsafe self.buffer = unsafe buffer
-    append(operation)
+    unsafe append(cString: operation.cString)
     if let name = unsafe name {
       append(" \"")
       unsafe append(name: name)
       append("\"")
     }
     append(": ")
-    append(failure.text, failure.figures)
-    if let call = failure.call {
+    unsafe append(cString: failure.text, failure.figures)
+    if let call = unsafe failure.call {
       append(" (")
-      append(call)
+      unsafe append(cString: call)
       append(": ")
       var scratch = InlineArray<128, CChar>(repeating: 0)
       var span = scratch.mutableSpan
@@ -46,25 +46,22 @@ internal import CZinc
     length += 1
   }
 
+  private mutating func append(_ text: StaticString) { unsafe append(cString: text.cString) }
+
+  /// Each `%` stands for the next figure, if there are any.
   private mutating func append(
-    _ text: StaticString, _ figures: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    cString text: UnsafePointer<CChar>, _ figures: (UInt64, UInt64, UInt64)? = nil
   ) {
     var figures = figures
-    for i in 0..<text.utf8CodeUnitCount {
-      let byte = unsafe text.utf8Start[i]
-      if byte == UInt8(ascii: "%") {
-        append(decimal: figures.0)
-        figures = (figures.1, figures.2, 0)
+    var next = unsafe text
+    while unsafe next.pointee != 0 {
+      let byte = unsafe UInt8(bitPattern: next.pointee)
+      if byte == UInt8(ascii: "%"), let (first, second, third) = figures {
+        append(decimal: first)
+        figures = (second, third, 0)
       } else {
         append(byte)
       }
-    }
-  }
-
-  private mutating func append(cString text: UnsafePointer<CChar>) {
-    var next = unsafe text
-    while unsafe next.pointee != 0 {
-      unsafe append(UInt8(bitPattern: next.pointee))
       unsafe next += 1
     }
   }
