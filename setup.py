@@ -2,52 +2,150 @@
 
 from __future__ import annotations
 
+import json
 import os
-import platform
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import NamedTuple
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
-# The library without what only Linux has, as `make test-portable` tries it: see czinc/linux.h.
-IS_PORTABLE = os.environ.get("ZINC_PORTABLE") == "1"
-SCRATCH = ROOT / (".build-portable" if IS_PORTABLE else ".build-embedded")
 HEADERS = ROOT / "Sources/CZinc/include"
 
-# Whose functions the library asks for; see layout.c. Other machines get those of today.
-OLDEST_GLIBC = {"x86_64": "GLIBC_2.2.5", "aarch64": "GLIBC_2.17"}.get(platform.machine())
-PORTABLE = [
-    *("-Xcc", f'-DCZINC_OLDEST_GLIBC="{OLDEST_GLIBC}"'),
-    *("-Xlinker", "-l:libpthread.so.0"),
-]
+
+class Target(NamedTuple):
+    """A kind of machine with its C library: what it takes to build for it."""
+
+    name: str
+    """As Debian and compilers call it."""
+    swift: str
+    """The target of Swift, which has Embedded modules for few: of those the one with the
+    processor; what else there is to know comes from the headers."""
+    compiler: tuple[str, ...]
+    """Compiles C, and links."""
+    oldest_glibc: str | None
+    """Whose functions the library asks for, see layout.c; None for another C library."""
+    headers: str | None
+    """Where those of a C library are that is not this machine's own."""
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("x86_64-linux-gnu", "x86_64-unknown-linux-gnu", ("cc",), "GLIBC_2.2.5", None),
+        Target(
+            "aarch64-linux-gnu", "aarch64-none-none-elf", ("clang", "--target=aarch64-linux-gnu"),
+            "GLIBC_2.17",
+            "/usr/aarch64-linux-gnu/include",
+        ),
+        Target(
+            "x86_64-linux-musl", "x86_64-unknown-none-elf", ("musl-gcc",), None,
+            "/usr/include/x86_64-linux-musl",
+        ),
+    )
+}  # fmt: skip
+OWN = sys.implementation._multiarch  # type: ignore[attr-defined] # of this Python
+NAME = os.environ.get("ZINC_TARGET", OWN)
+if NAME not in TARGETS:
+    sys.exit(f"zinc: can't be built for {NAME}; ZINC_TARGET may be {', '.join(TARGETS)}")
+TARGET = TARGETS[NAME]
+if NAME == OWN:  # A machine needs no cross compiler for its own kind.
+    TARGET = TARGET._replace(compiler=("cc",), headers=None)
+# The library without what only Linux has, as `make test-portable` tries it: see czinc/linux.h.
+IS_PORTABLE = os.environ.get("ZINC_PORTABLE") == "1"
+KIND = "embedded" if NAME == OWN else NAME
+SCRATCH = ROOT / (".build-portable" if IS_PORTABLE else f".build-{KIND}")
+
+
+def of_swift(*options: str) -> list[str]:
+    """Return the options as `swift build` passes them on to the compiler."""
+    return [part for option in options for part in ("-Xswiftc", option)]
+
 
 # Such flags stand here and not in Package.swift: a package with unsafe flags can't be
-# depended on. The last ones keep out whatever the linker does not need.
+# depended on.
 SWIFT_BUILD = [
-    *("swift", "build", "-c", "release", "--scratch-path", str(SCRATCH)),
-    *("-Xswiftc", "-enable-experimental-feature", "-Xswiftc", "Embedded", "-Xswiftc", "-wmo"),
-    *(PORTABLE if OLDEST_GLIBC else []),
+    *("swift", "build", "-c", "release", "--scratch-path", str(SCRATCH), "--triple", TARGET.swift),
+    *("--toolset", str(SCRATCH / "toolset.json"), "--omit-frame-pointers"),
+    *of_swift("-enable-experimental-feature", "Embedded", "-wmo", "-gnone", "-num-threads", "0"),
     *(("-Xcc", "-DCZINC_PORTABLE") if IS_PORTABLE else ()),
-    *("-Xlinker", "--gc-sections", "-Xlinker", "-s", "-Xlinker", "--no-undefined"),
+    # A body that is copied into each place that calls it, be it for a closure that it is given
+    # there, made half of the library.
+    *of_swift("-Osize", "-Xllvm", "-sil-disable-pass=closure-specialize"),
+    *of_swift("-Xllvm", "-sil-inline-overall-caller-block-limit=1"),
     # That would leave hashes in the library, and they depend on where it was built.
-    *("-Xswiftc", "-Xfrontend", "-Xswiftc", "-disable-incremental-llvm-codegen"),
+    *of_swift("-Xfrontend", "-disable-incremental-llvm-codegen"),
 ]
 
 
-def build_library(name: str, *options: str) -> Path:
+def foreign_headers() -> list[str]:
+    """Return the options for the headers of another C library, and the kernel's beside them."""
+    if TARGET.headers is None:
+        return []
+    kernel = SCRATCH / "kernel"
+    kernel.mkdir(parents=True, exist_ok=True)
+    for name in ("linux", "asm", "asm-generic"):
+        places = (TARGET.headers, f"/usr/include/{OWN}", "/usr/include")
+        found = next(Path(place, name) for place in places if Path(place, name).exists())
+        (kernel / name).unlink(missing_ok=True)
+        (kernel / name).symlink_to(found)
+    system = ["-D__linux__=1"]  # which the target of Swift is none
+    return [*system, "-nostdlibinc", "-isystem", TARGET.headers, "-isystem", str(kernel)]
+
+
+def c_library() -> list[str]:
+    """Return what a library of another C library than this machine's is linked with.
+
+    Debian's musl calls itself libc.so, that of the systems which have it as theirs
+    libc.musl-ARCHITECTURE.so.1; so what stands for it here has its symbols and that name.
+    """
+    if NAME == OWN or not NAME.endswith("-musl"):
+        return []
+    machine = NAME.partition("-")[0]
+    stub = SCRATCH / f"libc.musl-{machine}.so.1"
+    real = f"/usr/lib/{NAME}/libc.so"
+    nm = ["nm", "--dynamic", "--defined-only", "--format=just-symbols", real]
+    symbols = subprocess.run(nm, capture_output=True, text=True, check=True).stdout.split()
+    source = "".join(f".globl {symbol}\n{symbol}:\n" for symbol in symbols)
+    link = ["-shared", "-nostdlib", f"-Wl,-soname,{stub.name}", "-o", str(stub)]
+    command = [*TARGET.compiler, "-x", "assembler", "-", *link]
+    subprocess.run(command, input=source, text=True, check=True)
+    return ["-nostdlib", str(stub)]
+
+
+def build_library(name: str, module: str, *options: str) -> Path:
     """Build one of the package's dynamic libraries with Embedded Swift."""
-    linker = [f"--version-script=Sources/{name}.map", "-soname", f"lib{name}.so", *options]
-    command = [*SWIFT_BUILD, "--product", name]
-    for option in linker:
-        command += ["-Xlinker", option]
-    subprocess.run(command, cwd=ROOT, check=True)
-    return SCRATCH / f"release/lib{name}.so"
+    headers = foreign_headers()
+    floor = TARGET.oldest_glibc
+    c_options = [f"--target={NAME}", "-fPIC", "-fno-asynchronous-unwind-tables", *headers]
+    c_options += [f'-DCZINC_OLDEST_GLIBC="{floor}"'] if floor else []
+    toolset: dict[str, object] = {
+        "schemaVersion": "1.0",
+        "cCompiler": {"extraCLIOptions": c_options},
+    }
+    if headers:
+        toolset["swiftCompiler"] = {"extraCLIOptions": [o for h in headers for o in ("-Xcc", h)]}
+    SCRATCH.mkdir(exist_ok=True)
+    (SCRATCH / "toolset.json").write_text(json.dumps(toolset))
+    subprocess.run([*SWIFT_BUILD, "--target", module], cwd=ROOT, check=True)
+    release = SCRATCH / "release"
+    library = release / f"lib{name}.so"
+    objects = [release / f"{module}.build/{module}.o", *release.glob(f"C{module}.build/*.o")]
+    linker = [f"--version-script=Sources/{name}.map", f"-soname,{library.name}", *options]
+    # Nothing that the linker does not need.
+    linker += ["--gc-sections", "--icf=all", "-s", "--no-undefined", "--hash-style=gnu"]
+    # glibc had threads in a library of their own.
+    threads = ["-Wl,--no-as-needed", "-l:libpthread.so.0"] if floor else []
+    libraries = [*threads, *c_library()]
+    command = [*TARGET.compiler, "-shared", "-fuse-ld=lld", *objects, *libraries, "-o", library]
+    subprocess.run([*command, *(f"-Wl,{o}" for o in linker)], cwd=ROOT, check=True)
+    return library
 
 
 # The stable ABI needs the GIL; a Python without one gets an extension of its own.
@@ -69,19 +167,31 @@ class BuildZinc(build_ext):
         self.extensions[0].define_macros.append(("ZINC_SWIFT_VERSION", f'"{swift}"'))
         package = Path(self.get_ext_fullpath("zinc._zinc")).parent
         (package / "include").mkdir(parents=True, exist_ok=True)
-        library = build_library("zinc")
+        library = build_library("zinc", "Zinc")
         shutil.copy(library, package)
-        shutil.copy(build_library("zincbench", str(library), "-rpath", "$ORIGIN"), package)
+        loops = build_library("zincbench", "ZincBench", str(library), "-rpath,$ORIGIN")
+        shutil.copy(loops, package)
         shutil.copy(HEADERS / "zinc.h", package / "include")
         shutil.copytree(HEADERS / "zinc", package / "include/zinc", dirs_exist_ok=True)
         super().run()
 
     def build_extensions(self) -> None:
+        if NAME != OWN:  # The headers of this Python do: the stable ABI is that of all.
+            self.compiler.compiler_so[:1] = TARGET.compiler
+            self.compiler.linker_so = [*TARGET.compiler, "-shared"]
+            self.extensions[0].extra_link_args += c_library()
         # Some interpreters add where they are themselves; the extension needs $ORIGIN alone.
         linker = self.compiler.linker_so
         self.compiler.linker_so = [a for a in linker if not a.startswith("-Wl,-rpath")]
         super().build_extensions()
 
+
+options: dict[str, dict[str, str]] = {}
+if IS_STABLE:
+    options["bdist_wheel"] = {"py_limited_api": "cp311"}
+if NAME != OWN:
+    options["build"] = {"build_base": f"build/{NAME}"}
+    options.setdefault("bdist_wheel", {})["plat_name"] = f"linux_{NAME.partition('-')[0]}"
 
 setup(
     ext_modules=[
@@ -101,9 +211,11 @@ setup(
             py_limited_api=IS_STABLE,
             extra_compile_args=[
                 "-std=c11",
-                "-O2",
+                "-Os",
                 "-g0",
+                "-fno-asynchronous-unwind-tables",  # Nothing in it throws.
                 "-fvisibility=hidden",
+                "-ffunction-sections",
                 "-Wall",
                 "-Wextra",
                 # Newer compilers refuse these of themselves.
@@ -111,9 +223,9 @@ setup(
                 "-Werror=int-conversion",
                 "-Werror=implicit-function-declaration",
             ],
-            extra_link_args=["-Wl,-rpath,$ORIGIN", "-Wl,-s"],
+            extra_link_args=["-fuse-ld=lld", "-Wl,-rpath,$ORIGIN,-s,--gc-sections,--icf=all"],
         )
     ],
     cmdclass={"build_ext": BuildZinc},
-    options={"bdist_wheel": {"py_limited_api": "cp311"}} if IS_STABLE else {},
+    options=options,
 )

@@ -1,5 +1,6 @@
 /* What can't stand in a header. */
 #define _GNU_SOURCE 1
+#include <dlfcn.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -62,10 +63,18 @@ void zincbench_kernel_look(int32_t file, uint64_t byte, uint64_t calls) {
  * In the place of libc's where this library is preloaded, for every library of the process:
  * counts what is allocated. Where it is loaded later, nobody finds these.
  */
+#ifdef __GLIBC__
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
+#else /* glibc's dlsym allocates; of musl's functions there are no other names */
+#define REAL(name, ...) ((void *(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name))
+#define __libc_malloc REAL(malloc, size_t)
+#define __libc_calloc REAL(calloc, size_t, size_t)
+#define __libc_realloc REAL(realloc, void *, size_t)
+#define __libc_memalign REAL(aligned_alloc, size_t, size_t)
+#endif
 
 static _Atomic uint64_t allocations;
 
