@@ -11,6 +11,8 @@
 # make bench      everything, beside whatever else there is: tables, plots, a report
 # make bench-python    what calls from Python cost beside multiprocessing.shared_memory and mmap
 # make wheel      build dist/, install it without Swift in every Python and in Debian roots, test
+#                 ARCH=aarch64, or LIBC=musl: the wheel alone, for that kind of machine
+# make test-aarch64   the C and Python tests on an emulated processor, with what ARCH=aarch64 builds
 # make clean
 
 PYTHON ?= python3
@@ -19,6 +21,8 @@ MINUTES ?= 10
 SECONDS ?= 60
 SUITES ?= bookworm trixie
 NAMES ?=
+ARCH ?= $(shell uname -m)
+LIBC ?= gnu
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,7 +38,7 @@ AS_NOBODY := cli crash dumps examine exist forbidden group interleavings keep li
 # What they look at are the sources, the packages and the documentation, or only times.
 OF_THE_SOURCES := bench docs documentation package readme typing
 
-.PHONY: build test test-portable test-models test-programs check mutants docs demo soak fuzz size bench bench-python wheel clean
+.PHONY: build test test-portable test-models test-programs check mutants docs demo soak fuzz size bench bench-python wheel test-aarch64 clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -141,12 +145,27 @@ bench: build
 bench-python: build
 	$(BIN)/python tests/python_calls.py
 
+ifeq ($(ARCH)-$(LIBC),$(shell uname -m)-gnu)
 wheel: build
 	tests/install debootstrap python3-venv
 	$(BIN)/python -m pip install --quiet --editable '.[wheel]'
 	$(BIN)/python tests/wheel.py build
 	$(BIN)/python tests/wheel.py test
 	$(BIN)/python tests/wheel.py debian $(SUITES)
+else
+wheel: build
+	tests/install $(CROSS)
+	$(BIN)/python -m pip install --quiet --editable '.[wheel]'
+	$(BIN)/python tests/wheel.py build $(ARCH)-linux-$(LIBC)
+endif
+
+# What it takes to compile for other machines. Swift's clang finds the headers and libraries.
+CROSS := gcc-aarch64-linux-gnu libc6-dev-arm64-cross musl-tools
+
+test-aarch64: build
+	tests/install $(CROSS) debootstrap qemu-user-static
+	$(MAKE) wheel ARCH=aarch64
+	$(BIN)/python tests/emulated.py
 
 clean:
 	rm -rf .build* tests/programs/.build* $(VENV) build dist python/*.egg-info

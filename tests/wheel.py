@@ -1,6 +1,7 @@
 """Build the source package and the wheel, and prove that the wheel installs anywhere.
 
     tests/wheel.py build    dist/: both, audited; the source package builds the same wheel
+    tests/wheel.py build TARGET   dist/: the wheel for another kind of machine, audited; see setup.py
     tests/wheel.py test     the Python tests with it, without Swift, in each CPython there is;
                             those without a GIL take no such wheel, but the source package
     tests/wheel.py debian SUITE...   the same in Debian roots that have python3 and no more
@@ -78,9 +79,38 @@ def build() -> None:
         print(f"{file.name}: {file.stat().st_size:,} bytes")
 
 
-def the_wheel() -> Path:
-    """Return the wheel in dist/."""
-    found = list(DIST.glob("*.whl"))
+# What those wheels are for, as pip says it.
+PLATFORMS = {
+    "aarch64-linux-gnu": "manylinux_2_17_aarch64",
+    "x86_64-linux-musl": "musllinux_1_2_x86_64",
+}
+
+
+def build_for(target: str) -> None:
+    """Make the wheel in dist/ that another kind of machine takes."""
+    platform = PLATFORMS[target]
+    environment = {**os.environ, "ZINC_TARGET": target}
+    DIST.mkdir(exist_ok=True)
+    for old in DIST.glob(f"*-{platform}*.whl"):
+        old.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        run(BIN / "python", "-m", "build", "--wheel", "--outdir", work, ROOT, env=environment)
+        (wheel,) = work.glob("*.whl")
+        tags = ("--remove", "--platform-tag", platform)
+        run(BIN / "python", "-m", "wheel", "tags", *tags, wheel, stdout=subprocess.DEVNULL)
+        (wheel,) = work.glob("*.whl")
+        shutil.copy(wheel, DIST)
+    told = subprocess.check_output([BIN / "auditwheel", "show", the_wheel(platform)], text=True)
+    if f'"{platform}"' not in re.sub(r"\s+", " ", told):
+        sys.exit(f"it is not for {platform}:\n{told}")
+    run(BIN / "abi3audit", "--strict", the_wheel(platform))
+    print(f"{the_wheel(platform).name}: {the_wheel(platform).stat().st_size:,} bytes")
+
+
+def the_wheel(platform: str = f"manylinux*_{os.uname().machine}") -> Path:
+    """Return the wheel in dist/, of this machine's kind unless told otherwise."""
+    found = list(DIST.glob(f"*-{platform}*.whl"))
     if len(found) != 1:
         sys.exit(f"there is no wheel in {DIST}, or several: run make wheel")
     return found[0]
@@ -189,6 +219,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["build"]:
             build()
+        case ["build", target] if target in PLATFORMS:
+            build_for(target)
         case ["test"]:
             test()
         case ["debian", *suites] if suites:

@@ -1,0 +1,113 @@
+"""Run the C and Python tests on an emulated aarch64: `make test-aarch64`.
+
+    python tests/emulated.py [PYTEST OPTION...]
+
+The wheel in dist/ is installed into a Debian root for arm64, which is made once, and kept in
+.build-roots. qemu-user translates its programs, and the kernel is this machine's: so this shows
+what the compiler made, and what the C library and the system calls of that machine are. It does
+not show what order a weaker processor lets others see writes in (tests/model does), pages of
+another size, or how fast anything is. It takes root, and Linux 6.7 for a binfmt_misc of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from wheel import BIN, PLATFORMS, ROOTS, copy_tests, mirror, run, the_wheel
+
+ROOT = ROOTS / "aarch64"
+PACKAGES = "python3,gcc,libc6-dev,strace"
+PLATFORM = PLATFORMS["aarch64-linux-gnu"]
+
+# Tests that can't be had there, and why.
+SKIPPED = {
+    "test_package.py": "what is built and audited is this machine's",
+    "test_cli": "the program's own dependencies are Python alone",
+    "test_bench.py": "figures of an emulation",
+    "test_dumps.py": "a core dump is qemu's",
+    "test_limits.py": "limits and memory are those of qemu as well",
+    "test_readme.py": "runs the programs of the README, in Swift too",
+    "test_docs.py": "the documentation is not there",
+}
+
+REGISTER = (
+    r":qemu-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:"
+    r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:"
+    "/usr/bin/qemu-aarch64-static:FP"
+)
+INSIDE = """
+set -e
+mount -t proc proc "$1/proc"
+mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+printf %s "$3" > /proc/sys/fs/binfmt_misc/register
+mount --rbind /dev "$1/dev"
+mount -t tmpfs none "$1/dev/shm"
+exec chroot "$1" sh -c "$2"
+"""
+
+
+def make_root() -> None:
+    """Unpack the packages; none of their programs is run."""
+    shutil.rmtree(ROOT, ignore_errors=True)
+    ROOT.mkdir(parents=True)
+    options = ("--foreign", "--arch=arm64", "--variant=minbase", f"--include={PACKAGES}")
+    run("debootstrap", *options, "bookworm", ROOT, mirror(), stdout=subprocess.DEVNULL)
+    for package in sorted(ROOT.glob("var/cache/apt/archives/*.deb")):
+        run("dpkg", "-x", package, ROOT)
+        package.unlink()
+    for name in ("passwd", "group"):
+        shutil.copy(ROOT / f"usr/share/base-passwd/{name}.master", ROOT / "etc" / name)
+    for name in ("dev", "proc", "srv", "sys", "tmp"):
+        (ROOT / name).mkdir(exist_ok=True)
+    (ROOT / "usr/bin/cc").symlink_to("gcc")
+    (ROOT / "made").touch()
+
+
+def enter(command: str) -> int:
+    """Run a command in the root, as root of a user namespace that has its own formats."""
+    outer = ["unshare", "--user", "sh", "-c", "echo; read go; exec sleep infinity"]
+    holder = subprocess.Popen(outer, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout
+        holder.stdout.readline()
+        for kind in ("uid_map", "gid_map"):
+            Path(f"/proc/{holder.pid}/{kind}").write_text("0 0 65536")
+        namespace = ["nsenter", "--user", "--target", str(holder.pid), "--setuid=0", "--setgid=0"]
+        inner = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", INSIDE, "sh"]
+        done = subprocess.run([*namespace, *inner, ROOT, command, REGISTER], check=False)
+        return done.returncode
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def main(options: list[str]) -> int:
+    """Install the wheel and the tests, and run them."""
+    if not (ROOT / "made").exists():
+        make_root()
+    with tempfile.TemporaryDirectory(dir=ROOT / "srv") as folder:
+        work = Path(folder)
+        copy_tests(work)
+        tags = ["manylinux2014_aarch64", *(f"manylinux_2_{n}_aarch64" for n in range(17, 37))]
+        target = ["--python-version=3.11", "--only-binary=:all:", f"--target={work}/site"]
+        target += [f"--platform={tag}" for tag in tags]
+        run(BIN / "python", "-m", "pip", "install", "-q", *target, f"{the_wheel(PLATFORM)}[test]")
+        inside = work.relative_to(ROOT)
+        for name, reason in SKIPPED.items():
+            print(f"without {name}: {reason}")
+        ignored = [f"--ignore-glob=*{name}*" for name in SKIPPED] + ["--ignore-glob=*_model.py"]
+        pytest = ["python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", *ignored, *options]
+        settings = f"env -i HOME=/root PATH=/usr/bin:/usr/sbin:/bin PYTHONPATH=/{inside}/site"
+        quoted = " ".join(f"'{part}'" for part in pytest)
+        return enter(f"cd /{inside} && exec {settings} {quoted} tests/python")
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("it takes root")
+    sys.exit(main(sys.argv[1:]))
