@@ -119,6 +119,12 @@ def c_library() -> list[str]:
     return ["-nostdlib", str(stub)]
 
 
+def objects_of(module: str) -> list[Path]:
+    """Return what a module in Swift and the C beside it were compiled to."""
+    release = SCRATCH / "release"
+    return [release / f"{module}.build/{module}.o", *release.glob(f"C{module}.build/*.o")]
+
+
 def build_library(name: str, module: str, *options: str) -> Path:
     """Build one of the package's dynamic libraries with Embedded Swift."""
     headers = foreign_headers()
@@ -136,7 +142,7 @@ def build_library(name: str, module: str, *options: str) -> Path:
     subprocess.run([*SWIFT_BUILD, "--target", module], cwd=ROOT, check=True)
     release = SCRATCH / "release"
     library = release / f"lib{name}.so"
-    objects = [release / f"{module}.build/{module}.o", *release.glob(f"C{module}.build/*.o")]
+    objects = objects_of(module)
     linker = [f"--version-script=Sources/{name}.map", f"-soname,{library.name}", *options]
     # Nothing that the linker does not need.
     linker += ["--gc-sections", "--icf=all", "-s", "--no-undefined", "--hash-style=gnu"]
@@ -146,6 +152,25 @@ def build_library(name: str, module: str, *options: str) -> Path:
     command = [*TARGET.compiler, "-shared", "-fuse-ld=lld", *objects, *libraries, "-o", library]
     subprocess.run([*command, *(f"-Wl,{o}" for o in linker)], cwd=ROOT, check=True)
     return library
+
+
+def build_archive() -> Path:
+    """Make libzinc.a of what libzinc.so was linked of: for programs that take the library along.
+
+    It hides the same symbols: two runtimes of Embedded Swift in one program must not meet. It is no
+    part of the package.
+    """
+    release = SCRATCH / "release"
+    whole, archive = release / "libzinc.o", release / "libzinc.a"
+    hide = ["--wildcard", "--strip-unneeded", "--keep-global-symbol=zinc_*"]
+    archive.unlink(missing_ok=True)  # ar adds to what is there
+    for command in (  # Swift's, which know all machines
+        ["ld.lld", "-r", "-o", whole, *objects_of("Zinc")],
+        ["llvm-objcopy", *hide, whole],
+        ["llvm-ar", "rcsD", archive, whole],
+    ):
+        subprocess.run(command, check=True)
+    return archive
 
 
 # The stable ABI needs the GIL; a Python without one gets an extension of its own.
@@ -171,6 +196,7 @@ class BuildZinc(build_ext):
         shutil.copy(library, package)
         loops = build_library("zincbench", "ZincBench", str(library), "-rpath,$ORIGIN")
         shutil.copy(loops, package)
+        build_archive()
         shutil.copy(HEADERS / "zinc.h", package / "include")
         shutil.copytree(HEADERS / "zinc", package / "include/zinc", dirs_exist_ok=True)
         super().run()

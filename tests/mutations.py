@@ -32,7 +32,7 @@ BUILD = """
 import sys
 sys.argv[1:] = ["--quiet", "--version"]
 import setup
-setup.build_library("zinc")
+setup.build_library("zinc", "Zinc")
 """
 PYTHON = [sys.executable, "-B"]
 PYTEST = [*PYTHON, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]

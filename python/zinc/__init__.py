@@ -108,6 +108,7 @@ __all__ = [
     "examine",
     "get_include",
     "get_library",
+    "get_pkgconfig",
     "open",
     "open_array",
     "open_or_create",
@@ -171,6 +172,11 @@ def get_include() -> str:
 def get_library() -> str:
     """Return the path of ``libzinc.so``, for C programs to link and others to load."""
     return f"{__path__[0]}/libzinc.so"
+
+
+def get_pkgconfig() -> str:
+    """Return the folder of ``zinc.pc``, for what asks pkg-config: ``PKG_CONFIG_PATH=...``."""
+    return __path__[0]
 
 
 def __getattr__(name: str) -> object:

@@ -24,6 +24,7 @@ PROGRAMS = {
     for path in (ROOT / "python/zinc" / folder).iterdir()
     if path.suffix in (".py", ".html")
 }
+ARCHIVE = ROOT / ".build-embedded/release/libzinc.a"
 FOLDERS_OF_THIS_MACHINE = (str(ROOT), str(Path.home()), "/opt/", "/tmp/", "/usr/lib/swift")
 
 
@@ -41,6 +42,40 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_c_program_builds_and_runs(compile_c: Callable[[str], Path]) -> None:
     run(compile_c("interface"))
+
+
+@pytest.mark.needs("cc", "pkg-config")
+def test_c_program_finds_it_by_pkg_config(tmp_path: Path) -> None:
+    environment = {**os.environ, "PKG_CONFIG_PATH": zinc.get_pkgconfig()}
+    asked = ["pkg-config", "--cflags", "--libs", "zinc"]
+    flags = run(*asked, env=environment).split()
+    assert run("pkg-config", "--modversion", "zinc", env=environment) == f"{zinc.__version__}\n"
+    program = tmp_path / "interface"
+    run("cc", ROOT / "tests/c/interface.c", *flags, "-o", program)
+    run(program)
+
+
+@pytest.mark.needs("cc")
+@pytest.mark.skipif(not ARCHIVE.exists(), reason="the library was not built here")
+def test_c_program_takes_the_archive_along(tmp_path: Path) -> None:
+    program = tmp_path / "interface"
+    run(
+        "cc", ROOT / "tests/c/interface.c", f"-I{zinc.get_include()}", ARCHIVE, "-lpthread",
+        "-o", program,
+    )  # fmt: skip
+    assert "libzinc" not in run("readelf", "-d", program)
+    run(program)
+
+
+@pytest.mark.skipif(not ARCHIVE.exists(), reason="the library was not built here")
+def test_archive_exports_what_the_library_does() -> None:
+    assert exported(ARCHIVE) == exported(Path(zinc.get_library()), "--dynamic")
+
+
+def exported(library: Path, *options: str) -> set[str]:
+    """The global symbols that it defines."""
+    symbols = run("nm", *options, "--defined-only", "--extern-only", "--format=posix", library)
+    return {line.split()[0] for line in symbols.splitlines() if not line.endswith(":")}
 
 
 def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
@@ -97,6 +132,7 @@ def test_wheel_has_what_it_needs_and_no_more(wheel: Path) -> None:
         "zinc/libzinc.so",
         "zinc/libzincbench.so",
         "zinc/py.typed",
+        "zinc/zinc.pc",
         *PROGRAMS,
     }
 
@@ -126,12 +162,10 @@ def test_build_info_tells_what_it_is() -> None:
 
 
 def test_library_exports_the_interface_and_nothing_else() -> None:
-    symbols = run("nm", "--dynamic", "--defined-only", zinc.get_library())
-    exported = {line.split()[-1] for line in symbols.splitlines()}
     headers = [path.read_text() for path in Path(zinc.get_include()).glob("**/*.h")]
     declared = set(re.findall(r"^\w[\w *]*?\b(zinc_\w+)\(", "".join(headers), re.MULTILINE))
-    assert exported == declared
-    assert len(exported) >= 9
+    assert exported(Path(zinc.get_library()), "--dynamic") == declared
+    assert len(declared) >= 9
 
 
 @pytest.mark.parametrize("python", [sys.executable, "/usr/bin/python3"])
