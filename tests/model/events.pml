@@ -7,7 +7,9 @@
  *
  * What must hold: when nobody has anything left to do, and the thread sleeps, the descriptor is
  * readable exactly if there is news. What is done inside the lock is one step, for all but the
- * sequence, which notifiers move meanwhile.
+ * sequence, which notifiers move meanwhile. The lock's release shows what was seen before it to who
+ * takes it next, and the kernel's look at the sequence comes after all of the listener's steps; so
+ * the notifier alone has two steps that an order has to hold.
  */
 #define NOTIFIERS 2
 #define SEERS 2
@@ -31,8 +33,13 @@ inline wake() { asleep = false }
 
 proctype notifier() {
     byte tickets;
+#ifdef LOOK_BEFORE_TELLING /* what a weaker order than sequentially consistent allows */
+    tickets = parked;
+    sequence++;
+#else
     sequence++;
     tickets = parked;
+#endif
     if
     :: tickets != woken -> wake(); woken = 0 /* what its last one found: none */
     :: else

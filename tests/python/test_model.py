@@ -163,6 +163,8 @@ def of_events(events: str, notification: str = NOTIFICATION) -> list[str]:
         definitions.append("NO_TICKET")
     if not re.search(r"sleepers\.set\(i, .*\.sequence, place\.pointee\.seen\)", settle_all):
         definitions.append("ARM_WITH_WHAT_IS_THERE")
+    if min(order(notification, "n2"), order(notification, "n3")) < ORDERS["sequentiallyConsistent"]:
+        definitions.append("LOOK_BEFORE_TELLING")
     return definitions
 
 
@@ -328,6 +330,9 @@ WEAKER_EVENTS = {
     ),
     "sleeps on": of_events(without(EVENTS, "wasReadable && !place.pointee.isReadable")),
     "no ticket": of_events(without(EVENTS, "parked.pointee.wrappingAdd")),
+    "looks for sleepers before it tells": of_events(
+        EVENTS, reordered(NOTIFICATION, "n3", "acquiring")
+    ),
     "compared with what is there": of_events(
         EVENTS.replace(".sequence, place.pointee.seen)", ".sequence, now)")
     ),
