@@ -15,7 +15,8 @@
 
 #include "stepping.h"
 
-enum { PAGE = 4096, SMALL = 100, OLD = 1, NEW = 2 };
+enum { SMALL = 100, OLD = 1, NEW = 2 };
+#define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 
 static char name[64];
 static const ZincWaitOptions look = {.size = sizeof look};

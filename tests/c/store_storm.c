@@ -17,7 +17,8 @@
 
 #include "storm.h"
 
-enum { PAGE = 4096, HELD = 4, MOST_KEYS = 1024, MOST_PUTS = 1 << 26 };
+enum { HELD = 4, MOST_KEYS = 1024, MOST_PUTS = 1 << 26 };
+#define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 
 static struct {
     atomic_ulong next, done, puts, full, hits, misses, removed, taken, evicted, lists, events, forks, kills;

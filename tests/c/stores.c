@@ -21,7 +21,8 @@
 #include "expect.h"
 
 static const char *name;
-enum { PAGE = 4096, MANY = 3000 };
+enum { MANY = 3000 };
+#define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 
 static int32_t put(ZincHandle store, const char *key, size_t size, int byte, uint32_t flags) {
     ZincHandle object;
@@ -600,11 +601,11 @@ static void test_scribbler(void) {
 
 /* Takes all that is left but so many pages. */
 static void fill_folder(const char *ballast, int pages) {
-    static const char zeros[PAGE];
+    static const char zeros[1 << 16];
     int fd = open(ballast, O_CREAT | O_WRONLY | O_TRUNC, 0600);
     off_t size = 0;
-    while (write(fd, zeros, PAGE) == PAGE) size += PAGE;
-    EXPECT(size >= pages * PAGE && ftruncate(fd, size - pages * PAGE) == 0);
+    while (write(fd, zeros, PAGE) == (ssize_t)PAGE) size += PAGE;
+    EXPECT((uint64_t)size >= pages * PAGE && ftruncate(fd, size - (off_t)(pages * PAGE)) == 0);
     close(fd);
 }
 

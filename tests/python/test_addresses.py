@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,11 +51,11 @@ def test_all_views_have_one_address(name: str, readonly: bool) -> None:
         if not readonly:
             addresses.add(ctypes.addressof(ctypes.c_char.from_buffer(region)))
         assert len(addresses) == 1
-        assert region.address % 4096 == 0
+        assert region.address % mmap.PAGESIZE == 0
         start, _, inode = mapping_of(region)
         header = ctypes.string_at(start, 72)
         assert header[:8] == (0x5A494E435F524547).to_bytes(8, "little")
-        assert region.address - start == int.from_bytes(header[48:56], "little") == 4096
+        assert region.address - start == int.from_bytes(header[48:56], "little") == mmap.PAGESIZE
         assert inode == Path(f"/dev/shm/zinc_{name}").stat().st_ino
 
 
@@ -102,7 +103,7 @@ def check_both_see_one_memory(region: zinc.SharedRegion, swift: Peer) -> None:
     assert swift.place["device"] == device
     assert swift.place["inode"] == inode
     assert swift.place["size"] == len(region)
-    assert swift.place["data"] - swift.place["mapping"] == region.address - start == 4096
+    assert swift.place["data"] - swift.place["mapping"] == region.address - start == mmap.PAGESIZE
     bytes_of_it = region.as_numpy()
     for offset in sorted({0, len(region) // 2, len(region) - 1}):
         swift.ask(f"write {offset} 11")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import mmap
 import os
 import re
 import select
@@ -169,10 +170,10 @@ class Scenario:
 
     def check_dead(self) -> None:
         if self.path.exists():
-            assert self.path.stat().st_size == 4096 + CAPACITY
+            assert self.path.stat().st_size == mmap.PAGESIZE + CAPACITY
             assert self.path.read_bytes()[:8] == b"GER_CNIZ"
             if self.operation == "share":
-                assert self.path.read_bytes()[4096:] == CONTENTS
+                assert self.path.read_bytes()[mmap.PAGESIZE :] == CONTENTS
         if self.operation not in (
             "create",
             "share",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import mmap
 import os
 import re
 import shutil
@@ -268,7 +269,7 @@ def test_load_once_where_the_loader_is_killed_half_way(folder: Path) -> None:
         pipe.write(MODEL[: len(MODEL) // 2])
         pipe.flush()
         others = [start_loader(folder) for _ in range(3)]
-        assert (SHM / "zinc_model").read_bytes()[4096 + 255] == 255  # it is at it
+        assert (SHM / "zinc_model").read_bytes()[mmap.PAGESIZE + 255] == 255  # it is at it
         first.kill()
         assert first.communicate()[0] == ""
     with (folder / "model.bin").open("wb") as pipe:

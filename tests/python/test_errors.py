@@ -6,6 +6,7 @@ That no name and no descriptor stays is checked around every test (conftest).
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import random
 import socket
@@ -186,7 +187,7 @@ def image(name: str) -> bytes:
     zinc.create(name, 5000, persistent=True).close()
     bytes_of_it = place(name).read_bytes()
     place(name).unlink()
-    assert len(bytes_of_it) == 4096 + 5000
+    assert len(bytes_of_it) == mmap.PAGESIZE + 5000
     return bytes_of_it
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import mmap
 import os
 import signal
 import subprocess
@@ -52,7 +53,7 @@ def test_examine_tells_what_a_region_is(name: str) -> None:
             mode=0o640,
             device=status.st_dev,
             inode=status.st_ino,
-            data_offset=4096,
+            data_offset=mmap.PAGESIZE,
             seats=[],
             lock=zinc.LockInfo("free", 0, 0),
             channel=None,
@@ -92,7 +93,7 @@ def test_examine_tells_of_another_layout_what_all_have_in_common(name: str) -> N
     common = {field: info.pop(field) for field in UNCHANGED_BY_LAYOUT}
     assert common["layout"] == int(zinc.build_info()["layout"]) + 1
     assert (common["state"], common["persistent"], common["mode"]) == ("unattached", True, 0o600)
-    assert common["memory"] == 3 * 4096
+    assert common["memory"] == 3 * mmap.PAGESIZE
     assert not any(info.values())
     path.unlink()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import mmap
 import multiprocessing
 import os
 import select
@@ -171,7 +172,7 @@ def test_reclaim_takes_the_dead_and_tells_what_it_freed(name: str) -> None:
     Child(create(f"{name}-2", 1, ", persistent=True")).kill()
     Child(create(f"{name}-dead", 1 << 20)).kill()  # the last one to begin, which removes the dead
     freed = {found: size for found, size in zinc.reclaim().items() if found.startswith(name)}
-    assert freed == {f"{name}-dead": (1 << 20) + 4096}
+    assert freed == {f"{name}-dead": (1 << 20) + mmap.PAGESIZE}
     assert junk.exists()
     alive.end()
     junk.unlink()
@@ -530,7 +531,7 @@ def test_from_fd_refuses_what_is_no_anonymous_region(name: str, tmp_path: Path) 
 @only_linux("files whose size is sealed")
 def test_from_fd_refuses_what_can_change_its_size() -> None:
     with zinc.SharedRegion.anonymous(5000) as region:
-        image = os.pread(region.descriptor(), 4096 + 5000, 0)
+        image = os.pread(region.descriptor(), mmap.PAGESIZE + 5000, 0)
     for seals in (0, fcntl.F_SEAL_GROW, fcntl.F_SEAL_SHRINK):
         descriptor = os.memfd_create("image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.write(descriptor, image)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import array
 import collections
 import gc
+import mmap
 import os
 import pickle
 import re
@@ -204,7 +205,7 @@ def test_killed_at_every_system_call(tmp_path: Path, operation: Operation) -> No
         for name in left:  # of the dead, which nobody knows
             seen = zinc.examine(name)
             assert seen.state == "dead"
-            assert (SHM / f"zinc_{name}").stat().st_size == 4096 + (seen.capacity or 0)
+            assert (SHM / f"zinc_{name}").stat().st_size == mmap.PAGESIZE + (seen.capacity or 0)
         zinc.reclaim()
         assert objects() == []
     assert killed >= 0.8 * len(there), (killed, there)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import mmap
 import weakref
 
 import numpy as np
@@ -18,7 +19,7 @@ def test_properties(name: str) -> None:
         assert not region.readonly
         assert not region.closed
         assert region.sequence == 0
-        assert region.address % 4096 == 0
+        assert region.address % mmap.PAGESIZE == 0
         assert isinstance(region, zinc.SharedRegion)
     assert region.closed
     assert (region.name, region.capacity) == (name, 5000)

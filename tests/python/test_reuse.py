@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import mmap
 import os
 import pickle
 import subprocess
@@ -281,7 +282,7 @@ def test_memory_that_is_kept_for_the_next_has_an_end(queue: zinc.Queue) -> None:
         queue.put(1)
         queue.get()
     kept = sum(region.capacity for _, region in queue._sent._spares)
-    assert 0 < kept <= 2 * (8 * mib + 4096)
+    assert 0 < kept <= 2 * (8 * mib + mmap.PAGESIZE)
     for _ in range(40):
         queue.put(1)
         queue.get()

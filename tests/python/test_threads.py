@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import operator
 import os
 import pickle
@@ -38,7 +39,7 @@ def look_with_numpy(region: zinc.SharedRegion, kept: list[Any]) -> None:
 
 
 def ask(region: zinc.SharedRegion, kept: list[Any]) -> None:
-    assert region.address % 4096 == 0
+    assert region.address % mmap.PAGESIZE == 0
     assert region.sequence >= region.seen >= 0
     assert region.metadata == b"m"
     assert repr(region)
