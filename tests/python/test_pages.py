@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 import warnings
 from collections.abc import Callable
@@ -106,9 +107,9 @@ def test_what_is_not_reserved_has_no_pages(name: str, make: Make) -> None:
 
 def test_prefault_of_a_sparse_region_takes_its_memory(name: str) -> None:
     with zinc.create(name, SIZE, reserve=False) as region:
-        assert region.used == 4096
+        assert region.used == mmap.PAGESIZE
         with zinc.open(name, prefault=True):
-            assert region.used == SIZE + 4096
+            assert region.used == SIZE + mmap.PAGESIZE
 
 
 WARN = """
