@@ -105,7 +105,21 @@ def build_for(target: str) -> None:
     if f'"{platform}"' not in re.sub(r"\s+", " ", told):
         sys.exit(f"it is not for {platform}:\n{told}")
     run(BIN / "abi3audit", "--strict", the_wheel(platform))
+    if target.endswith("-musl"):
+        run_with_musl(target)
     print(f"{the_wheel(platform).name}: {the_wheel(platform).stat().st_size:,} bytes")
+
+
+def run_with_musl(target: str) -> None:
+    """Run programs in C with the archive of the library, which this machine can: they are static."""
+    archive = ROOT / f".build-{target}/release/libzinc.a"
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "program")
+        for name in ("interface", "channels", "queues", "stores", "primitives"):
+            source = ROOT / f"tests/c/{name}.c"
+            parts = (source, f"-I{ROOT}/Sources/CZinc/include", archive)
+            run("musl-gcc", "-static", *parts, "-o", program)
+            run(program, f"musl-{os.getpid()}")
 
 
 def the_wheel(platform: str = f"manylinux*_{os.uname().machine}") -> Path:
