@@ -40,6 +40,7 @@ public func zinc_primitive_init(
 private func place(_ offset: UInt) -> Int { offset == .max ? 0 : Int(clamping: offset) }
 
 /// The result of `body`, or a failure's number.
+@inline(never)
 private func with(
   _ handle: ZincHandle?, _ operation: StaticString,
   _ body: (Attachment.Handle) throws(Failure) -> Int32

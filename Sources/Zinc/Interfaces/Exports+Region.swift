@@ -326,6 +326,7 @@ public func zinc_region_rename(_ handle: ZincHandle?, _ name: UnsafePointer<CCha
 }
 
 /// Hands out the handle that `body` makes; a failure leaves null there.
+@inline(never)
 func attach(
   _ operation: StaticString, _ out: UnsafeMutablePointer<ZincHandle?>?,
   name: UnsafePointer<CChar>? = nil, _ body: () throws(Failure) -> Attachment.Handle
@@ -337,6 +338,7 @@ func attach(
   }
 }
 
+@inline(never)
 func attachByName(
   _ operation: StaticString, _ name: UnsafePointer<CChar>?,
   _ out: UnsafeMutablePointer<ZincHandle?>?,

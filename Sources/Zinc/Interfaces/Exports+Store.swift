@@ -67,7 +67,7 @@ private func replaces(_ flags: UInt32) throws(Failure) -> Bool {
 }
 
 /// Reports what comes of a handle; EINVAL for a null one.
-@inline(__always)
+@inline(never)
 private func with(
   _ operation: StaticString, _ store: ZincHandle?,
   _ body: (Attachment.Handle) throws(Failure) -> Void

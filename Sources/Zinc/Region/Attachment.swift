@@ -144,6 +144,7 @@ internal import CZinc
   var isAnonymous: Bool { unsafe name.pointee == 0 }
 
   /// The name, nil for an anonymous region.
+  @inline(never)
   var nameForMessages: UnsafePointer<CChar>? { unsafe isAnonymous ? nil : name }
 
   /// NUL-terminated, empty for an anonymous region; valid as long as the attachment.
