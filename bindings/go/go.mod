@@ -1,0 +1,3 @@
+module zinc
+
+go 1.22
