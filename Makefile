@@ -1,9 +1,12 @@
 # make            build the library and install the package into .venv, for development
 # make test       all tests
 # make test-portable    those of Python and C, with the library that does without what Linux alone has
+# make bindings   what the module in Go takes along with the tag zinc_static: headers and archive
+# make test-bindings    the tests of the bindings to Rust and Go
 # make check      formatting, lints, types, headers, binaries
 # make mutants    break the sources in many ways: does a test notice each?  NAMES=… or all
-# make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand
+# make demo       Swift and Python hand over a real file: FILE=… or the largest one at hand; and one
+#                 memory in every language that is installed
 # make soak       storms of random operations and kills, MINUTES=… (10) each
 # make fuzz       what others may have written in headers and descriptions, SECONDS=… (60) each
 # make size       how large, how fast to load and to create
@@ -38,7 +41,7 @@ AS_NOBODY := cli crash dumps examine exist forbidden group interleavings keep li
 # What they look at are the sources, the packages and the documentation, or only times.
 OF_THE_SOURCES := bench docs documentation package readme typing
 
-.PHONY: build test test-portable test-models test-programs check mutants docs demo soak fuzz size bench bench-python wheel test-aarch64 clean
+.PHONY: build test test-portable test-models test-programs check mutants docs demo soak fuzz size bench bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -47,7 +50,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python $(NATIVE)
-	$(BIN)/python -m pip install --quiet --editable '.[test,interop,bench,peers,check,docs]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,interop,bench,peers,bindings,check,docs]'
 	touch $@ $(VENV)/.demo
 
 # Little of what development takes, for who only wants to see it.
@@ -58,7 +61,7 @@ $(VENV)/.demo: $(BIN)/python $(NATIVE)
 test: build
 	tests/install strace spin valgrind redis-server
 	$(PROGRAMS)
-	$(MAKE) --jobs 2 test-models test-programs
+	$(MAKE) --jobs 2 test-models test-programs test-bindings
 
 # They take what the other tests leave of two processors, so that those keep their time. So does
 # what shows that the rules of a name's life hold without what Linux alone has.
@@ -91,7 +94,27 @@ test-portable: $(PORTABLE)/.built
 		$(PORTABLE_TESTS:%=tests/python/test_%.py),\
 		--ignore-glob '*_model.py' $(OF_THE_SOURCES:%=--ignore tests/python/test_%.py))
 
-check: docs
+# Go comes with the extra `bindings` of the package. A machine that has Rust keeps its own.
+binding-tools:
+	tests/install pkgconf
+	command -v cargo >/dev/null || tests/install cargo-web rustfmt-web rust-web-clippy
+
+RELEASE := $(CURDIR)/.build-embedded/release
+GO := PATH="$(CURDIR)/$(BIN):$$PATH" go
+bindings: build
+	rm -rf bindings/go/include bindings/go/lib
+	mkdir -p bindings/go/include bindings/go/lib/linux_$$($(GO) env GOARCH)
+	cp -r Sources/CZinc/include/zinc.h Sources/CZinc/include/zinc bindings/go/include
+	cp $(RELEASE)/libzinc.a bindings/go/lib/linux_$$($(GO) env GOARCH)
+
+test-bindings: bindings binding-tools
+	cd bindings/rust && ZINC_LIB_DIR=$(RELEASE) ZINC_INCLUDE_DIR=$(CURDIR)/Sources/CZinc/include \
+		CARGO_TARGET_DIR=$(CURDIR)/.build-bindings/static $(CURDIR)/$(BIN)/python ../../tests/apart.py \
+		cargo test --offline
+	cd bindings/go && $(CURDIR)/$(BIN)/python ../../tests/apart.py \
+		env PATH="$(CURDIR)/$(BIN):$$PATH" go test -race -tags zinc_static ./...
+
+check: docs binding-tools
 	tests/check
 
 mutants: build
@@ -110,10 +133,12 @@ docs: build
 demo:
 	$(MAKE) -j2 $(VENV)/.demo demo-program # one builds while the other fetches
 	$(BIN)/python tests/programs/demo.py $(if $(FILE),'$(FILE)')
+	$(BIN)/python tests/languages.py
 
 .PHONY: demo-program
 demo-program:
 	$(PROGRAMS) --product zinc-demo
+	$(PROGRAMS) --product zinc-peer
 
 soak: build
 	$(BIN)/python tests/storm.py $$(($(MINUTES) * 60))
@@ -169,4 +194,4 @@ test-aarch64: build
 
 clean:
 	rm -rf .build* tests/programs/.build* $(VENV) build dist python/*.egg-info
-	rm -rf python/zinc/*.so python/zinc/include
+	rm -rf python/zinc/*.so python/zinc/include bindings/go/include bindings/go/lib

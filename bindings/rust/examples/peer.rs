@@ -5,7 +5,7 @@
 //!     write OFFSET BYTE       the byte
 //!     read OFFSET             the byte
 //!     reply NAME ROUNDS       answers so many questions in the other region: 1
-//!     ask NAME ROUNDS         asks so many, and tells the nanoseconds of a round, the best of ten parts
+//!     ask NAME ROUNDS         asks so many, whole thousands: the nanoseconds of a round, the best thousand's
 
 use std::io::{BufRead, stdin};
 use std::sync::atomic::Ordering::Relaxed;
@@ -41,15 +41,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             ["ask", name, rounds] => {
                 let back = SharedRegion::open(name)?;
-                let part = rounds.parse::<u32>()? / 10;
                 let mut best = f64::INFINITY;
-                for _ in 0..10 {
+                for _ in 0..rounds.parse::<u32>()? / 1000 {
                     let start = Instant::now();
-                    for _ in 0..part {
+                    for _ in 0..1000 {
                         region.notify()?;
                         back.wait(None)?;
                     }
-                    best = best.min(start.elapsed().as_nanos() as f64 / f64::from(part));
+                    best = best.min(start.elapsed().as_nanos() as f64 / 1000.0);
                 }
                 println!("{best}");
             }
