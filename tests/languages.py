@@ -57,7 +57,7 @@ def programs(*go_options: str) -> dict[str, list[str]]:
             program = BUILT / "c" / name
             build("C", program, ".", "cc", "-O2", source, *link, "-o", str(program))
     target = BUILT / "shared"
-    cargo = ["cargo", "build", "--quiet", "--release", "--offline", "--examples"]
+    cargo = ["cargo", "build", "--quiet", "--release", "--offline", "--lib", "--examples"]
     build(
         "Rust", target / "release/examples/peer", "bindings/rust", *cargo, f"--target-dir={target}"
     )

@@ -3,6 +3,7 @@
  * of one memory in several languages, and how long a round trip takes. See examples/peer.rs of the
  * binding to Rust.
  */
+#define _GNU_SOURCE
 #include <zinc.h>
 
 #include <inttypes.h>

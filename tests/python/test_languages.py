@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,3 +92,27 @@ def test_examples_hand_numbers_to_each_other(
         output, _ = process.communicate()
     assert output == "".join(f"{i}: {i / 2:g}\n" for i in range(1, 21)) + "0 lost\n"
     assert process.returncode == 0
+
+
+def test_readme(programs: dict[str, list[str]], name: str, tmp_path: Path) -> None:
+    """Its piece of Rust, as it stands there but for the channel's name."""
+    if "Rust" not in programs:
+        pytest.skip("there are no tools for Rust here")
+    found = re.search(r"```rust\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert found
+    body = found[1].replace('"camera"', f'"{name}"')
+    result = "Result<(), Box<dyn std::error::Error>>"
+    (tmp_path / "viewer.rs").write_text(f"fn main() -> {result} {{\n{body}Ok(())\n}}\n")
+    folder = zinc.get_pkgconfig()
+    crate = Path(programs["Rust"][0]).parents[1] / "libzinc.rlib"
+    link = ["-L", f"native={folder}", "-C", f"link-arg=-Wl,-rpath,{folder}"]
+    build = ["rustc", "--edition", "2024", "-D", "warnings", "--extern", f"zinc={crate}", *link]
+    subprocess.run([*build, "viewer.rs"], cwd=tmp_path, check=True)
+    with zinc.Channel.create(name, slots=4, slot_size=8, full="wait") as channel:
+        viewer = subprocess.Popen([tmp_path / "viewer"], stdout=subprocess.PIPE, text=True)
+        while not channel.readers:
+            pass
+        for byte in range(3):
+            channel.send(bytes([byte]))
+    assert viewer.communicate()[0] == "1 0\n2 1\n3 2\n"
+    assert viewer.returncode == 0
