@@ -281,7 +281,10 @@ class Queue(_zinc.Writer, _named.Named, _named.Closing):
                     f"queue-{os.urandom(8).hex()}" if name is None else name,
                     SLOT_SIZE if slot_size is None else slot_size,
                     *(workers, writers, views),
-                    *(redeliver is None or redeliver, reserve, mode, group),
+                    redeliver is None or redeliver,
+                    reserve,
+                    mode,
+                    group,
                 )
                 return cls._at(region)
             except FileExistsError:  # somebody was faster

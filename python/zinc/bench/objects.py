@@ -331,8 +331,10 @@ class Vineyard(Way):
     def start_producer(self) -> None:
         utils: Any = importlib.import_module("vineyard.deploy.utils")
         options = ["--socket", self.socket(), "--meta", "local", "--size", "4Gi", "--rpc=false"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.server = subprocess.Popen([utils.find_vineyardd_path(), *options], **quiet)
+        command = [utils.find_vineyardd_path(), *options]
+        self.server = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         self.start_consumer()
 
     def start_consumer(self) -> None:
