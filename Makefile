@@ -58,7 +58,7 @@ $(VENV)/.demo: $(BIN)/python $(NATIVE)
 	$(BIN)/python -m pip install --quiet --editable '.[demo]'
 	touch $@
 
-test: build
+test: build binding-tools
 	tests/install strace spin valgrind redis-server
 	$(PROGRAMS)
 	$(MAKE) --jobs 2 test-models test-programs test-bindings

@@ -175,10 +175,10 @@ def main() -> int:
     is_same = len(same) == 1 and seen == {42}
     print(f"  {'the same for all' if is_same else 'THEY DIFFER'}\n")
 
-    print("A round trip by notify and wait, both sides awake, the best of five:\n")
+    print("A round trip by notify and wait, both sides awake, the best of ten:\n")
     compared = [language for language in ("C", "Rust", "Go") if language in found]
     times = {language: float("inf") for language in compared}
-    for _ in range(5):
+    for _ in range(10):
         for language in compared:
             times[language] = min(times[language], round_trip(found[language], 100_000))
     for language, time in times.items():
