@@ -55,9 +55,9 @@ static inline int32_t czinc_open(const char *path, int32_t is_writable);
 static inline int32_t czinc_names_what_is_new(void);
 
 /*
- * A new file in the folder, to be read and written, whose mode the umask still has its say in. It
- * has no name and *number is 0, or the name of that number, which
- * begins with czinc_new_prefix(), and which no file ever had.
+ * A new file in the folder, to be read and written, with at most this mode. It has no name and
+ * *number is 0, or it has the name of that number: czinc_new_prefix() and the number, which no
+ * file ever had.
  */
 static inline int32_t czinc_create_new(uint32_t mode, uint64_t *number);
 

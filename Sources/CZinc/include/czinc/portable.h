@@ -3,8 +3,8 @@
  * that nobody can cut, and no sleep on many words. Included by a platform, which has CZINC_FOLDER.
  *
  * A new file has a name of its own, which begins with a dot and so is none of a region, until it is
- * complete and renamed. A process that is killed leaves it: who locks what of it says that it is
- * still being made, that is for the core to say.
+ * complete and renamed. A process that is killed leaves it; how others know, the core decides
+ * (RegionName.reclaimUnfinished).
  */
 #ifndef CZINC_PORTABLE_H
 #define CZINC_PORTABLE_H
