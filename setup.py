@@ -119,6 +119,13 @@ def c_library() -> list[str]:
     return ["-nostdlib", str(stub)]
 
 
+def find_tools() -> None:
+    """Put on the path what came with Swift, be its commands links or of a manager of versions."""
+    told = json.loads(subprocess.check_output(["swiftc", "-print-target-info"]))
+    folder = Path(told["paths"]["runtimeResourcePath"]).parents[1] / "bin"
+    os.environ["PATH"] += f"{os.pathsep}{folder}"
+
+
 def objects_of(module: str) -> list[Path]:
     """Return what a module in Swift and the C beside it were compiled to."""
     release = SCRATCH / "release"
@@ -127,6 +134,7 @@ def objects_of(module: str) -> list[Path]:
 
 def build_library(name: str, module: str, *options: str) -> Path:
     """Build one of the package's dynamic libraries with Embedded Swift."""
+    find_tools()
     headers = foreign_headers()
     floor = TARGET.oldest_glibc
     c_options = [f"--target={NAME}", "-fPIC", "-fno-asynchronous-unwind-tables", *headers]
