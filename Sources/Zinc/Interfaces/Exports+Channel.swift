@@ -184,6 +184,7 @@ public func zinc_writer_end(_ channel: ZincWriter?) {
   if let writer = unsafe writer(channel) { unsafe ChannelWriter.free(writer) }
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_writer_loan(_ channel: ZincWriter?, _ loan: UnsafeMutablePointer<ZincLoan>?)
   -> Int32
@@ -193,6 +194,7 @@ public func zinc_writer_loan(_ channel: ZincWriter?, _ loan: UnsafeMutablePointe
   return unsafe zinc_writer_loan_for(channel, most, loan)
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_writer_loan_for(
   _ channel: ZincWriter?, _ length: UInt64, _ loan: UnsafeMutablePointer<ZincLoan>?
@@ -220,6 +222,7 @@ public func zinc_writer_discard(_ channel: ZincWriter?, _ loan: UnsafePointer<Zi
   }
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_writer_publish(
   _ channel: ZincWriter?, _ loan: UnsafePointer<ZincLoan>?,
@@ -271,6 +274,7 @@ public func zinc_reader_end(_ handle: ZincReader?) {
   if let reader = unsafe reader(handle) { unsafe ChannelReader.free(reader) }
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_reader_receive(
   _ handle: ZincReader?, _ message: UnsafeMutablePointer<ZincMessage>?,
@@ -305,6 +309,7 @@ private func fill(
   unsafe message.pointee.reader = found.owner.bits
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_reader_release(_ handle: ZincReader?, _ message: UnsafePointer<ZincMessage>?) {
   guard let reader = unsafe reader(handle), let message = unsafe message else { return }
@@ -330,6 +335,7 @@ public func zinc_reader_lost(_ handle: ZincReader?) -> UInt64 {
   return unsafe reader.pointee.lost
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_reader_next(_ handle: ZincReader?) -> UInt64 {
   guard let reader = unsafe reader(handle) else { return 0 }

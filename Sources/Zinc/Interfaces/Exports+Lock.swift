@@ -67,6 +67,7 @@ public func zinc_lock_open(
   unsafe zinc_primitive_open(name, UInt32(ZINC_LOCK), 0, options, out)
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_lock_acquire(
   _ handle: ZincHandle?, _ offset: UInt, _ wait: UnsafePointer<ZincWaitOptions>?
@@ -104,6 +105,7 @@ func parse(_ wait: UnsafePointer<ZincWaitOptions>?, flags known: UInt32 = waitFl
   return unsafe (Notification.WaitOptions(rawValue: flags), wait.pointee.deadline_ns)
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_lock_try(_ handle: ZincHandle?, _ offset: UInt) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
@@ -112,6 +114,7 @@ public func zinc_lock_try(_ handle: ZincHandle?, _ offset: UInt) -> Int32 {
   return lock.tryAcquire() ? 0 : -EAGAIN
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_lock_release(_ handle: ZincHandle?, _ offset: UInt) -> Int32 {
   if let handle = unsafe attachment(handle), offset == .max, unsafe Lock(handle).tryRelease() {

@@ -4,11 +4,13 @@ public import CZinc
 
 // The part of zinc.h that is about notifications: deadlines and results as numbers.
 
+@_optimize(speed)
 @c @implementation
 public func zinc_notify(_ handle: ZincHandle?) {
   if let handle = unsafe attachment(handle) { _ = unsafe handle.pointee.notification.notify() }
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_wait(_ handle: ZincHandle?, _ timeout: UInt32) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
@@ -21,6 +23,7 @@ public func zinc_wait(_ handle: ZincHandle?, _ timeout: UInt32) -> Int32 {
   }.rawValue
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_try_wait(_ handle: ZincHandle?) -> Int32 {
   guard let handle = unsafe attachment(handle) else { return -EINVAL }
@@ -50,6 +53,7 @@ public func zinc_region_event_descriptor(_ handle: ZincHandle?) -> Int32 {
   return status < 0 ? status : descriptor
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_region_notify(
   _ handle: ZincHandle?, _ sequence: UnsafeMutablePointer<UInt32>?
@@ -61,6 +65,7 @@ public func zinc_region_notify(
   return 0
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_region_wait(_ handle: ZincHandle?, _ options: UnsafePointer<ZincWaitOptions>?)
   -> Int32

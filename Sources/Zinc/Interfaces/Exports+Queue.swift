@@ -22,6 +22,7 @@ public func zinc_worker_end(_ handle: ZincWorker?) {
   if let worker = unsafe worker(handle) { unsafe QueueWorker.free(worker) }
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_worker_take(
   _ handle: ZincWorker?, _ task: UnsafeMutablePointer<ZincTask>?,
@@ -85,16 +86,19 @@ private func end(
   }
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_worker_done(_ handle: ZincWorker?, _ task: UnsafePointer<ZincTask>?) -> Int32 {
   unsafe end("be done with a message of", handle, task) { unsafe $0.pointee.done($1) }
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_worker_finish(_ handle: ZincWorker?, _ task: UnsafePointer<ZincTask>?) -> Int32 {
   unsafe end("finish a message of", handle, task) { unsafe $0.pointee.finish($1) }
 }
 
+@_optimize(speed)
 @c @implementation
 public func zinc_worker_release(_ handle: ZincWorker?, _ task: UnsafePointer<ZincTask>?) -> Int32 {
   unsafe end("release a message of", handle, task) { unsafe $0.pointee.release($1) }
