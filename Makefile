@@ -38,10 +38,10 @@ NATIVE := Package.swift pyproject.toml setup.py Sources/zinc.map \
 AS_NOBODY := cli crash dumps examine exist forbidden group interleavings keep lifecycle limits linked \
 	locks_recovery memory pages pickle presence seats sweep transitions
 
-# What they look at are the sources, the packages and the documentation, or only times.
-OF_THE_SOURCES := bench docs documentation package readme typing
+# What these look at are the sources, the packages and the documentation.
+OF_THE_SOURCES := docs documentation package readme typing
 
-.PHONY: build test test-portable test-models test-programs check mutants docs demo soak fuzz size bench bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
+.PHONY: build test test-portable test-models test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -61,7 +61,7 @@ $(VENV)/.demo: $(BIN)/python $(NATIVE)
 test: build binding-tools
 	tests/install strace spin valgrind redis-server
 	$(PROGRAMS)
-	$(MAKE) --jobs 2 test-models test-programs test-bindings
+	$(MAKE) --jobs 2 test-programs test-models test-sources test-unprivileged test-bindings
 
 # They take what the other tests leave of two processors, so that those keep their time. So does
 # what shows that the rules of a name's life hold without what Linux alone has.
@@ -75,7 +75,12 @@ test-programs: build
 	swift test --no-parallel --filter ThreadStorm --scratch-path .build-thread --sanitize thread
 	ASAN_OPTIONS=detect_leaks=0 swift test --no-parallel --filter 'ThreadStorm|Task' \
 		--scratch-path .build-address --sanitize address # XCTest leaks; pytest counts ours
-	$(BIN)/python -m pytest --ignore-glob '*_model.py'
+	$(BIN)/python -m pytest --ignore-glob '*_model.py' $(OF_THE_SOURCES:%=--ignore tests/python/test_%.py)
+
+test-sources: build
+	$(BIN)/python -m pytest -p no:cacheprovider $(OF_THE_SOURCES:%=tests/python/test_%.py)
+
+test-unprivileged: build
 	[ "$$(id -u)" != 0 ] || tests/unprivileged $(BIN)/python -m pytest -p no:cacheprovider \
 		$(AS_NOBODY:%=tests/python/test_%.py)
 
@@ -92,7 +97,7 @@ test-portable: $(PORTABLE)/.built
 	tests/install strace
 	$(WITH_PORTABLE) $(BIN)/python -m pytest -p no:cacheprovider $(if $(PORTABLE_TESTS),\
 		$(PORTABLE_TESTS:%=tests/python/test_%.py),\
-		--ignore-glob '*_model.py' $(OF_THE_SOURCES:%=--ignore tests/python/test_%.py))
+		--ignore-glob '*_model.py' $(patsubst %,--ignore tests/python/test_%.py,bench $(OF_THE_SOURCES)))
 
 # Go comes with the extra `bindings` of the package. A machine that has Rust keeps its own.
 binding-tools:

@@ -618,7 +618,7 @@ static void test_full(void) {
     EXPECT(zinc_store_create(name, 1 << 30, ZINC_STORE_EVICT, NULL, &none) == -ENOSPC);
     EXPECT(files() == 0);
     unlink(ballast);
-    store = create(1 << 30, ZINC_STORE_EVICT);
+    store = create(1 << 30, ZINC_STORE_ERROR);
     /* There is no memory for the first entries, and then none for an object. */
     fill_folder(ballast, 1);
     EXPECT(put(store, "a", 1, 1, 0) == -ENOSPC);

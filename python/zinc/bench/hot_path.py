@@ -50,6 +50,11 @@ def by_malloc(calls: int, faults: int, what: What = "calls") -> int:
 
 def by_dhat(calls: int, faults: int, what: What = "calls") -> int:
     """Count allocations in the calls by valgrind's heap profiler."""
+    return allocated(calls, faults, what) - allocated(0, 0, what)
+
+
+def allocated(calls: int, faults: int, what: What) -> int:
+    """Count those of the libraries in a whole program: of who called them there are no frames."""
     with tempfile.TemporaryDirectory() as folder:
         out = f"{folder}/dhat.json"
         run(calls, faults, what, "valgrind", "--tool=dhat", f"--dhat-out-file={out}")
@@ -58,7 +63,7 @@ def by_dhat(calls: int, faults: int, what: What = "calls") -> int:
     return sum(
         place["tbk"]
         for place in profile["pps"]
-        if any("zincbench_hot_path" in frames[frame] for frame in place["fs"])
+        if any("/libzinc" in frames[frame] for frame in place["fs"])
     )
 
 
