@@ -207,7 +207,8 @@ def object_points(is_quick: bool) -> list[Point]:
     """Return the objects that are put: arrays by size, and such as have many parts."""
 
     def of(what: str, size: int) -> Point:
-        names = [n for n in objects.WAYS if size <= objects.LARGEST.get(n, size)]
+        able = (n for n in objects.WAYS if what != objects.UNABLE.get(n))
+        names = [n for n in able if size <= objects.LARGEST.get(n, size)]
         measure = functools.partial(objects.measure, what=what, size=size)
         return Point(f"{what}, {size_text(size)}", tuple(names), measure)
 
