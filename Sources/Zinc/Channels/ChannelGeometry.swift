@@ -42,10 +42,7 @@ struct ChannelGeometry: Equatable {
   /// On lines of its own, which readers look at all the time, and on which writers write once.
   var ringOffset: Int { (ChannelGeometry.ownersOffset + slots * 8 + 127) & ~127 }
   /// At a page, since readers protect what follows.
-  var slotsOffset: Int {
-    let page = Int(czinc_page_size())
-    return (ringOffset + places * 8 + page - 1) / page * page
-  }
+  var slotsOffset: Int { Mapping.wholePages(ringOffset + places * 8) }
   var stride: Int { (ChannelGeometry.slotHead + payload + 63) & ~63 }
   var size: Int { slotsOffset + slots * stride }
 

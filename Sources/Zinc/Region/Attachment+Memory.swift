@@ -27,8 +27,7 @@ extension Attachment {
     var end = file.dataOffset + offset + count
     if offset + count == capacity {
       // Nobody's bytes are in the rest of the last page.
-      let page = Int(czinc_page_size())
-      end = (end + page - 1) / page * page
+      end = Mapping.wholePages(end)
     }
     let start = file.dataOffset + offset
     try check(czinc_punch(descriptor, Int64(start), Int64(end - start)), "fallocate")

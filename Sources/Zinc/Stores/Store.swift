@@ -228,8 +228,7 @@ enum Store {
     _ options: RegionOptions, _ how: Notification.WaitOptions, deadline: UInt64
   ) throws(Failure) -> UInt64 {
     let file = try RegionFile(capacity: capacity, options)
-    let page = Int(czinc_page_size())
-    let size = UInt64((file.size + page - 1) / page * page)
+    let size = UInt64(Mapping.wholePages(file.size))
     let number = file.id  // as random as any
     let me = unsafe try Attachment.sit(handle)
     unsafe try settle(handle, limit: 2)
@@ -271,12 +270,9 @@ enum Store {
   /// Gets the memory of some more entries.
   private static func grow(_ handle: Handle, _ table: StoreTable) throws(Failure) {
     let (offset, count) = try table.nextGrowth()
-    let start = unsafe Int64(handle.pointee.file.dataOffset + offset)
-    var result = -EINTR
-    while result == -EINTR {
-      result = unsafe czinc_fallocate(try handle.pointee.heldDescriptor(), start, Int64(count))
-    }
-    try Zinc.check(result, "fallocate")
+    let start = unsafe handle.pointee.file.dataOffset + offset
+    try Descriptor.reserve(
+      unsafe handle.pointee.heldDescriptor(), from: start, to: start + count)
     try table.grow()
   }
 

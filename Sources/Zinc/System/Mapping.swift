@@ -5,6 +5,12 @@ internal import CZinc
   let base: UnsafeMutableRawPointer
   private let length: Int
 
+  /// So many bytes, with the rest of the last page.
+  static func wholePages(_ bytes: Int) -> Int {
+    let page = Int(czinc_page_size())
+    return (bytes + page - 1) / page * page
+  }
+
   /// Maps all `size` bytes of a file, rounded up to pages.
   ///
   /// A mapping keeps its file description alive, and with it the locks that were
