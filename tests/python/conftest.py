@@ -62,6 +62,18 @@ may_unshare = pytest.mark.skipif(
 )
 
 
+def run_mounted(command: str, code: str) -> None:
+    """Run Python in namespaces of its own, after a command that mounts something.
+
+    That of IPC is for mqueue, which shows the message queues of everybody in it.
+    """
+    inside = ("sh", "-c", f'{command} && exec "$0" -c "$1"', sys.executable, code)
+    result = subprocess.run(
+        ["unshare", "--mount", "--ipc", *inside], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def pytest_report_header() -> str:
     """Say whose /dev/shm it is."""
     library = f"library: {zinc.get_library()}"

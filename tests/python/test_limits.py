@@ -14,7 +14,7 @@ import pytest
 
 import zinc
 
-from .conftest import ROOT, SHM, may_unshare, only_linux
+from .conftest import ROOT, SHM, may_unshare, only_linux, run_mounted
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -179,18 +179,6 @@ for number in range(sent):   # in the slots that have memory
 assert queue.region.used < 64 * MIB
 queue.close()
 """
-
-
-def run_mounted(command: str, code: str) -> None:
-    """Run Python in namespaces of its own, after a command that mounts something.
-
-    That of IPC is for mqueue, which shows the message queues of everybody in it.
-    """
-    inside = ("sh", "-c", f'{command} && exec "$0" -c "$1"', sys.executable, code)
-    result = subprocess.run(
-        ["unshare", "--mount", "--ipc", *inside], capture_output=True, text=True, check=False
-    )
-    assert (result.returncode, result.stderr) == (0, "")
 
 
 @may_unshare

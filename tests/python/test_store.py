@@ -22,7 +22,7 @@ import pytest
 
 import zinc
 
-from .conftest import SHM, may_unshare, sent
+from .conftest import SHM, may_unshare, run_mounted, sent
 
 PAGE = os.sysconf("SC_PAGESIZE")
 
@@ -467,9 +467,7 @@ def test_full_waits(name: str) -> None:
 @may_unshare
 def test_full_folder(tmp_path: Path, name: str) -> None:
     code = """
-import errno, os, subprocess, sys, numpy
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", "/dev/shm"], check=True)
-import zinc
+import errno, os, numpy, zinc
 store = zinc.Store("small", 1 << 30, full="error")
 store["a"] = numpy.zeros(1 << 16)
 for _ in range(3):
@@ -492,16 +490,13 @@ assert store[str(i - 1)] == i - 1 and str(i) not in store
 store.clear()
 store["b"] = numpy.zeros(1 << 16)
 """
-    command = ["unshare", "--mount", sys.executable, "-c", code]
-    subprocess.run(command, check=True, timeout=60)
+    run_mounted("mount -t tmpfs -o size=2m tmpfs /dev/shm", code)
 
 
 @may_unshare
 def test_full_folder_evicts() -> None:
     code = """
-import errno, os, subprocess, sys, numpy
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", "/dev/shm"], check=True)
-import zinc
+import errno, os, numpy, zinc
 store = zinc.Store("small", 1 << 30)
 for i in range(100):
     store[str(i)] = numpy.full(1 << 20, i % 256, "u1")
@@ -519,8 +514,7 @@ else:
     raise SystemExit("there was room")
 assert all((one == one[0]).all() for one in held)
 """
-    command = ["unshare", "--mount", sys.executable, "-c", code]
-    subprocess.run(command, check=True, timeout=60)
+    run_mounted("mount -t tmpfs -o size=16m tmpfs /dev/shm", code)
 
 
 def test_very_many_objects(name: str) -> None:
