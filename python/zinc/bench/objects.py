@@ -405,11 +405,13 @@ def session(
         return puts, gets, memory
 
     with method.process(serve, way, kind, there):
+        there.close()  # or nobody would learn here that the other process has failed
         try:
             way.start_producer()
             yield run
         finally:
-            here.send(None)
+            with contextlib.suppress(BrokenPipeError):  # it has failed
+                here.send(None)
     way.close()
 
 
