@@ -56,14 +56,15 @@ class _Work:
     __slots__ = ("__weakref__", "_desk", "messages", "over")
 
     def __init__(self, desk: _Desk) -> None:
-        self._desk = weakref.ref(desk)
         self.messages: list[Message] = []
         # How many were done without its saying so, and may still be said to be.
         self.over = 0
+        self._desk = weakref.ref(desk)
 
     def __del__(self) -> None:
         # Takes no lock: in a forked child one may be held for ever by a thread that is not there.
-        if (desk := self._desk()) is not None:
+        is_begun = hasattr(self, "_desk")  # Ctrl-C may have ended what sets it
+        if is_begun and (desk := self._desk()) is not None:
             count, kept = len(self.messages), ([], self.messages)[desk.is_joinable]
             desk.ended.append((self.over + count - len(kept), kept))
 

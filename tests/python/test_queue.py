@@ -230,6 +230,35 @@ def test_message_that_ctrl_c_drops_as_it_is_received_comes_to_another(
     assert found == {(b"1", 1), (b"2", call == "recv_many")}
 
 
+def test_ctrl_c_as_a_thread_begins_to_receive_is_told_to_it_alone(jobs: zinc.Queue) -> None:
+    """What was half made by then ends without a word."""
+    lines: list[int] = []
+
+    def count(frame: Any, event: str, _: object) -> Any:
+        if frame.f_code.co_qualname == "_Work.__init__" and event == "line":
+            lines.append(frame.f_lineno)
+            if len(lines) == at:
+                raise KeyboardInterrupt
+        return count
+
+    def receive() -> None:
+        sys.settrace(count)
+        try:
+            jobs.recv(0)
+        except (KeyboardInterrupt, TimeoutError):
+            ends.append(len(lines))
+        finally:
+            sys.settrace(None)
+
+    ends: list[int] = []
+    for at in range(1, 5):
+        lines.clear()
+        thread = threading.Thread(target=receive)
+        thread.start()
+        thread.join()
+    assert ends == [1, 2, 3, 3]
+
+
 def test_messages_are_received_whatever_a_signal_interrupts(name: str) -> None:
     class ExpiredError(Exception):
         pass
