@@ -107,6 +107,23 @@ def test_what_a_killed_worker_was_at_work_on_comes_to_another(name: str) -> None
         jobs.join(timeout_ms=60_000)
 
 
+def test_what_a_killed_worker_had_comes_to_one_who_always_has_more(name: str) -> None:
+    """It need not wait until there is nothing else to do."""
+    with zinc.Queue(1000, name=name) as jobs:
+        busy = work(WORK, name)
+        jobs.put(0)
+        assert line(busy) == "0"
+        for number in range(1, 1000):
+            jobs.send(b"", tag=number)
+        kill(busy)
+        while True:
+            with jobs.recv(timeout_ms=60_000) as message:
+                if message.redelivered:
+                    break
+            time.sleep(0.001)
+        assert jobs.qsize() > 0
+
+
 def test_what_is_given_once_at_most_is_gone_with_who_had_it(name: str) -> None:
     with zinc.Queue(4, name=name, redeliver=False) as jobs:
         for number in range(TRIES):

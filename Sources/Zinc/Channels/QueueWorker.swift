@@ -18,6 +18,8 @@ internal import Synchronization
   private let given = Atomic<Int>(0)
   /// Where it looks first for what is left, so that each comes once in a while.
   private let nextLeft = Atomic<Int>(0)
+  /// When it looked last whether somebody has died who was at work.
+  private let sweptAt = Atomic<UInt64>(0)
 
   private init(_ end: consuming ChannelEnd) throws(Failure) {
     self.end = end
@@ -52,6 +54,7 @@ internal import Synchronization
     held.store(0, ordering: .relaxed)
     restsUntil.store(0, ordering: .relaxed)
     given.store(0, ordering: .relaxed)
+    sweptAt.store(czinc_wall_coarse(), ordering: .relaxed)  // as it sat
     returnedSeen.store(
       unsafe end.memory.returned.pointee.load(ordering: .relaxed) &- 1, ordering: .relaxed)
   }
@@ -85,6 +88,13 @@ internal import Synchronization
       throw Failure(
         ENOBUFS, "it is at work on % messages, and may be on % at once; say that some are done",
         UInt64(memory.geometry.views), UInt64(memory.geometry.views))
+    }
+    // Who always finds something to do never waits, which is when the others look. A clock that is set
+    // back counts as much time.
+    let now = czinc_wall_coarse()
+    if now &- sweptAt.load(ordering: .relaxed) > Attachment.longestNap {
+      sweptAt.store(now, ordering: .relaxed)
+      _ = try end.sweep()
     }
     let returned = unsafe memory.returned.pointee.load(ordering: .acquiring)  // a1
     if returned != returnedSeen.load(ordering: .relaxed) {
