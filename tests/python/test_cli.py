@@ -896,9 +896,15 @@ def test_inspection_knows_attach_locks_from_others() -> None:
 
 
 class Terminal:
-    """`zinc top` in a terminal, whose screen can be read."""
+    """`zinc top`, or another command, in a terminal, whose screen can be read."""
 
-    def __init__(self, rows: int, columns: int, settings: dict[str, str]) -> None:
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        settings: dict[str, str],
+        command: tuple[str, ...] = ("top", "--interval", "0.1"),
+    ) -> None:
         pexpect = pytest.importorskip("pexpect")
         pyte = pytest.importorskip("pyte")
         pytest.importorskip("textual")
@@ -906,7 +912,7 @@ class Terminal:
         self.stream = pyte.Stream(self.screen)
         self.timeout, self.end = pexpect.TIMEOUT, pexpect.EOF
         self.child = pexpect.spawn(
-            COMMAND[0], [*COMMAND[1:], "top", "--interval", "0.1"],
+            COMMAND[0], [*COMMAND[1:], *command],
             dimensions=(rows, columns), env={**os.environ, "TERM": "xterm-256color", **settings},
             encoding="utf-8", codec_errors="replace",
             use_poll=True,  # select() is of no use beside the descriptors of a thousand regions

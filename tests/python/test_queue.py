@@ -233,6 +233,7 @@ def test_message_that_ctrl_c_drops_as_it_is_received_comes_to_another(
 def test_ctrl_c_as_a_thread_begins_to_receive_is_told_to_it_alone(jobs: zinc.Queue) -> None:
     """What was half made by then ends without a word."""
     lines: list[int] = []
+    at = 0
 
     def count(frame: Any, event: str, _: object) -> Any:
         if frame.f_code.co_qualname == "_Work.__init__" and event == "line":
@@ -251,7 +252,8 @@ def test_ctrl_c_as_a_thread_begins_to_receive_is_told_to_it_alone(jobs: zinc.Que
             sys.settrace(None)
 
     ends: list[int] = []
-    for at in range(1, 5):
+    for step in (1, 2, 3, 4):
+        at = step
         lines.clear()
         thread = threading.Thread(target=receive)
         thread.start()

@@ -10,6 +10,7 @@ import typer
 from .. import build_info
 from .cleaning import gc, rm
 from .data import cat, put
+from .demo import demo
 from .locking import lock
 from .notifications import notify, wait, watch
 from .recording import record, replay
@@ -30,7 +31,7 @@ def zinc(
 
 
 for _command in (
-    *(ls, info, doctor, watch, top, cat, put, record, replay),
+    *(demo, ls, info, doctor, watch, top, cat, put, record, replay),
     *(store, notify, wait, lock, rm, gc),
 ):
     app.command()(_command)
