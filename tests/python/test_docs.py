@@ -325,3 +325,21 @@ def test_troubleshooting_tells_of_messages_that_there_are() -> None:
     for message in rows[1:]:
         for part in re.split("…| / ", message):
             assert part.strip() in code or message in SIGNALS, part
+
+
+@pytest.mark.needs("systemd-analyze")
+def test_unit_is_valid(folder: Path) -> None:
+    """Of another machine's user and program: what they are called is all that is not looked at."""
+    unit = folder / "camera.service"
+    assert "User=camera" in unit.read_text()
+    run(folder, "systemd-analyze", "verify", str(unit))
+
+
+def test_manifest_of_kubernetes_is_valid(folder: Path) -> None:
+    validate = pytest.importorskip("kubernetes_validate")
+    yaml = pytest.importorskip("yaml")
+    pod = yaml.safe_load((folder / "pod.yaml").read_text())
+    validate.validate(pod, validate.latest_version(), strict=True)
+    pod["spec"]["volumes"][0]["emptydir"] = {}
+    with pytest.raises(validate.ValidationError):
+        validate.validate(pod, validate.latest_version(), strict=True)
