@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import mmap
 import os
@@ -343,3 +344,13 @@ def test_manifest_of_kubernetes_is_valid(folder: Path) -> None:
     pod["spec"]["volumes"][0]["emptydir"] = {}
     with pytest.raises(validate.ValidationError):
         validate.validate(pod, validate.latest_version(), strict=True)
+
+
+def test_errors_have_the_numbers_of_linux() -> None:
+    page = (DOCS / "reference/errors.md").read_text()
+    told = {name: int(number) for number, name in re.findall(r"\| -(\d+) \| (E\w+) \|", page)}
+    assert len(told) > 15
+    assert told == {name: getattr(errno, name) for name in told}
+    header = (ROOT / "Sources/CZinc/include/zinc.h").read_text()
+    for number, name in re.findall(r"-(\d+)  (E\w+) ", header):
+        assert told[name] == int(number)
