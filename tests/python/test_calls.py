@@ -157,7 +157,7 @@ def served(name: str, count: int = 1, **options: Any) -> Iterator[list[Any]]:
     for server in servers:
         server.start()
     try:
-        with zinc.connect(name, timeout_ms=20_000) as client:
+        with zinc.connect(name, timeout_ms=60_000) as client:
             while len([w for w in client._requests.workers if w.alive]) < count:
                 time.sleep(0.005)
         yield servers
@@ -165,7 +165,7 @@ def served(name: str, count: int = 1, **options: Any) -> Iterator[list[Any]]:
         with contextlib.suppress(FileNotFoundError), zinc.connect(name) as client:
             client.shutdown()
         for server in servers:
-            server.join(10)
+            server.join(60)
             if server.is_alive():
                 server.kill()
                 server.join()
@@ -276,7 +276,7 @@ def test_exception_for_which_there_is_no_memory_is_told_in_short(
     monkeypatch.setattr(zinc.Queue, "put", put_small)
     server = threading.Thread(target=zinc.serve, args=(name, Work.fail))
     server.start()
-    with zinc.connect(name, timeout_ms=20_000) as client:
+    with zinc.connect(name, timeout_ms=60_000) as client:
         with pytest.raises(RuntimeError, match=r"OddError: large \("):
             client.call("large")
         client.shutdown()
@@ -302,7 +302,7 @@ def test_clients_go_to_children(name: str, context: Any) -> None:
         for child in children:
             child.start()
         mine = sum(client.call("divide", i, 1) for i in range(50))
-        assert [results.get(timeout=30) for _ in children] == [mine, mine]
+        assert [results.get(timeout=60) for _ in children] == [mine, mine]
         for child in children:
             child.join()
 
@@ -567,9 +567,9 @@ def test_server_may_keep_the_arrays_of_all_calls(name: str) -> None:
         target=zinc.serve, args=(name, lambda array: keep_for_ever(kept, array))
     )
     server.start()
-    with zinc.connect(name, timeout_ms=20_000) as client:
+    with zinc.connect(name, timeout_ms=60_000) as client:
         for number in range(200):
-            client.call(numpy.full(4, number), timeout_ms=20_000)
+            client.call(numpy.full(4, number), timeout_ms=60_000)
         client.shutdown()
     server.join()
     assert [array[0] for array in kept] == list(range(200))
@@ -584,7 +584,7 @@ def test_more_callers_than_there_is_room_for_wait(name: str) -> None:
 
     server = threading.Thread(target=zinc.serve, args=(name, function), kwargs={"maxsize": 1})
     server.start()
-    with zinc.connect(name, timeout_ms=20_000) as client, ThreadPoolExecutor(160) as pool:
+    with zinc.connect(name, timeout_ms=60_000) as client, ThreadPoolExecutor(160) as pool:
         found = [pool.submit(client.call, number) for number in range(160)]
         end = time.monotonic() + 1  # enough for all to come, where there is time
         while time.monotonic() < end and not any(one.done() for one in found):
@@ -600,7 +600,7 @@ def test_caller_that_waits_for_room_hears_that_the_server_was_killed(name: str) 
         target=zinc.serve, args=(name, wait_for_ever), kwargs={"maxsize": 1}, daemon=True
     )
     server.start()
-    with zinc.connect(name, timeout_ms=20_000) as client, ThreadPoolExecutor(4) as pool:
+    with zinc.connect(name, timeout_ms=60_000) as client, ThreadPoolExecutor(4) as pool:
         found = [pool.submit(client.call) for _ in range(4)]
         while not client._requests.full():
             time.sleep(0.01)
@@ -682,7 +682,7 @@ def call_for_ever(client: zinc.Client) -> None:
 def test_calls_that_end_as_the_client_is_closed_leave_nothing(name: str) -> None:
     server = threading.Thread(target=zinc.serve, args=(name, abs))
     server.start()
-    with zinc.connect(name, timeout_ms=20_000) as last:
+    with zinc.connect(name, timeout_ms=60_000) as last:
         for _ in range(30):
             client = zinc.connect(name)
 
@@ -706,7 +706,7 @@ def test_service_and_its_callers_take_as_much_memory_as_they_are_told(name: str)
         kwargs={"maxsize": 4, "slot_size": 1 << 20, "workers": 1, "views": 1},
     )
     server.start()
-    with zinc.connect(name, timeout_ms=20_000, slot_size=1 << 20, views=2) as client:
+    with zinc.connect(name, timeout_ms=60_000, slot_size=1 << 20, views=2) as client:
         held = [client.call(numpy.full(100, number)) for number in range(4)]
         assert [int(one[0]) for one in held] == [0, -1, -2, -3]
         assert client._requests.region.capacity >> 20 == 4 + 8 + 1 * (1 + 1)
@@ -732,7 +732,7 @@ def test_call_that_ctrl_c_ends_leaves_its_answer_to_no_other(
     """As its request is published: an answer comes then, and is not the next call's."""
     server = threading.Thread(target=zinc.serve, args=(name, lambda value: value))
     server.start()
-    with zinc.connect(name, timeout_ms=20_000) as client:
+    with zinc.connect(name, timeout_ms=60_000) as client:
         assert client.call(0) == 0
 
         send = type(client._requests)._send_parts
