@@ -198,15 +198,8 @@ static int evicting_writer_is_killed(int steps) {
     return is_stopped;
 }
 
-static void try_all(const char *what, int (*trial)(int steps), int stride) {
-    int is_stopped = 1, steps = -stride;
-    alarm(100); /* the watchdog */
-    while (is_stopped) is_stopped = trial(steps += stride);
-    printf("%s %d\n", what, steps);
-}
-
-#define TRY(trial) try_all(#trial, trial, 1)
-#define TRY_SOME(trial) try_all(#trial, trial, 29) /* long ones, most of them in system calls */
+#define TRY(trial) try_places(#trial, trial, 1)
+#define TRY_SOME(trial) try_places(#trial, trial, 29) /* long ones, most of them in system calls */
 
 int main(int count, char **arguments) {
     stay_on_one_processor();
@@ -235,7 +228,7 @@ int main(int count, char **arguments) {
     if (waits) {
         TRY(evicted_reader_is_killed);
         TRY(evicted_reader_is_stopped);
-        try_all("evicting_writer_is_killed", evicting_writer_is_killed, 3);
+        try_places("evicting_writer_is_killed", evicting_writer_is_killed, 3);
     } else {
         TRY(reader_is_stopped); /* which others wait for */
     }

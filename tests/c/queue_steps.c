@@ -262,14 +262,7 @@ static int closer_is_killed(int steps) {
     return is_stopped;
 }
 
-static void try_all(const char *what, int (*trial)(int steps), int stride) {
-    int is_stopped = 1, steps = -stride;
-    alarm(100); /* the watchdog */
-    while (is_stopped) is_stopped = trial(steps += stride);
-    printf("%s %d\n", what, steps);
-}
-
-#define TRY(trial) try_all(#trial, trial, 1)
+#define TRY(trial) try_places(#trial, trial, 1)
 
 int main(int count, char **arguments) {
     stay_on_one_processor();
@@ -290,7 +283,7 @@ int main(int count, char **arguments) {
     TRY(finisher_is_killed);
     TRY(giver_is_killed);
     TRY(writer_is_killed);
-    try_all("cleaner_is_killed", cleaner_is_killed, 3); /* many steps, most of them in system calls */
+    try_places("cleaner_is_killed", cleaner_is_killed, 3); /* many steps, most of them in system calls */
     TRY(worker_is_stopped);
     TRY(finisher_is_stopped);
     TRY(giver_is_stopped);
