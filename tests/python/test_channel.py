@@ -730,7 +730,7 @@ def test_references_descriptors_and_mappings_stay_flat(name: str) -> None:
     for _ in range(20):
         cycle()
     before, blocks = state(), sys.getallocatedblocks()
-    for _ in range(10_000):
+    for _ in range(3_000):
         cycle()
     assert state() == before
     assert abs(sys.getallocatedblocks() - blocks) < 500

@@ -22,7 +22,7 @@ from zinc import _zinc
 
 from .conftest import sent
 
-REPEATS = 1000
+REPEATS = 500
 
 
 class MallocInfo(ctypes.Structure):

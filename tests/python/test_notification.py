@@ -339,5 +339,5 @@ def test_notify_and_wait_survive_a_stop_at_each_instruction(
 
 
 def test_nobody_sleeps_through_the_last_notification(no_naps: dict[str, str]) -> None:
-    crowd = [sys.executable, str(ROOT / "tests/crowd.py"), "1000"]
+    crowd = [sys.executable, str(ROOT / "tests/crowd.py"), "300"]
     print(subprocess.run(crowd, env=no_naps, check=True, capture_output=True, text=True).stdout)
