@@ -119,7 +119,8 @@ def mapped_points(is_quick: bool) -> list[Point]:
 
 def counted(is_quick: bool) -> list[Point]:
     """Return the one point of the hot path."""
-    return [Point("a million calls of each", tuple(hot_path.COUNTERS), hot_path.measure)]
+    name = f"{hot_path.many(is_quick)} calls of each"
+    return [Point(name, tuple(hot_path.COUNTERS), hot_path.measure)]
 
 
 def lock_points(is_quick: bool) -> list[Point]:
@@ -135,7 +136,7 @@ def lock_points(is_quick: bool) -> list[Point]:
             python_locks.measure_together,
         ),
         Point(f"seats, {locks.SITTERS} taken", locks.SEATS, locks.measure_seats),
-        Point("a million, uncontended", tuple(hot_path.COUNTERS), count),
+        Point(f"{hot_path.many(is_quick)}, uncontended", tuple(hot_path.COUNTERS), count),
     ]
 
 
@@ -173,7 +174,7 @@ def channel_points(is_quick: bool) -> list[Point]:
         *(carried(1 << power, readers) for readers in (1, 3) for power in powers),
         Point("others go on", tuple(killed.SYSTEMS), killed.measure),
         Point(
-            "a million messages",
+            f"{hot_path.many(is_quick)} messages",
             hot_path.OF_MESSAGES,
             functools.partial(hot_path.measure, suite="channels", what="messages"),
         ),
