@@ -41,7 +41,11 @@ AS_NOBODY := cli crash dumps examine exist forbidden group interleavings keep li
 # What these look at are the sources, the packages and the documentation.
 OF_THE_SOURCES := docs documentation package readme typing
 
-.PHONY: build test test-portable test-models test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
+# What Python makes of memory that a region has given it, and what others measure: nothing of it
+# depends on how the library asks the system. So it is not shown again on another one.
+OF_PYTHON := array bench sharing standard torch views zero_copy
+
+.PHONY: build test test-portable test-beside test-models test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -61,14 +65,15 @@ $(VENV)/.demo: $(BIN)/python $(NATIVE)
 test: build binding-tools
 	tests/install strace spin valgrind redis-server
 	$(PROGRAMS)
-	$(MAKE) --jobs 2 test-programs test-models test-sources test-unprivileged test-bindings
+	$(MAKE) --jobs 3 test-programs test-beside test-models test-sources test-unprivileged test-bindings
 
-# They take what the other tests leave of two processors, so that those keep their time. So does
-# what shows that the rules of a name's life hold without what Linux alone has.
+# They take what the other tests leave of two processors, so that those keep their time.
 test-models: build
 	nice -n 19 $(BIN)/python -m pytest -p no:cacheprovider tests/python/*_model.py
-	nice -n 19 $(MAKE) test-portable \
-		PORTABLE_TESTS='portable crash ref_crash lifecycle sweep keep transitions'
+
+# It goes before the models, and lets the longest of all, `test-programs`, go first.
+test-beside: build
+	nice -n 10 $(MAKE) test-portable
 
 test-programs: build
 	swift test --no-parallel # they look at their own /proc
@@ -92,12 +97,13 @@ $(PORTABLE)/.built: $(VENV)/.installed $(shell find python -name '*.py')
 		--build-lib $(PORTABLE)/python
 	touch $@
 
-# PORTABLE_TESTS=… of some files alone
+# The program is built here, as the tests would build it: it takes longer than a test may.
 test-portable: $(PORTABLE)/.built
 	tests/install strace
+	$(PROGRAMS) --product zinc-peer --scratch-path tests/programs/.build/portable -Xcc -DCZINC_PORTABLE
 	$(WITH_PORTABLE) $(BIN)/python -m pytest -p no:cacheprovider $(if $(PORTABLE_TESTS),\
 		$(PORTABLE_TESTS:%=tests/python/test_%.py),\
-		--ignore-glob '*_model.py' $(patsubst %,--ignore tests/python/test_%.py,bench $(OF_THE_SOURCES)))
+		--ignore-glob '*_model.py' $(patsubst %,--ignore tests/python/test_%.py,$(OF_PYTHON) $(OF_THE_SOURCES)))
 
 # Go comes with the extra `bindings` of the package. A machine that has Rust keeps its own.
 binding-tools:

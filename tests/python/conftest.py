@@ -167,7 +167,7 @@ def programs() -> Path:
     if os.access(PROGRAMS, os.W_OK):  # another user takes what is there
         build = ["swift", "build", "-c", "release", "--package-path", str(PROGRAMS)]
         build += ["--scratch-path", str(scratch)]
-        build += ["-Xcc", "-DCZINC_PORTABLE"] if IS_PORTABLE else []
+        build += ["--product", "zinc-peer", "-Xcc", "-DCZINC_PORTABLE"] if IS_PORTABLE else []
         subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
     return scratch / "release"
 
