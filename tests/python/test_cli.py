@@ -22,6 +22,7 @@ import pytest
 import zinc
 from zinc import _zinc
 
+from . import forked
 from .conftest import ROOT, SHM, may_unshare, whole_folder
 from .hostile import HOSTILE
 
@@ -35,9 +36,12 @@ COMMAND = (sys.executable, "-m", "zinc")
 
 def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run the command, and expect no traceback whatever happens."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, **options
-    )
+    words = [*map(str, arguments)]
+    if options:
+        command = [*COMMAND, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    else:
+        done = forked.run(words)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
