@@ -41,9 +41,9 @@ AS_NOBODY := cli crash dumps examine exist forbidden group interleavings keep li
 # What these look at are the sources, the packages and the documentation.
 OF_THE_SOURCES := docs documentation package readme typing
 
-# What Python makes of memory that a region has given it, and what others measure: nothing of it
-# depends on how the library asks the system. So it is not shown again on another one.
-OF_PYTHON := array bench sharing standard torch views zero_copy
+# What Python makes of memory that a region has given it, what others measure, and what is linked to
+# the package's library: nothing of it depends on how another one asks the system.
+SAME_ON_ANY := array bench languages sharing standard torch views zero_copy
 
 .PHONY: build test test-portable test-beside test-models test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
 build: $(VENV)/.installed
@@ -103,7 +103,7 @@ test-portable: $(PORTABLE)/.built
 	$(PROGRAMS) --product zinc-peer --scratch-path tests/programs/.build/portable -Xcc -DCZINC_PORTABLE
 	$(WITH_PORTABLE) $(BIN)/python -m pytest -p no:cacheprovider $(if $(PORTABLE_TESTS),\
 		$(PORTABLE_TESTS:%=tests/python/test_%.py),\
-		--ignore-glob '*_model.py' $(patsubst %,--ignore tests/python/test_%.py,$(OF_PYTHON) $(OF_THE_SOURCES)))
+		--ignore-glob '*_model.py' $(patsubst %,--ignore tests/python/test_%.py,$(SAME_ON_ANY) $(OF_THE_SOURCES)))
 
 # Go comes with the extra `bindings` of the package. A machine that has Rust keeps its own.
 binding-tools:
