@@ -518,7 +518,7 @@ assert all((one == one[0]).all() for one in held)
 
 
 def test_very_many_objects(name: str) -> None:
-    count = 70_000  # more than 16 bits have
+    count = 100_000
     with zinc.Store(name, 1 << 30) as store:
         for i in range(count):
             store[str(i)] = i
