@@ -63,7 +63,7 @@ $(VENV)/.demo: $(BIN)/python $(NATIVE)
 	touch $@
 
 test: build binding-tools
-	tests/install strace spin valgrind redis-server
+	tests/install strace spin valgrind redis-server hostname iproute2 util-linux
 	$(PROGRAMS)
 	$(MAKE) --jobs 3 test-programs test-beside test-models test-sources test-unprivileged test-bindings
 
@@ -99,7 +99,7 @@ $(PORTABLE)/.built: $(VENV)/.installed $(shell find python -name '*.py')
 
 # The program is built here, as the tests would build it: it takes longer than a test may.
 test-portable: $(PORTABLE)/.built
-	tests/install strace
+	tests/install strace hostname iproute2 util-linux
 	$(PROGRAMS) --product zinc-peer --scratch-path tests/programs/.build/portable -Xcc -DCZINC_PORTABLE
 	$(WITH_PORTABLE) $(BIN)/python -m pytest -p no:cacheprovider $(if $(PORTABLE_TESTS),\
 		$(PORTABLE_TESTS:%=tests/python/test_%.py),\
