@@ -282,6 +282,7 @@ static PyMethodDef module_methods[] = {
     {"unlink", zinc_module_unlink, METH_VARARGS, "unlink(name, flags)"},
     {"reclaim", zinc_module_reclaim, METH_NOARGS, "reclaim() -> {name: bytes}"},
     {"names", zinc_module_names, METH_NOARGS, "names() -> [name]"},
+    {"place", zinc_module_place, METH_NOARGS, "place() -> (machine, memory, processes)"},
     {"examine", zinc_module_examine, METH_VARARGS, "examine(name) -> {field: value}"},
     {"channel_users", zinc_module_channel_users, METH_VARARGS,
      "channel_users(region) -> seats() of who writes or reads, and (waiting_since, next, lost, views, "

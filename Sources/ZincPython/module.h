@@ -69,6 +69,7 @@ PyObject *zinc_module_from_fd(PyObject *module, PyObject *args);
 PyObject *zinc_module_shortfall(PyObject *module, PyObject *args);
 PyObject *zinc_module_unlink(PyObject *module, PyObject *args);
 PyObject *zinc_module_reclaim(PyObject *module, PyObject *unused);
+PyObject *zinc_module_place(PyObject *module, PyObject *unused);
 PyObject *zinc_module_names(PyObject *module, PyObject *unused);
 PyObject *zinc_module_examine(PyObject *module, PyObject *args);
 PyObject *zinc_module_seats(PyObject *module, PyObject *args);

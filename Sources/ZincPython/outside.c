@@ -101,6 +101,16 @@ PyObject *zinc_module_names(PyObject *module, PyObject *unused) {
     Py_END_ALLOW_THREADS return told(&names, PyList_New(0), add_name);
 }
 
+PyObject *zinc_module_place(PyObject *module, PyObject *unused) {
+    (void)unused;
+    ZincPlace place = {.size = sizeof place};
+    int32_t status;
+    Py_BEGIN_ALLOW_THREADS status = zinc_place(&place);
+    Py_END_ALLOW_THREADS if (status < 0) return zinc_raise(PyModule_GetState(module), status);
+    return Py_BuildValue("KKK", (unsigned long long)place.machine, (unsigned long long)place.memory,
+                         (unsigned long long)place.processes);
+}
+
 PyObject *zinc_module_examine(PyObject *module, PyObject *args) {
     PyObject *name;
     if (!PyArg_ParseTuple(args, "U:examine", &name)) return NULL;

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from ._outside import RegionInfo, examine, regions
     from ._queue import JoinableQueue, Queue, ShutDown
     from ._ref import Ref, build, put
-    from ._reference import by_reference
+    from ._reference import by_reference, place
     from ._rwlock import RWLock
     from ._seats import LockInfo, Seat
     from ._semaphore import BoundedSemaphore, Semaphore
@@ -112,6 +112,7 @@ __all__ = [
     "open",
     "open_array",
     "open_or_create",
+    "place",
     "put",
     "reclaim",
     "region_of",
@@ -181,10 +182,10 @@ def get_pkgconfig() -> str:
 
 def __getattr__(name: str) -> object:
     """Import what few need, and what needs numpy, the arrays, when it is asked for."""
-    if name == "by_reference":
-        from ._reference import by_reference
+    if name in ("by_reference", "place"):
+        from . import _reference
 
-        return by_reference
+        return getattr(_reference, name)
     if name in ("Holder", "LockHolder"):
         from . import _holders
 

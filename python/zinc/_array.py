@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import functools
 import math
-import operator
 import os
 import types
 from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex, final
@@ -127,8 +126,8 @@ class SharedArray(_Array, metaclass=_Documented):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         """Pickle the data, as of a plain array; a reference to it within `by_reference`."""
-        if _reference.is_asked_for():
-            return _reference.reduce_array(self, operator.index(protocol))
+        if _reference.is_asked_for() and (shared := _reference.reduce_shared(self)):
+            return shared
         return self.view(numpy.ndarray).__reduce_ex__(protocol)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _picklers
+from . import _picklers, _zinc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,12 @@ class Named:
                 "processes of this machine, it would be lost in a file or elsewhere; say "
                 "`with zinc.by_reference():`"
             )
-        return _send(self)
+        # Nothing but itself is of use elsewhere, and loading it there says so.
+        place = (
+            _reference.Bound(part) if isinstance(part, _zinc.SharedRegion) else part
+            for part in self._place()
+        )
+        return load, (type(self), *place), self.__getstate__()
 
     def __copy__(self) -> Never:
         """Refuse, with the reason."""

@@ -6,11 +6,11 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any
 
-from . import _named, _objects, _reducers, _region, _zinc
+from . import _named, _objects, _reducers, _reference, _region, _zinc
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Self
+    from typing import Self, SupportsIndex
 
     import numpy
     import numpy.typing
@@ -106,6 +106,13 @@ class Ref(_named.Named):
     def _place(self) -> tuple[Any, ...]:
         return (self._held("pickle"),)
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """Pickle as `by_reference` says: itself, or the object for where it can't be reached."""
+        data = self._held("pickle")
+        if isinstance(data, _region.SharedRegion) and _reference.has_to_be_copied(data):
+            return _put_there, (self.get(),)
+        return super().__reduce_ex__(protocol)
+
     def __getstate__(self) -> None:
         """Return nothing: what it has is where it is."""
 
@@ -156,6 +163,11 @@ def put(obj: object) -> Ref:
         raise
     ref._kept = parts.regions
     return ref
+
+
+def _put_there(obj: object) -> Ref:
+    with _reference.unpickling("the object of a reference"):
+        return put(obj)
 
 
 def build(shape: _Shape, dtype: numpy.typing.DTypeLike | None = float) -> Building:

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 # Seconds that a region stays for a reference to it that nobody has loaded yet.
 LEASE = 600.0
 
-_is_asked_for = contextvars.ContextVar("zinc.by_reference", default=False)
+# Within `by_reference`: whether regions with a name go as references, and those without one.
+_asked: contextvars.ContextVar[tuple[bool, bool] | None] = contextvars.ContextVar(
+    "zinc.by_reference", default=None
+)
 
 # The tickets that `marked` tells of: the mark of each, and its region.
 _marks: contextvars.ContextVar[list[tuple[bytes, SharedRegion]] | None] = contextvars.ContextVar(
@@ -40,13 +43,83 @@ _marks: contextvars.ContextVar[list[tuple[bytes, SharedRegion]] | None] = contex
 )
 
 
+# ---- places ----
+
+
+def place() -> str:
+    """Return where this process is: its references can be loaded wherever this is the same.
+
+    It names the machine since it was started, its `/dev/shm`, and which processes see each other:
+    a container may have its own. `by_reference` takes that of another process. Any thread may call
+    it.
+
+    Raises OSError where the system does not tell, as without ``/proc``.
+
+    >>> place() == place(), len(place()) < 60
+    (True, True)
+    """
+    return ".".join(f"{number:x}" for number in _zinc.place())
+
+
+def _reach(place: str, other: str) -> tuple[bool, bool]:
+    """Say of regions with a name, and of those without, whether either place has the other's."""
+    machine, memory, processes = place.split(".")
+    other_machine, other_memory, other_processes = other.split(".")
+    is_same = machine == other_machine
+    return is_same and memory == other_memory, is_same and processes == other_processes
+
+
+# The process that it is of, and its place and host; nothing where the system does not tell.
+_origin: tuple[int, str] = 0, ""
+
+
+def _here() -> str:
+    global _origin
+    pid, here = _origin
+    if pid != os.getpid():
+        try:
+            here = f"{place()} {os.uname().nodename}"
+        except OSError:
+            here = ""
+        _origin = os.getpid(), here
+    return here
+
+
+def _check_origin(what: str, origin: str, has_name: bool) -> None:
+    """Refuse what was made where no name or number of a process leads to it from here."""
+    if not origin or not (here := _here()):
+        return
+    (there, host), (at, own) = origin.split(" "), here.split(" ")
+    if _reach(there, at)[not has_name]:
+        return
+    from pickle import UnpicklingError
+
+    if there.split(".")[0] != at.split(".")[0]:
+        where = f"on another machine, {host}, or before it was restarted"
+    else:
+        where = f"in another {'/dev/shm' if has_name else 'container'} of this machine, {host}"
+    raise UnpicklingError(
+        f"unpickle a reference to {what}: it was made {where} (place {there}; {own} is at {at}), "
+        "and leads nowhere from here; send what is in it, as pickles do outside of "
+        "zinc.by_reference, or a plain copy: numpy.array(shared), ref.get(copy=True)"
+    )
+
+
 @contextlib.contextmanager
-def by_reference() -> Generator[None]:
+def by_reference(place: str | None = None) -> Generator[None]:
     """Let every pickler of this thread or task send references meanwhile.
 
     For engines that hand pickles of their own to processes of this machine, each to be loaded
     once, within 10 minutes: regions and `SharedArray` go as references then, as they do under
     multiprocessing and joblib. Written to a file or sent elsewhere, such a pickle is lost data.
+
+    With `place`, what `zinc.place` returned where the pickle will be loaded, only what can be
+    reached from there goes as a reference. Else the values go: of an array, which is a plain one
+    there, of an object, which is put into memory there, and of a region, which has another name
+    there. A channel, a queue or a lock has no value: its reference says what is wrong when it is
+    loaded.
+
+    Raises ValueError for a place that is none.
 
     >>> import pickle, zinc
     >>> weights = zinc.array("docs-weights", 1000)
@@ -57,16 +130,32 @@ def by_reference() -> Generator[None]:
     >>> pickle.loads(message).region.name
     'docs-weights'
     """
-    token = _is_asked_for.set(True)
+    token = _asked.set((True, True) if place is None else reach_of(place))
     try:
         yield
     finally:
-        _is_asked_for.reset(token)
+        _asked.reset(token)
+
+
+def reach_of(other: str) -> tuple[bool, bool]:
+    """Say of regions here with a name, and of those without, whether another place has them."""
+    try:
+        return _reach(place(), other)
+    except ValueError:
+        raise ValueError(f"by_reference: {other!r} is no place; zinc.place() returns one") from None
+    except OSError:  # nobody can know
+        return False, False
 
 
 def is_asked_for() -> bool:
     """Say whether this is within `by_reference`."""
-    return _is_asked_for.get()
+    return _asked.get() is not None
+
+
+def has_to_be_copied(region: SharedRegion) -> bool:
+    """Say whether this is within a `by_reference` for where nothing leads to a region."""
+    asked = _asked.get()
+    return asked is not None and not asked[region.name is None]
 
 
 @contextlib.contextmanager
@@ -119,7 +208,56 @@ def place_of(region: SharedRegion, keep: _Keep = keep) -> tuple[Any, ...]:
     if region.closed:
         raise ValueError(f"pickle {region._title}: it is closed, and can't be attached to")
     place = (os.getpid(), region.descriptor()) if region.name is None else region.name
-    return place, region.id, region.readonly, keep(region)
+    return place, region.id, region.readonly, keep(region), _here()
+
+
+# What a region's bytes are by themselves; locks and channels are for who is attached to the same.
+_RAW, _ARRAY, _OBJECT, _OTHERS = 0, 1, 9, 1000
+
+
+def reduce_anywhere(region: SharedRegion, protocol: int) -> Any:
+    """Pickle a reference, within a `by_reference` for where it leads nowhere a copy."""
+    if not has_to_be_copied(region) or region.closed:
+        return reduce_region(region)
+    kind = region.kind
+    if kind not in (_RAW, _ARRAY, _OBJECT) and kind < _OTHERS:
+        return reduce_region(region)
+    from pickle import PickleBuffer
+
+    data = PickleBuffer(memoryview(region)) if protocol >= 5 else bytes(region)
+    return load_copy, (type(region), data, region.metadata, kind), region.__getstate__()
+
+
+def load_copy(cls: type[_Region], data: bytes, metadata: bytes, kind: int) -> _Region:
+    """Make a region of what another one had: under a name of its own, or anonymous without room."""
+    name = f"copy-{os.urandom(8).hex()}"
+    with unpickling("the copy of a region"):
+        try:
+            return _zinc.create(cls, name, len(data), 0, 0o600, False, metadata, kind, data)
+        except OSError:
+            return _zinc.anonymous(cls, len(data), 0, metadata, kind, data)
+
+
+@contextlib.contextmanager
+def unpickling(what: str) -> Generator[None]:
+    """Let what the system refuses end in an error that no engine takes for one of its network."""
+    try:
+        yield
+    except OSError as error:
+        from pickle import UnpicklingError
+
+        raise UnpicklingError(f"unpickle {what}: {error}") from error
+
+
+class Bound:
+    """Is pickled as a reference to a region, and never as a copy, which others have no part in."""
+
+    def __init__(self, region: _zinc.SharedRegion) -> None:
+        self._region = cast("SharedRegion", region)
+
+    def __reduce__(self) -> Any:
+        """Pickle the reference."""
+        return reduce_region(self._region)
 
 
 def load_region(
@@ -128,11 +266,16 @@ def load_region(
     identity: int,
     readonly: bool,
     is_kept: _IsKept,
+    origin: str = "",
 ) -> _Region:
     """Attach to what was pickled. pickle.UnpicklingError if that can't be, whatever the reason:
-    a pool takes an OSError for the end of its pipe, and waits for ever.
+    a pool takes an OSError for the end of its pipe, and an engine for a network that will recover,
+    and both wait for ever.
     """  # noqa: D205
-    try:
+    what = f"region {place!r}" if isinstance(place, str) else "an anonymous region"
+    if origin != _here():
+        _check_origin(what, origin, isinstance(place, str))
+    with unpickling(f"a reference to {what}"):
         if isinstance(place, str):
             flags = _zinc.ANY_USER | (_zinc.READONLY if readonly else 0)
             region = _zinc.open(cls, place, flags, 0)
@@ -141,11 +284,6 @@ def load_region(
         if region.id != identity:
             region.close()
             raise FileNotFoundError(errno.ENOENT, "it is gone, and another has taken its place")
-    except OSError as error:
-        from pickle import UnpicklingError
-
-        what = f"region {place!r}" if isinstance(place, str) else "an anonymous region"
-        raise UnpicklingError(f"unpickle a reference to {what}: {error}") from error
     _arrived(region, is_kept)
     return region
 
@@ -197,7 +335,7 @@ def remember(region: _zinc.SharedRegion) -> None:
 
 def region_from(place: tuple[Any, ...]) -> SharedRegion:
     """Attach to where `place_of` says, or go on with what is attached here already."""
-    _, _, identity, readonly, is_kept = place
+    _, _, identity, readonly, is_kept, _ = place
     region = _attached.get((identity, readonly))
     if region is None or region.closed:
         region = _attached[identity, readonly] = load_region(*place)
@@ -250,7 +388,7 @@ def reduce_shared(array: numpy.ndarray[Any, Any], keep: _Keep = keep) -> Any:
         return None
     address = array.__array_interface__["data"][0]
     region = region_of(array) or region_at(address)
-    if region is None or region.closed:
+    if region is None or region.closed or has_to_be_copied(region):
         return None
     view = array.shape, array.dtype, address - region.address, array.strides
     place = type(region), *place_of(region, keep)

@@ -460,7 +460,7 @@ class SharedRegion(_zinc.SharedRegion):
                 "processes of this machine, it would be lost in a file or elsewhere; pickle its "
                 "bytes or an array, or say `with zinc.by_reference():`"
             )
-        return _reference.reduce_region(self)
+        return _reference.reduce_anywhere(self, operator.index(protocol))
 
     def __copy__(self) -> Never:
         """Refuse, with the reason."""

@@ -242,6 +242,18 @@ static void descriptions(void) {
 
 static void find(const char *found, void *seen) { *(int *)seen += strcmp(found, name) == 0; }
 
+static void tells_its_place(void) {
+    ZincPlace place = {.size = sizeof place}, again = place;
+    struct stat status;
+    EXPECT(zinc_place(&place) == 0 && zinc_place(&again) == 0);
+    EXPECT(memcmp(&place, &again, sizeof place) == 0 && place.machine != 0);
+    EXPECT(stat("/proc/self/ns/pid", &status) == 0 && place.processes == status.st_ino);
+    EXPECT(stat("/dev/shm", &status) == 0 && place.memory == status.st_dev + 1);
+    place.size--;
+    EXPECT(zinc_place(&place) == -EINVAL && zinc_place(NULL) == -EINVAL);
+    EXPECT(strstr(zinc_error_message(), "find the place") != NULL);
+}
+
 static void looks(void) {
     ZincHandle region;
     ZincRegionInfo info = {.size = sizeof info};
@@ -503,6 +515,7 @@ int main(void) {
     replacement();
     groups();
     descriptions();
+    tells_its_place();
     looks();
     names();
     awaiting();

@@ -129,6 +129,7 @@ uid_t geteuid(void);
 pid_t getpid(void);
 int issetugid(void);
 int getentropy(void *buffer, size_t count);
+int sysctlbyname(const char *name, void *old, size_t *size, void *value, size_t length);
 
 /* dirent.h */
 struct dirent {

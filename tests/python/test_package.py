@@ -165,7 +165,7 @@ def test_what_is_shipped_is_as_small_as_it_was(wheel: Path) -> None:
 def test_build_info_tells_what_it_is() -> None:
     info = zinc.build_info()
     assert info["version"] == zinc.__version__
-    assert (info["layout"], info["abi"]) == (4, 12)
+    assert (info["layout"], info["abi"]) == (4, 13)
     assert re.fullmatch(r"\d+\.\d+(\.\d+)?", str(info["swift"]))
     assert info["mode"] == "embedded, release"
 

@@ -65,4 +65,15 @@ import Zinc
       }
     }
   }
+
+  @Test func placeIsThatOfTheProcess() throws {
+    let place = try Zinc.place()
+    let bootID = try String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
+    let digits = bootID.filter { $0 != "-" }.prefix(16)
+    #expect(place.machine == UInt64(digits, radix: 16))
+    let folder = try FileManager.default.attributesOfItem(atPath: "/dev/shm")
+    #expect(place.memory == 1 + (folder[.deviceIdentifier] as? NSNumber)!.uint64Value)
+    #expect(try Zinc.place() == place)
+    #expect(place.description.split(separator: ".").count == 3)
+  }
 }

@@ -80,6 +80,12 @@ static inline int32_t czinc_is_size_fixed(int32_t fd);
 
 static inline int32_t czinc_close(int32_t fd);
 
+/*
+ * Who may see whom: a number that this machine has had at random since it was started, and that of the
+ * processes that find each other by their numbers. Neither is 0.
+ */
+static inline int32_t czinc_whereabouts(uint64_t *machine, uint64_t *processes);
+
 struct czinc_status {
     uint64_t device;
     uint64_t inode;

@@ -190,6 +190,19 @@ public func zinc_region_list(
 }
 
 @c @implementation
+public func zinc_place(_ place: UnsafeMutablePointer<ZincPlace>?) -> Int32 {
+  unsafe report("find the place", nil) { () throws(Failure) in
+    guard let place = unsafe place, unsafe place.pointee.size >= UInt(MemoryLayout<ZincPlace>.size)
+    else { throw Failure(EINVAL, "place is null, or place.size is not sizeof(ZincPlace)") }
+    unsafe (place.pointee.machine, place.pointee.memory, place.pointee.processes) = (0, 0, 0)
+    let found = try Whereabouts()
+    unsafe place.pointee.machine = found.machine
+    unsafe place.pointee.memory = found.memory
+    unsafe place.pointee.processes = found.processes
+  }
+}
+
+@c @implementation
 public func zinc_region_detach(_ handle: ZincHandle?) {
   if let handle = unsafe attachment(handle) { unsafe Attachment.detach(handle) }
 }

@@ -10,7 +10,7 @@ func attachment(_ handle: ZincHandle?) -> Attachment.Handle? {
 }
 
 @c @implementation
-public func zinc_version() -> UInt32 { UInt32(Header.version) << 16 | 12 }
+public func zinc_version() -> UInt32 { UInt32(Header.version) << 16 | 13 }
 
 @c @implementation
 public func zinc_error_message() -> UnsafePointer<CChar>? { unsafe UnsafePointer(czinc_message()) }

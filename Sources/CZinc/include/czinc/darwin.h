@@ -22,6 +22,7 @@
 #include <os/os_sync_wait_on_address.h>
 #include <sys/event.h>
 #include <sys/random.h>
+#include <sys/sysctl.h>
 
 /* Everybody's, like /dev/shm; what confstr(_CS_DARWIN_USER_TEMP_DIR) says is one user's. */
 #define CZINC_FOLDER "/tmp"
@@ -118,6 +119,16 @@ static inline int32_t czinc_sleep_until_readable(int32_t fd, uint64_t nanosecond
 static inline int32_t czinc_event_change(int32_t fd, uint16_t flags, uint32_t filter_flags) {
     struct kevent change = {.ident = 0, .filter = EVFILT_USER, .flags = flags, .fflags = filter_flags};
     return kevent(fd, &change, 1, NULL, 0, NULL) < 0 ? -errno : 0;
+}
+
+/* All processes of a machine find each other. */
+static inline int32_t czinc_whereabouts(uint64_t *machine, uint64_t *processes) {
+    char uuid[37] = {0};
+    size_t size = sizeof uuid;
+    if (sysctlbyname("kern.bootsessionuuid", uuid, &size, NULL, 0) < 0) return -errno;
+    *machine = czinc_half(uuid);
+    *processes = 1;
+    return *machine ? 0 : -EIO;
 }
 
 static inline void czinc_event_set(int32_t fd, uint32_t is_readable) {

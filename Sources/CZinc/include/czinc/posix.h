@@ -92,6 +92,19 @@ static inline int32_t czinc_number(const char *text, uint64_t *value) {
     return 1;
 }
 
+/* The first half of a UUID. */
+static inline uint64_t czinc_half(const char *uuid) {
+    uint64_t value = 0;
+    for (int digits = 0; digits < 16 && *uuid; uuid++) {
+        const char *hexadecimal = "0123456789abcdef";
+        const char *digit = strchr(hexadecimal, *uuid | 0x20);
+        if (!digit) continue;
+        value = value << 4 | (uint64_t)(digit - hexadecimal);
+        digits++;
+    }
+    return value;
+}
+
 static inline const char *_Nullable czinc_range(const char *text, uint64_t *first, uint64_t *last) {
     if (!czinc_number(text, first)) return NULL;
     text += strspn(text, " 0123456789");

@@ -213,6 +213,22 @@ int32_t zinc_region_examine(const char *name, ZincRegionInfo *info);
  */
 void zinc_region_list(void (*tell)(const char *name, void *context), void *context);
 
+/** What zinc_place() tells; none of them is 0. */
+typedef struct ZincPlace {
+    uintptr_t size;     /**< sizeof(ZincPlace) */
+    uint64_t machine;   /**< a random number that this machine has had since it was started */
+    uint64_t memory;    /**< its folder of regions: a container may have one of its own */
+    uint64_t processes; /**< which processes can see each other, as those of a container */
+} ZincPlace;
+
+/**
+ * Tells where this process is: a region's name leads to it wherever machine and memory are the same,
+ * an anonymous region can be reached through /proc where machine and processes are. For who sends
+ * either to other processes. `place->size` has to be set; what the system says where it tells no such
+ * thing, and then the numbers are 0.
+ */
+int32_t zinc_place(ZincPlace *place);
+
 /**
  * Detaches as zinc_close() does, but leaves the mapping and the handle in
  * place: zinc_ptr() stays valid, waits return -125, an anonymous region's descriptor is
