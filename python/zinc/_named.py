@@ -62,7 +62,12 @@ class Named:
                 "processes of this machine, it would be lost in a file or elsewhere; say "
                 "`with zinc.by_reference():`"
             )
-        # Nothing but itself is of use elsewhere, and loading it there says so.
+        # Nothing but itself is of use elsewhere, and loading it there says so, or using it.
+        asked = _reference.asked()
+        if asked is not None and asked.is_lenient:
+            parts = (part for part in self._place() if isinstance(part, _zinc.SharedRegion))
+            if any(_reference.has_to_be_copied(part) for part in parts):
+                return _reference.load_unreachable, (repr(self), _reference.here())
         place = (
             _reference.Bound(part) if isinstance(part, _zinc.SharedRegion) else part
             for part in self._place()

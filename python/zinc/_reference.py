@@ -10,14 +10,14 @@ import contextvars
 import errno
 import os
 import weakref
-from typing import cast
+from typing import NamedTuple, cast
 
 from . import _zinc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from typing import Any, TypeVar
+    from typing import Any, Never, TypeVar
 
     import numpy
 
@@ -32,8 +32,20 @@ if TYPE_CHECKING:
 # Seconds that a region stays for a reference to it that nobody has loaded yet.
 LEASE = 600.0
 
-# Within `by_reference`: whether regions with a name go as references, and those without one.
-_asked: contextvars.ContextVar[tuple[bool, bool] | None] = contextvars.ContextVar(
+
+class Asked(NamedTuple):
+    """What is asked for within `by_reference`."""
+
+    # Whether regions with a name go as references, and those without one.
+    named: bool
+    unnamed: bool
+    # Seconds that a region stays for a reference; 0 where its sender has it until it is loaded.
+    lease: float = LEASE
+    # What can't be loaded there is no error when it is loaded, but when it is used.
+    is_lenient: bool = False
+
+
+_asked: contextvars.ContextVar[Asked | None] = contextvars.ContextVar(
     "zinc.by_reference", default=None
 )
 
@@ -73,33 +85,38 @@ def _reach(place: str, other: str) -> tuple[bool, bool]:
 _origin: tuple[int, str] = 0, ""
 
 
-def _here() -> str:
+def here() -> str:
+    """Return the place and the host of this process, as references have it."""
     global _origin
-    pid, here = _origin
+    pid, told = _origin
     if pid != os.getpid():
         try:
-            here = f"{place()} {os.uname().nodename}"
+            told = f"{place()} {os.uname().nodename}"
         except OSError:
-            here = ""
-        _origin = os.getpid(), here
-    return here
+            told = ""
+        _origin = os.getpid(), told
+    return told
 
 
 def _check_origin(what: str, origin: str, has_name: bool) -> None:
     """Refuse what was made where no name or number of a process leads to it from here."""
-    if not origin or not (here := _here()):
+    if not origin or not here():
         return
-    (there, host), (at, own) = origin.split(" "), here.split(" ")
-    if _reach(there, at)[not has_name]:
-        return
+    if not _reach(origin.split(" ")[0], here().split(" ")[0])[not has_name]:
+        raise elsewhere(f"a reference to {what}", origin, "/dev/shm" if has_name else "container")
+
+
+def elsewhere(what: str, origin: str, apart: str) -> Exception:
+    """Return the error that says where it was made, and what to do."""
     from pickle import UnpicklingError
 
+    (there, host), (at, own) = origin.split(" "), (here() or "? ?").split(" ")
     if there.split(".")[0] != at.split(".")[0]:
         where = f"on another machine, {host}, or before it was restarted"
     else:
-        where = f"in another {'/dev/shm' if has_name else 'container'} of this machine, {host}"
-    raise UnpicklingError(
-        f"unpickle a reference to {what}: it was made {where} (place {there}; {own} is at {at}), "
+        where = f"in another {apart} of this machine, {host}"
+    return UnpicklingError(
+        f"unpickle {what}: it was made {where} (place {there}; {own} is at {at}), "
         "and leads nowhere from here; send what is in it, as pickles do outside of "
         "zinc.by_reference, or a plain copy: numpy.array(shared), ref.get(copy=True)"
     )
@@ -130,7 +147,14 @@ def by_reference(place: str | None = None) -> Generator[None]:
     >>> pickle.loads(message).region.name
     'docs-weights'
     """
-    token = _asked.set((True, True) if place is None else reach_of(place))
+    with asking(Asked(True, True) if place is None else Asked(*reach_of(place))):
+        yield
+
+
+@contextlib.contextmanager
+def asking(asked: Asked) -> Generator[None]:
+    """Let every pickler of this thread or task do so meanwhile."""
+    token = _asked.set(asked)
     try:
         yield
     finally:
@@ -147,15 +171,20 @@ def reach_of(other: str) -> tuple[bool, bool]:
         return False, False
 
 
+def asked() -> Asked | None:
+    """Return what is asked for; None outside of `by_reference`."""
+    return _asked.get()
+
+
 def is_asked_for() -> bool:
     """Say whether this is within `by_reference`."""
     return _asked.get() is not None
 
 
-def has_to_be_copied(region: SharedRegion) -> bool:
+def has_to_be_copied(region: _zinc.SharedRegion) -> bool:
     """Say whether this is within a `by_reference` for where nothing leads to a region."""
     asked = _asked.get()
-    return asked is not None and not asked[region.name is None]
+    return asked is not None and not (asked.unnamed if region.name is None else asked.named)
 
 
 @contextlib.contextmanager
@@ -178,10 +207,12 @@ def marked() -> Generator[list[tuple[bytes, SharedRegion]]]:
 
 def keep(region: SharedRegion) -> bool | bytes:
     """Keep a region until its reference is loaded, and say whether it is, or by which mark."""
-    if region.name is None:
+    asked = _asked.get()
+    lease = LEASE if asked is None else asked.lease
+    if region.name is None or not lease:
         return False
     try:
-        region.keep(LEASE)
+        region.keep(lease)
     except PermissionError:  # who may only read it has to stay until it is loaded
         return False
     if (marks := _marks.get()) is None:
@@ -208,7 +239,7 @@ def place_of(region: SharedRegion, keep: _Keep = keep) -> tuple[Any, ...]:
     if region.closed:
         raise ValueError(f"pickle {region._title}: it is closed, and can't be attached to")
     place = (os.getpid(), region.descriptor()) if region.name is None else region.name
-    return place, region.id, region.readonly, keep(region), _here()
+    return place, region.id, region.readonly, keep(region), here()
 
 
 # What a region's bytes are by themselves; locks and channels are for who is attached to the same.
@@ -260,6 +291,39 @@ class Bound:
         return reduce_region(self._region)
 
 
+class Unreachable:
+    """Stands for what was sent to where nothing leads to it: whoever uses it gets the error."""
+
+    def __init__(self, told: str) -> None:
+        self.__dict__["_told"] = told
+
+    def _refuse(self, *_: object) -> Never:
+        from pickle import UnpicklingError
+
+        raise UnpicklingError(self.__dict__["_told"])
+
+    def __getattr__(self, name: str) -> Never:
+        """Raise the error. AttributeError of what Python itself looks for."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self._refuse()
+
+    __array__ = __call__ = __enter__ = __exit__ = __getitem__ = __iter__ = __len__ = _refuse
+
+    def __reduce__(self) -> Any:
+        """Pickle the error."""
+        return Unreachable, (self.__dict__["_told"],)
+
+    def __repr__(self) -> str:
+        """Show the error."""
+        return f"<{self.__dict__['_told']}>"
+
+
+def load_unreachable(what: str, origin: str) -> Unreachable:
+    """Return what stands for something that was made elsewhere."""
+    return Unreachable(str(elsewhere(what, origin, "/dev/shm")))
+
+
 def load_region(
     cls: type[_Region],
     place: str | tuple[int, int],
@@ -273,7 +337,7 @@ def load_region(
     and both wait for ever.
     """  # noqa: D205
     what = f"region {place!r}" if isinstance(place, str) else "an anonymous region"
-    if origin != _here():
+    if origin != here():
         _check_origin(what, origin, isinstance(place, str))
     with unpickling(f"a reference to {what}"):
         if isinstance(place, str):

@@ -135,6 +135,5 @@ def test_what_dask_spills_has_data_and_no_references() -> None:
             spilled = b"".join(spill.serialize_bytelist(value, on_error="raise"))
             assert len(spilled) > 8 * COUNT
             assert numpy.sum(protocol.deserialize_bytes(spilled)) == TOTAL
-        assert len(protocol.serialize(shared)[1][0]) < 500  # but not to its disk
         zinc.unlink(str(shared.region.name))
         del shared, value  # the record of what was logged has this frame
