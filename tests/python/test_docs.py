@@ -24,7 +24,7 @@ DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(python|sh|c|swift)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # What need not be installed for the tests: where it is not, its blocks are compiled.
-OTHERS = {"anyio", "dask", "gevent", "gi", "PySide6"}
+OTHERS = {"anyio", "dask", "gevent", "gi", "pandas", "PySide6"}
 
 pytestmark = [
     pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not here"),
@@ -190,21 +190,51 @@ def test_camera_that_waits_goes_on_when_its_slowest_viewer_is_killed(start: Star
     assert numbers == [*range(numbers[0], numbers[0] + len(numbers))]
 
 
-FROM_C = """
-import zinc
-reader = zinc.Channel.open("numbers", timeout_ms=None).reader(until_gone=True)
-for message in reader:
-    print(message.number, message.array)
-"""
+TWENTY = "".join(f"{i}: {i / 2:g}\n" for i in range(1, 21)) + "0 lost\n"
 
 
-def test_numbers_that_c_sends_are_arrays_in_python(folder: Path) -> None:
+def test_numbers_that_c_sends_are_received_in_python(folder: Path) -> None:
     library = Path(zinc.get_library())
     link = [f"-I{zinc.get_include()}", str(library), f"-Wl,-rpath,{library.parent}"]
     run(folder, "cc", "-Wall", "-Wextra", "-Werror", "writer.c", *link, "-o", "writer")
-    (folder / "reader.py").write_text(FROM_C)
-    output = run(folder, "bash", "-c", "python reader.py & ./writer numbers 20; wait")
-    assert output == "".join(f"{i} {i / 2}\n" for i in range(1, 21))
+    both = "python receive.py numbers 20 & ./writer numbers 20; wait"
+    assert run(folder, "bash", "-c", both) == TWENTY
+
+
+# The programs of the patterns: each starts the processes that it needs, kills some, and counts.
+PROGRAMS = {
+    "vector_env.py 250 3": r"250 steps of 3 environments, one killed; now at \[\d+, 50, 50\]\n",
+    "model_state.py 3": r"(200 whole versions used, 3 trainers killed\n){2}",
+    "tables.py": r"(.+: 50\.5 in the table held, 51\.5 in the new\n){2}",
+    "request.py 20": r"20 calls answered, 2 servers killed\n",
+    "counter.py 500": r"1000 moves, balances \[-1000, 1000\]\n",
+    "telemetry.py 3 300": r"4 sources, \d{3,} records, \d+ lost\n",
+    "asyncio_service.py 15": r"15 answers, the last of which is 34; one worker was killed\n",
+}
+
+
+@pytest.mark.parametrize("command", PROGRAMS)
+def test_program_of_a_pattern(folder: Path, command: str) -> None:
+    words = command.split()
+    for module in re.findall(r"^import (pandas|pyarrow)", (folder / words[0]).read_text(), re.M):
+        pytest.importorskip(module)
+    assert re.fullmatch(PROGRAMS[command], run(folder, "python", *words))
+
+
+def swift(folder: Path, programs: Path, source: str) -> str:
+    """Build an example in Swift, and return the command that runs it."""
+    modules = ["-I", str(programs / "Modules"), "-I", str(ROOT / "Sources/CZinc/include")]
+    objects = [str(o) for part in ("Zinc", "CZinc") for o in programs.glob(f"{part}.build/*.o")]
+    shutil.move(folder / source, folder / "main.swift")
+    run(folder, "swiftc", "main.swift", *modules, *objects, "-o", "program")
+    return "./program"
+
+
+def test_numbers_that_swift_sends_are_received_in_python(folder: Path, programs: Path) -> None:
+    both = (
+        f"python receive.py numbers 20 & {swift(folder, programs, 'send.swift')} numbers 20; wait"
+    )
+    assert run(folder, "bash", "-c", both) == TWENTY
 
 
 def test_pool(folder: Path) -> None:
@@ -291,11 +321,8 @@ def read_line(process: subprocess.Popen[str]) -> str:
 
 
 def test_swift_to_python(folder: Path, programs: Path) -> None:
-    modules = ["-I", str(programs / "Modules"), "-I", str(ROOT / "Sources/CZinc/include")]
-    objects = [str(o) for part in ("Zinc", "CZinc") for o in programs.glob(f"{part}.build/*.o")]
-    shutil.move(folder / "producer.swift", folder / "main.swift")
-    run(folder, "swiftc", "main.swift", *modules, *objects, "-o", "producer")
-    output = run(folder, "bash", "-c", "./producer & python consumer.py; wait")
+    producer = swift(folder, programs, "producer.swift")
+    output = run(folder, "bash", "-c", f"{producer} & python consumer.py; wait")
     assert "Python: 1,000,000 numbers, mean 499,999.5\n" in output
     assert "Swift: published message 1\n" in output
 

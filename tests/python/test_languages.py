@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,21 +75,23 @@ def test_questions_are_answered(programs: dict[str, list[str]], language: str) -
     assert languages.round_trip(programs[language], 1000) > 0
 
 
-@pytest.mark.parametrize("receiver", ["C", "Rust", "Go"])
+@pytest.mark.parametrize("receiver", ["C", "Rust", "Go", "Python"])
 @pytest.mark.parametrize("sender", ["C", "Rust", "Go"])
 def test_examples_hand_numbers_to_each_other(
     programs: dict[str, list[str]], name: str, sender: str, receiver: str
 ) -> None:
-    """Those of the guides, and of the tutorial of C."""
+    """Those of the guides, of the tutorial of C, and the one in Python that receives from all."""
     for language in sender, receiver:
         if language not in programs:
             pytest.skip(f"there are no tools for {language} here")
     send, receive = (
-        Path(programs[language][0]).with_name(which)
+        [Path(programs[language][0]).with_name(which)]
         for language, which in ((sender, "send"), (receiver, "receive"))
     )
-    with subprocess.Popen([receive, name, "20"], stdout=subprocess.PIPE, text=True) as process:
-        subprocess.run([send, name, "20"], check=True)
+    if receiver == "Python":
+        receive = [sys.executable, ROOT / "docs/examples/receive.py"]
+    with subprocess.Popen([*receive, name, "20"], stdout=subprocess.PIPE, text=True) as process:
+        subprocess.run([*send, name, "20"], check=True)
         output, _ = process.communicate()
     assert output == "".join(f"{i}: {i / 2:g}\n" for i in range(1, 21)) + "0 lost\n"
     assert process.returncode == 0
