@@ -27,6 +27,7 @@ from zinc.bench import (
     colours,
     conclusions,
     hot_path,
+    jobs,
     killed,
     latency,
     locks,
@@ -48,6 +49,8 @@ from zinc.bench.method import Settings
 from zinc.bench.results import Result, Run, rate_text, size_text, time_text, value_text
 from zinc.bench.tables import tables, unflattering
 from zinc.bench.transports import Bytes, Transport, UnixSocket, Zinc
+
+from .conftest import ROOT
 
 QUICK = Settings.of(quick=True)
 WATCHDOG = 60.0  # seconds
@@ -569,6 +572,65 @@ def test_what_comes_twice_is_counted() -> None:
     count, told = after_kills(Stuttering, "after a busy worker")
     assert (count, told["lost"]) == (0, 0)
     assert told["twice"] > KILLS
+
+
+# ---- jobs
+
+
+def test_job_is_measured_and_its_lines_are_counted() -> None:
+    chosen = "zinc", "Pipe"
+    found = list(jobs.measure("vector environments", chosen, QUICK))
+    assert [(one.contender, one.quantity) for one in found] == [
+        (name, quantity) for name in chosen for quantity in ("a step of four", "lines")
+    ]
+    assert all(sample > 0 for one in found for sample in one.samples)
+    assert [one.samples for one in found if one.unit == "lines"] == [[15.0], [10.0]]
+
+
+def test_wrong_result_of_a_job_is_found_out() -> None:
+    wrong = dataclasses.replace(jobs.JOBS["request and reply"], expected=lambda number: -1)
+    with (
+        jobs.running(jobs.RequestPipe, wrong, f"zinc-bench-{os.getpid()}-job") as run,
+        pytest.raises(RuntimeError, match="Pipe: 0 is not -1"),
+    ):
+        run(1)
+
+
+def test_other_process_of_a_job_that_has_failed_is_found_out() -> None:
+    class Failing(jobs.StepsZinc):
+        """One whose step does not need the others."""
+
+        name = "failing"
+
+        def serve(self) -> None:
+            os._exit(1)
+
+        def step(self, number: int) -> int:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            return 0
+
+    job = jobs.JOBS["vector environments"]
+    with (
+        jobs.running(Failing, job, f"zinc-bench-{os.getpid()}-job") as run,
+        pytest.raises(RuntimeError, match="failing: another process has failed"),
+    ):
+        run(1)
+
+
+TOLD = re.compile(r"^\| (.+?) \| .+ \| .+ \| (\d+) \|$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("job", jobs.JOBS)
+def test_page_of_a_job_tells_the_lines_that_are_counted(job: str) -> None:
+    """What its table says of each way, below a head that has the job's name and quantity."""
+    head = f"\n| {job} | {jobs.JOBS[job].quantity} | x zinc | lines |\n|---|---:|---:|---:|\n"
+    pages = [page.read_text() for page in (ROOT / "docs/patterns").glob("*.md")]
+    (table,) = [page.split(head)[1].split("\n\n")[0] for page in pages if head in page]
+    ways = {way.name: way for way in jobs.JOBS[job].ways}
+    told = TOLD.findall(table)
+    assert told[0][0] == "zinc"
+    assert len(told) == len(table.splitlines())
+    assert dict(told) == {name: str(jobs.written(ways[name])) for name, _ in told}
 
 
 @pytest.mark.parametrize("name", queues.CALLS)

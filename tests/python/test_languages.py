@@ -85,13 +85,14 @@ def test_examples_hand_numbers_to_each_other(
         if language not in programs:
             pytest.skip(f"there are no tools for {language} here")
     send, receive = (
-        [Path(programs[language][0]).with_name(which)]
+        Path(programs[language][0]).with_name(which)
         for language, which in ((sender, "send"), (receiver, "receive"))
     )
+    receiving = [str(receive)]
     if receiver == "Python":
-        receive = [sys.executable, ROOT / "docs/examples/receive.py"]
-    with subprocess.Popen([*receive, name, "20"], stdout=subprocess.PIPE, text=True) as process:
-        subprocess.run([*send, name, "20"], check=True)
+        receiving = [sys.executable, str(ROOT / "docs/examples/receive.py")]
+    with subprocess.Popen([*receiving, name, "20"], stdout=subprocess.PIPE, text=True) as process:
+        subprocess.run([send, name, "20"], check=True)
         output, _ = process.communicate()
     assert output == "".join(f"{i}: {i / 2:g}\n" for i in range(1, 21)) + "0 lost\n"
     assert process.returncode == 0

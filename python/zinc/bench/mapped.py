@@ -101,10 +101,5 @@ WRITTEN: dict[str, type[Transport]] = {"zinc": Zinc, "mmap and futex": HandMade}
 def lines(point: str, contenders: Sequence[str], settings: Settings) -> Iterator[Result]:
     """Count the lines of user code for both."""
     for name in contenders:
-        counted = [
-            line
-            for line in inspect.getsource(WRITTEN[name]).splitlines()
-            if (text := line.strip())
-            and not text.startswith(("#", '"""', "class ", "name =", "about =", "def "))
-        ]
-        yield Result("mmap", point, name, "lines", unit="lines", samples=[len(counted)])
+        counted = method.lines_of(inspect.getsource(WRITTEN[name]))
+        yield Result("mmap", point, name, "lines", unit="lines", samples=[counted])

@@ -11,6 +11,7 @@ from . import (
     channels,
     delivery,
     hot_path,
+    jobs,
     killed,
     latency,
     locks,
@@ -222,6 +223,14 @@ def object_points(is_quick: bool) -> list[Point]:
     ]
 
 
+def job_points(is_quick: bool) -> list[Point]:
+    """Return the jobs, those of a page of the documentation each."""
+    return [
+        Point(name, tuple(way.name for way in job.ways), jobs.measure)
+        for name, job in jobs.JOBS.items()
+    ]
+
+
 def readers_text(readers: int) -> str:
     """Return a number of readers."""
     return "1 reader" if readers == 1 else f"{readers} readers"
@@ -266,6 +275,7 @@ SUITES = {
         Suite("channels", "Messages between processes", channel_points),
         Suite("queues", "Objects for whoever of several processes is free", queue_points),
         Suite("objects", "Objects that one process leaves and others read", object_points),
+        Suite("jobs", "Jobs that people have, beside what else they use", job_points),
         Suite("hot-path", "System calls and allocations on the hot path", counted),
     )
 }
