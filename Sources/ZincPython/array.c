@@ -4,7 +4,10 @@
  */
 #include "module.h"
 
-/* The state, of a direct subclass of the type below, which allows no others. */
+/*
+ * The state, of a direct subclass of the type below, which allows no others. Null, with an exception, of
+ * what somebody has made by the type itself, or by a class further down of their own.
+ */
 static ModuleState *state_of(PyObject *array) {
     return PyType_GetModuleState(PyType_GetSlot(Py_TYPE(array), Py_tp_base));
 }
@@ -12,7 +15,7 @@ static ModuleState *state_of(PyObject *array) {
 /* array[key]: a view is one of the class already, and what has memory of its own a plain array. */
 static PyObject *array_subscript(PyObject *self, PyObject *key) {
     ModuleState *state = state_of(self);
-    PyObject *result = state->array_subscript(self, key);
+    PyObject *result = state ? state->array_subscript(self, key) : NULL;
     if (!result || Py_TYPE(result) == Py_TYPE(self) ||
         !PyObject_TypeCheck(result, (PyTypeObject *)state->array_type))
         return result;
@@ -27,7 +30,7 @@ PyDoc_STRVAR(finalize_doc, "__array_finalize__($self, source, /)\n--\n\n"
 static PyObject *array_finalize(PyObject *self, PyObject *source) {
     (void)source;
     ModuleState *state = state_of(self);
-    PyObject *base = PyObject_GetAttr(self, state->base_name);
+    PyObject *base = state ? PyObject_GetAttr(self, state->base_name) : NULL;
     if (!base) return NULL;
     int is_view = Py_TYPE(base) == Py_TYPE(self);
     Py_DECREF(base);

@@ -422,3 +422,15 @@ def test_argument_of_a_process(name: str, context: Any, anonymous: bool) -> None
     assert events.get(timeout=60) == 18
     child.join(60)
     assert child.exitcode == 0
+
+
+def test_class_between_is_of_no_use(name: str) -> None:
+    """What has arrays of it, or of classes of one's own, gets an exception, and no crash."""
+    shared = zinc.array(name, 4)
+    between = zinc.SharedArray.__base__
+    own = type("Own", (between,), {})
+    for cls in between, own, type("Further", (own,), {}):
+        with pytest.raises((AttributeError, TypeError)):
+            shared.view(cls)
+        with pytest.raises((AttributeError, TypeError)):
+            numpy.arange(3).view(cls)[0]
