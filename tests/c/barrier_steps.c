@@ -1,11 +1,12 @@
 /*
  * Stops who comes to a barrier for two after each of its instructions, and lets the other come and
- * go on as far as it can: both pass, whatever happened in between. Prints how many instructions there
- * were.
+ * go on as far as it can: both pass, whatever happened in between. Or resets it meanwhile: who is seen
+ * to be there is told. Prints how many instructions there were, and after how many one is there.
  */
 #define _GNU_SOURCE
 #include <zinc.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,11 +39,11 @@ static void come(void) {
     *has_come = 1;
     int status = place < 0 ? place : pass(place, phase);
     zinc_close(region); /* It has not died. */
-    _exit(status == 0 ? 0 : 2);
+    _exit(status == 0 ? 0 : status == -EPIPE ? 3 : 2);
 }
 
-/* Did it not come before so many instructions? */
-static int try_after(int steps) {
+/* Who comes, stopped after so many instructions, or after it has come. */
+static pid_t stopped_after(int steps) {
     *has_come = 0;
     pid_t pid = fork();
     if (pid == 0) come();
@@ -54,8 +55,35 @@ static int try_after(int steps) {
         waitpid(pid, &status, 0);
         check(WIFSTOPPED(status), "it ended early");
     }
+    return pid;
+}
+
+static uint32_t waiting(void) {
+    ZincBarrierInfo info = {.size = sizeof info};
+    check(zinc_barrier_examine(region, 0, &info) == 0, "can't examine");
+    return info.waiting;
+}
+
+/* Who is there is told of a reset. */
+static void reset_after(int steps) {
+    pid_t pid = stopped_after(steps);
+    check(waiting() == 1, "it is there no more");
+    check(zinc_barrier_reset(region, 0) == 0, "can't reset");
+    ptrace(PTRACE_DETACH, pid, NULL, NULL);
+    int status;
+    waitpid(pid, &status, 0);
+    check(WIFEXITED(status) && WEXITSTATUS(status) == 3, "it is not told of a reset");
+}
+
+static int steps, there; /* that it has made, and after which others see it */
+
+/* Did it not come before so many instructions? */
+static int try_after(void) {
+    pid_t pid = stopped_after(steps);
+    if (waiting() == 0) there = steps + 1;
     int is_amid = !*has_come;
     uint32_t phase;
+    int status;
     int32_t place = zinc_barrier_arrive(region, 0, &phase, NULL);
     check(place >= 0, "the other can't come");
     if (place == 1) check(pass(place, phase) == 0, "the other, who came last, does not pass");
@@ -69,10 +97,10 @@ int main(void) {
     if (zinc_region_create_anonymous(AFTER_IT + sizeof *has_come, NULL, &region) < 0) return 1;
     has_come = (volatile int *)(void *)(zinc_ptr(region) + AFTER_IT);
     check(zinc_primitive_init(region, 0, ZINC_BARRIER, 2) == 0, "it can't be made");
-    alarm(50); /* the watchdog */
-    int steps = 0;
-    while (try_after(steps)) steps++;
-    printf("%d\n", steps);
+    alarm(120); /* the watchdog */
+    while (try_after()) steps++;
+    for (int after = there; after < steps; after++) reset_after(after);
+    printf("%d %d\n", steps, there);
     zinc_close(region);
     return 0;
 }

@@ -101,10 +101,11 @@ internal import Synchronization
           ordering: .sequentiallyConsistent
         ).exchanged
         guard isTaken else { continue }
-        // The others may have come meanwhile, and all have gone on.
+        // Others have seen who has a place, so what they did then is meant for it, too: it is not to
+        // come once more. Without it nobody can have ended the phase by being there.
         switch outcome(of: phase) {
         case .open, .met: return Int32(truncatingIfNeeded: place)
-        case .broken, .reset: continue
+        case .broken, .reset: throw Barrier.isBroken
         }
       }
     } sweep: { () throws(Failure) in

@@ -142,7 +142,8 @@ int32_t zinc_number_wait(ZincHandle handle, uintptr_t offset, uint32_t bytes, ui
 /**
  * Comes to the barrier: a place, from 0, and in `*phase` what the other two calls want. Who gets the
  * last place, parties - 1, does what is to be done between two phases, and calls
- * zinc_barrier_release(); the others call zinc_barrier_wait(). -32 (EPIPE) if the barrier is broken.
+ * zinc_barrier_release(); the others call zinc_barrier_wait(). -32 (EPIPE) if the barrier is broken, or
+ * is reset as this one comes.
  */
 int32_t zinc_barrier_arrive(ZincHandle handle, uintptr_t offset, uint32_t *phase,
                             const ZincWaitOptions *wait);
