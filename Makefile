@@ -15,7 +15,8 @@
 # make bench-python    what calls from Python cost beside multiprocessing.shared_memory and mmap
 # make wheel      build dist/, install it without Swift in every Python and in Debian roots, test
 #                 ARCH=aarch64, or LIBC=musl: the wheel alone, for that kind of machine
-# make test-aarch64   the C and Python tests on an emulated processor, with what ARCH=aarch64 builds
+# make test-aarch64   the C and Python tests on an emulated processor, with what ARCH=aarch64 builds;
+#                 OPTIONS=… for pytest
 # make clean
 
 PYTHON ?= python3
@@ -26,6 +27,7 @@ SUITES ?= bookworm trixie
 NAMES ?=
 ARCH ?= $(shell uname -m)
 LIBC ?= gnu
+OPTIONS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -201,7 +203,7 @@ CROSS := gcc-aarch64-linux-gnu libc6-dev-arm64-cross musl-tools
 test-aarch64: build
 	tests/install $(CROSS) debootstrap qemu-user-static
 	$(MAKE) wheel ARCH=aarch64
-	$(BIN)/python tests/emulated.py
+	$(BIN)/python tests/emulated.py $(OPTIONS)
 
 clean:
 	rm -rf .build* tests/programs/.build* $(VENV) build dist python/*.egg-info

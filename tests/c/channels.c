@@ -1,6 +1,7 @@
 /*
- * Channels from C, with forked processes that are killed: channels NAME. Prints what does not hold
- * and exits with 1. The watchdog is the caller's.
+ * Channels from C, with forked processes that are killed: channels NAME; or with a message that is
+ * held while others pass: channels NAME COUNT. Prints what does not hold and exits with 1. The
+ * watchdog is the caller's.
  */
 #define _GNU_SOURCE
 #include <zinc.h>
@@ -451,8 +452,8 @@ static void scribbled_on(void) {
     }
 }
 
-/* One message is held while a hundred million pass. */
-static void long_view(void) {
+/* One message is held while so many pass. */
+static void long_view(uint64_t count) {
     Writer channel = create(4, 0, 2);
     Reader reader = read_from(0);
     send(channel, 77);
@@ -460,17 +461,17 @@ static void long_view(void) {
     EXPECT(zinc_reader_receive(reader.it, &held, NULL) == 0);
     ZincLoan loan;
     ZincMessageHead head = {.length = 8};
-    for (uint64_t i = 2; i <= 100000000; i++) {
+    for (uint64_t i = 2; i <= count; i++) {
         if (zinc_writer_loan(channel.it, &loan) != 0) break;
         *(uint64_t *)loan.data = i;
         if (zinc_writer_publish(channel.it, &loan, &head, NULL) != 0) break;
     }
-    EXPECT(head.number == 100000000);
+    EXPECT(head.number == count);
     EXPECT(held.head.number == 1 && *(const uint64_t *)held.data == 77);
     zinc_reader_release(reader.it, &held);
     ZincMessage next;
-    EXPECT(zinc_reader_receive(reader.it, &next, NULL) == 0 && next.head.number == 99999998);
-    EXPECT(zinc_reader_lost(reader.it) == 99999996);
+    EXPECT(zinc_reader_receive(reader.it, &next, NULL) == 0 && next.head.number == count - 2);
+    EXPECT(zinc_reader_lost(reader.it) == count - 4);
     close_reader(reader);
     close_writer(channel);
 }
@@ -589,15 +590,18 @@ static void the_end(void) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 2) return 2;
+    if (count < 2) return 2;
     snprintf(name, sizeof name, "%s", arguments[1]);
+    if (count > 2) {
+        long_view(strtoull(arguments[2], NULL, 10));
+        return failures != 0;
+    }
     overwriting();
     anonymous();
     sparse();
     waiting();
     ends();
     forks_amid_writes();
-    long_view();
     users();
     the_end();
     lies();

@@ -15,6 +15,14 @@ def test_channels_with_kills(name: str, compile_c: Callable[..., Path]) -> None:
     subprocess.run([str(compile_c("channels", "-pthread")), name], check=True, timeout=60)
 
 
+@pytest.mark.parametrize("count", [100_000, 100_000_000])
+def test_held_message_stays_while_others_pass(
+    name: str, compile_c: Callable[..., Path], count: int
+) -> None:
+    program = compile_c("channels", "-pthread")
+    subprocess.run([str(program), name, str(count)], check=True)
+
+
 def test_end_comes_after_the_last_message(name: str, compile_c: Callable[[str], Path]) -> None:
     subprocess.run([str(compile_c("last_message")), name], check=True, timeout=60)
 
