@@ -13,6 +13,7 @@
 # make docs       the documentation as a site, in .build-docs/site
 # make bench      everything, beside whatever else there is: tables, plots, a report
 # make bench-python    what calls from Python cost beside multiprocessing.shared_memory and mmap
+# make bench-dask      what a task of Dask takes to give an array to the next one, as root
 # make wheel      build dist/, install it without Swift in every Python and in Debian roots, test
 #                 ARCH=aarch64, or LIBC=musl: the wheel alone, for that kind of machine
 # make test-aarch64   the C and Python tests on an emulated processor, with what ARCH=aarch64 builds;
@@ -47,7 +48,7 @@ OF_THE_SOURCES := docs documentation package readme typing
 # the package's library: nothing of it depends on how another one asks the system.
 SAME_ON_ANY := array bench languages sharing standard torch views zero_copy
 
-.PHONY: build test test-portable test-beside test-models test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
+.PHONY: build test test-portable test-beside test-models test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-dask bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -179,6 +180,10 @@ size: build
 bench: build
 	tests/install redis-server strace valgrind
 	$(BIN)/zinc bench all
+
+bench-dask: build
+	tests/install hostname iproute2 util-linux
+	$(BIN)/python tests/dask_speed.py
 
 bench-python: build
 	$(BIN)/python tests/python_calls.py

@@ -166,7 +166,7 @@ def put(obj: object) -> Ref:
 
 
 def _put_there(obj: object) -> Ref:
-    with _reference.unpickling("the object of a reference"):
+    with _reference.unpickling("unpickle the object of a reference"):
         return put(obj)
 
 

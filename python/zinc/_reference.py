@@ -262,7 +262,7 @@ def reduce_anywhere(region: SharedRegion, protocol: int) -> Any:
 def load_copy(cls: type[_Region], data: bytes, metadata: bytes, kind: int) -> _Region:
     """Make a region of what another one had: under a name of its own, or anonymous without room."""
     name = f"copy-{os.urandom(8).hex()}"
-    with unpickling("the copy of a region"):
+    with unpickling("unpickle the copy of a region"):
         try:
             return _zinc.create(cls, name, len(data), 0, 0o600, False, metadata, kind, data)
         except OSError:
@@ -277,7 +277,7 @@ def unpickling(what: str) -> Generator[None]:
     except OSError as error:
         from pickle import UnpicklingError
 
-        raise UnpicklingError(f"unpickle {what}: {error}") from error
+        raise UnpicklingError(f"{what}: {error}") from error
 
 
 class Bound:
@@ -339,7 +339,7 @@ def load_region(
     what = f"region {place!r}" if isinstance(place, str) else "an anonymous region"
     if origin != here():
         _check_origin(what, origin, isinstance(place, str))
-    with unpickling(f"a reference to {what}"):
+    with unpickling(f"unpickle a reference to {what}"):
         if isinstance(place, str):
             flags = _zinc.ANY_USER | (_zinc.READONLY if readonly else 0)
             region = _zinc.open(cls, place, flags, 0)
