@@ -14,14 +14,14 @@ from .conftest import may_unshare
 
 
 def test_stores_with_kills(name: str, compile_c: Callable[..., Path]) -> None:
-    subprocess.run([str(compile_c("stores", "-pthread")), name], check=True, timeout=60)
+    subprocess.run([str(compile_c("stores", "-pthread")), name], check=True)
 
 
 @may_unshare
 def test_full_folder_is_an_error(name: str, compile_c: Callable[..., Path]) -> None:
     mount = 'mount -t tmpfs -o size=4m none /dev/shm && exec "$0" "$1" full'
     inside = ["unshare", "--mount", "sh", "-c", mount, str(compile_c("stores", "-pthread")), name]
-    subprocess.run(inside, check=True, timeout=60)
+    subprocess.run(inside, check=True)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_storm_of_kills_tears_loses_and_leaves_nothing(
     name: str, compile_c: Callable[..., Path], how: str
 ) -> None:
     storm = [str(compile_c("store_storm", "-pthread")), name, "2", *how.split(), "5"]
-    subprocess.run(storm, check=True, timeout=60)
+    subprocess.run(storm, check=True)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="single-steps as x86-64 does")
