@@ -24,7 +24,19 @@ DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(python|sh|c|swift)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # What need not be installed for the tests: where it is not, its blocks are compiled.
-OTHERS = {"anyio", "cv2", "dask", "gevent", "gi", "mpi4py", "numba", "pandas", "PySide6", "torch"}
+OTHERS = {
+    "anyio",
+    "cv2",
+    "dask",
+    "gevent",
+    "gi",
+    "mpi4py",
+    "numba",
+    "pandas",
+    "PySide6",
+    "torch",
+    "zenoh",
+}
 
 pytestmark = [
     pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not here"),

@@ -21,7 +21,7 @@ from .conftest import ROOT
 
 PROGRAMS = {
     f"zinc/{folder}/{path.name}"
-    for folder in ("bench", "command")
+    for folder in ("bench", "command", "mirror")
     for path in (ROOT / "python/zinc" / folder).iterdir()
     if path.suffix in (".py", ".html")
 }

@@ -12,6 +12,7 @@ from .cleaning import gc, rm
 from .data import cat, put
 from .demo import demo
 from .locking import lock
+from .mirroring import mirror
 from .notifications import notify, wait, watch
 from .recording import record, replay
 from .seeing import doctor, info, ls, top
@@ -32,7 +33,7 @@ def zinc(
 
 for _command in (
     *(demo, ls, info, doctor, watch, top, cat, put, record, replay),
-    *(store, notify, wait, lock, rm, gc),
+    *(store, notify, wait, lock, mirror, rm, gc),
 ):
     app.command()(_command)
 
