@@ -16,6 +16,7 @@ from .mirroring import mirror
 from .notifications import notify, wait, watch
 from .recording import record, replay
 from .seeing import doctor, info, ls, top
+from .serving import metrics
 from .storing import store
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -33,7 +34,7 @@ def zinc(
 
 for _command in (
     *(demo, ls, info, doctor, watch, top, cat, put, record, replay),
-    *(store, notify, wait, lock, mirror, rm, gc),
+    *(store, notify, wait, lock, mirror, metrics, rm, gc),
 ):
     app.command()(_command)
 
