@@ -427,9 +427,10 @@ def test_argument_of_a_process(name: str, context: Any, anonymous: bool) -> None
 def test_class_between_is_of_no_use(name: str) -> None:
     """What has arrays of it, or of classes of one's own, gets an exception, and no crash."""
     shared = zinc.array(name, 4)
-    between = zinc.SharedArray.__base__
-    own = type("Own", (between,), {})
-    for cls in between, own, type("Further", (own,), {}):
+    between: Any = zinc.SharedArray.__base__
+    own: Any = type("Own", (between,), {})
+    further: Any = type("Further", (own,), {})
+    for cls in between, own, further:
         with pytest.raises((AttributeError, TypeError)):
             shared.view(cls)
         with pytest.raises((AttributeError, TypeError)):

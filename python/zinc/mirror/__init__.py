@@ -1,7 +1,7 @@
 """Mirrors: regions, arrays, channels and queues of this machine on others, over Zenoh.
 
 Machine A offers a thing, others follow it, and have a copy of the same name in their own shared
-memory, which their programs use as if it were made there:
+memory, which their programs use as if it were made there::
 
     with zinc.mirror.offer("frames", "tcp/0.0.0.0:7447"):     # on A
         ...
