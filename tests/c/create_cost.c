@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, COUNT = 3000, SAMPLES = 11 };
+#define PAGE ((uintptr_t)sysconf(_SC_PAGESIZE))
+enum { COUNT = 3000, SAMPLES = 11 };
 
 static char name[64], object[65];
 
@@ -31,7 +32,7 @@ static int with_zinc(void) {
 
 static int bare(void) {
     int fd = shm_open(object, O_CREAT | O_EXCL | O_RDWR, 0600);
-    if (fd < 0 || ftruncate(fd, PAGE) < 0) return -1;
+    if (fd < 0 || ftruncate(fd, (off_t)PAGE) < 0) return -1;
     void *address = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (address == MAP_FAILED) return -1;
     munmap(address, PAGE);

@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
+
+#define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 
 static int failures;
 

@@ -22,7 +22,6 @@
 
 static const char *name;
 enum { MANY = 3000 };
-#define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 
 static int32_t put(ZincHandle store, const char *key, size_t size, int byte, uint32_t flags) {
     ZincHandle object;

@@ -160,11 +160,11 @@ static void callbacks(void) {
     int told = 0;
     ZincHandle handle;
     /* The first call of a process removes what is dead, and its children have that behind them. */
-    check(zinc_create(base, 4096, &handle) == 0, "can't create");
+    check(zinc_create(base, (uintptr_t)sysconf(_SC_PAGESIZE), &handle) == 0, "can't create");
     zinc_close(handle);
     pid_t pid = fork();
     if (pid == 0) {
-        _exit(zinc_create(base, 4096, &handle) != 0);
+        _exit(zinc_create(base, (uintptr_t)sysconf(_SC_PAGESIZE), &handle) != 0);
     }
     check(exit_status(pid) == 0, "can't create");
     zinc_region_list(fork_and_open_of, &told);

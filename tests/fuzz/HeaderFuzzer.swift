@@ -6,6 +6,7 @@
 import CZinc
 import Glibc
 
+private let page = sysconf(Int32(_SC_PAGESIZE))
 private let name = "fuzz-\(getpid())"
 private let path = "/dev/shm/zinc_\(name)"
 
@@ -17,8 +18,8 @@ private let path = "/dev/shm/zinc_\(name)"
   var start = czinc_header()
   start.magic = Header.magic
   start.version = Header.version
-  start.capacity = UInt64(max(0, length - 4096))
-  start.data_offset = 4096
+  start.capacity = UInt64(max(0, length - page))
+  start.data_offset = UInt64(page)
   var file = [UInt8](repeating: 0, count: length)
   if unsafe data[2] & 1 == 0 {
     unsafe withUnsafeBytes(of: &start) {
@@ -58,7 +59,7 @@ private let path = "/dev/shm/zinc_\(name)"
 }
 
 private func check(_ info: ZincRegionInfo, _ length: Int) {
-  precondition(info.capacity > 0 && info.data_offset >= 4096)
+  precondition(info.capacity > 0 && info.data_offset >= page)
   precondition(info.capacity + info.data_offset == UInt64(length))
   precondition(info.metadata_length <= 2048)
 }

@@ -146,7 +146,7 @@ def _leaves_no_traces() -> Iterator[None]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out what this machine has not the programs for; `make test` installs them all."""
     needed = [program for marker in item.iter_markers("needs") for program in marker.args]
-    for fixture, program in ("programs", "swift"), ("compile_c", "cc"):
+    for fixture, program in ("programs", "swift"), ("compile_c", "cc"), ("stop", "strace"):
         if fixture in getattr(item, "fixturenames", ()):
             needed.append(program)
     for program in needed:

@@ -100,7 +100,8 @@ def test_nobody_has_the_name(name: str) -> None:
 
 
 def test_too_little_memory(name: str) -> None:
-    with pytest.raises(OSError, match=r"1125899906846720 bytes do not fit: /dev/shm has") as caught:
+    needed = (1 << 50) + mmap.PAGESIZE
+    with pytest.raises(OSError, match=f"{needed} bytes do not fit: /dev/shm has") as caught:
         zinc.create(name, 1 << 50)
     assert caught.value.errno == errno.ENOSPC
 
@@ -228,10 +229,34 @@ def test_header_that_lies(name: str, image: bytes, in_place: Path, lie: str) -> 
     damaged = bytearray(image)
     struct.pack_into(form, damaged, offset, value)
     in_place.write_bytes(damaged)
-    with pytest.raises(zinc.NotARegionError, match=r"damaged|layout version|no zinc header"):
+    with pytest.raises(
+        zinc.NotARegionError, match=r"damaged|layout version|no zinc header|begins at"
+    ):
         zinc.open(name)
     with pytest.raises(FileExistsError):
         zinc.create(name, 1)
+
+
+def test_data_begins_where_its_maker_has_pages(name: str, in_place: Path) -> None:
+    begins = 16 * mmap.PAGESIZE
+    with zinc.create(name, 5000, metadata=b"told") as region:
+        region.as_buffer()[:] = b"x" * 5000
+        image = bytearray(place(name).read_bytes())
+    struct.pack_into("<Q", image, 48, begins)
+    struct.pack_into("<H", image, 10, 1)  # persistent
+    header, data = image[: mmap.PAGESIZE], image[mmap.PAGESIZE :]
+    in_place.write_bytes(header + bytes(begins - mmap.PAGESIZE) + data)
+    with zinc.open(name) as region, zinc.open(name, readonly=True) as reader:
+        assert bytes(region.metadata) == b"told"
+        assert bytes(region.as_buffer()) == bytes(reader.as_buffer()) == b"x" * 5000
+        region.as_buffer()[4999] = 121
+        assert reader.as_buffer()[4999] == 121
+        assert in_place.read_bytes()[begins + 4999] == 121
+    smaller = mmap.PAGESIZE // 2
+    struct.pack_into("<Q", header, 48, smaller)
+    in_place.write_bytes(header[:smaller] + data)
+    with pytest.raises(zinc.NotARegionError, match=f"byte {smaller}, .* of {mmap.PAGESIZE} alone"):
+        zinc.open(name)
 
 
 def test_random_headers_never_crash(name: str, image: bytes, in_place: Path) -> None:

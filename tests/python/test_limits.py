@@ -106,14 +106,14 @@ def test_no_descriptor_left(name: str) -> None:
 # ---- too little memory
 
 SMALL = """
-import errno, os, subprocess, sys, zinc
+import errno, mmap, os, subprocess, sys, zinc
 MIB = 1 << 20
 def refused(size, **options):
     try:
         zinc.create("big", size, **options)
     except OSError as error:
         assert error.errno == errno.ENOSPC, error
-        assert str(size + 4096) in str(error) and "/dev/shm has" in str(error), error
+        assert str(size + mmap.PAGESIZE) in str(error) and "/dev/shm has" in str(error), error
         assert "free" in str(error) and "remount,size" in str(error), error
         assert not os.listdir("/dev/shm"), os.listdir("/dev/shm")
         return

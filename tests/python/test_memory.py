@@ -74,13 +74,13 @@ def test_trim_is_seen_by_all(name: str) -> None:
     code = """
 import sys, zinc
 region = zinc.open(sys.argv[1])
-region.trim(length=4096)
+region.trim(length=int(sys.argv[2]))
 print(region.used)
 """
     with zinc.create(name, 3 * PAGE) as region, zinc.open(name, readonly=True) as reader:
         view = region.as_buffer()
         view[:] = b"x" * len(view)
-        output = subprocess.check_output([sys.executable, "-c", code, name], text=True)
+        output = subprocess.check_output([sys.executable, "-c", code, name, str(PAGE)], text=True)
         assert output == f"{3 * PAGE}\n"
         for one in region, reader:
             assert bytes(one.as_buffer()) == bytes(PAGE) + b"x" * (2 * PAGE)

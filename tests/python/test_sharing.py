@@ -43,8 +43,10 @@ def test_rule_on_the_numpy_that_is_here() -> None:
 
 
 def test_rule_on_the_oldest_numpy_that_zinc_takes(tmp_path: Path) -> None:
-    declared = tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]["numpy"]
-    floor = declared[0].removeprefix("numpy>=")
+    project = tomllib.loads(PROJECT.read_text()).get("project")
+    if project is None:
+        pytest.skip("what the package asks for is not beside its tests")
+    floor = project["optional-dependencies"]["numpy"][0].removeprefix("numpy>=")
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
     install += ["--target", str(tmp_path), f"numpy=={floor}.0"]
     if subprocess.run(install, capture_output=True).returncode:

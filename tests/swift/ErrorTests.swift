@@ -87,7 +87,7 @@ import Zinc
 
   @Test func tooLittleMemory() throws {
     let name = uniqueName()
-    try expect(.noSpace, name, says: ["\((1 << 50) + 4096) bytes do not fit", "/dev/shm has "]) {
+    try expect(.noSpace, name, says: ["\((1 << 50) + page) bytes do not fit", "/dev/shm has "]) {
       () throws(ZincError) in _ = try SharedRegion.create(name, capacity: 1 << 50)
     }
   }

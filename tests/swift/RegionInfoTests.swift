@@ -12,7 +12,7 @@ import Zinc
     let info = try SharedRegion.examine(name)
     #expect(info.state == .attached)
     #expect(!info.isPersistent && info.wakesAlways)  // the group may only read
-    #expect(info.capacity == 5000 && info.dataOffset == 4096)
+    #expect(info.capacity == 5000 && info.dataOffset == page)
     #expect(try info.memory == region.used)
     #expect(info.kind == 1000 && info.metadata == [1, 2, 3])
     #expect(info.sequence == 2 && info.id == region.id)

@@ -13,7 +13,7 @@ import Zinc
     unsafe region.withUnsafeMutableBytes {
       unsafe #expect($0.allSatisfy { $0 == 0 })
       unsafe $0[capacity - 1] = 7
-      #expect(UInt(bitPattern: $0.baseAddress) % 4096 == 0)
+      #expect(UInt(bitPattern: $0.baseAddress) % UInt(page) == 0)
     }
     #expect(unsafe other.withUnsafeBytes { unsafe $0[capacity - 1] } == 7)
   }
@@ -189,17 +189,17 @@ import Zinc
   }
 
   @Test func memoryIsGivenBack() throws {
-    let region = try SharedRegion.create(uniqueName(), capacity: 3 * 4096, reserve: false)
-    #expect(try region.used == 4096)
+    let region = try SharedRegion.create(uniqueName(), capacity: 3 * page, reserve: false)
+    #expect(try region.used == page)
     unsafe region.withUnsafeMutableBytes { bytes in
       for i in bytes.indices { unsafe bytes[i] = 1 }
     }
-    #expect(try region.used == 4 * 4096)
-    try region.trim(4095..<8192)
-    #expect(try region.used == 3 * 4096)
+    #expect(try region.used == 4 * page)
+    try region.trim(page - 1..<2 * page)
+    #expect(try region.used == 3 * page)
     let ones = unsafe region.withUnsafeBytes { unsafe $0.count { $0 == 1 } }
-    #expect(ones == 2 * 4096 - 1)
-    #expect(throws: ZincError.self) { try region.trim(0..<3 * 4096 + 1) }
+    #expect(ones == 2 * page - 1)
+    #expect(throws: ZincError.self) { try region.trim(0..<3 * page + 1) }
     #expect(throws: ZincError.self) { try region.trim(-1..<1) }
   }
 

@@ -2,8 +2,6 @@ import Foundation
 import Testing
 import Zinc
 
-private let page = 4096
-
 private func error(_ body: () throws -> Void) -> ZincError? {
   do {
     try body()

@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+let page = sysconf(Int32(_SC_PAGESIZE))
+
 /// A name that no other test has.
 func uniqueName(_ label: String = "swift") -> String {
   "\(label)-\(getpid())-\(UInt32.random(in: 0 ... .max))"

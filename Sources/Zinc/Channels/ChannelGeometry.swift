@@ -10,7 +10,7 @@ internal import CZinc
 ///     256   128 bytes for each seat
 ///     15616 u64 owner for each slot
 ///           u64 for each place of the ring, from a multiple of 128 on
-///           the slots, from a page on: 64 bytes, and the payload
+///           the slots, from a page of who made it on: 64 bytes, and the payload
 struct ChannelGeometry: Equatable {
   /// So many messages are kept; of a queue, wait.
   let messages: Int
@@ -29,6 +29,8 @@ struct ChannelGeometry: Equatable {
   let isOnce: Bool
   /// Memory for a slot is taken with the first loans of it.
   private(set) var isSparse = false
+  /// How large the pages are of who made it, which is where a region's data begins.
+  private let page: Int
 
   static let mostSlots = 1 << 20 - 2
   static let mostViews = 16
@@ -42,7 +44,7 @@ struct ChannelGeometry: Equatable {
   /// On lines of its own, which readers look at all the time, and on which writers write once.
   var ringOffset: Int { (ChannelGeometry.ownersOffset + slots * 8 + 127) & ~127 }
   /// At a page, since readers protect what follows.
-  var slotsOffset: Int { Mapping.wholePages(ringOffset + places * 8) }
+  var slotsOffset: Int { (ringOffset + places * 8 + page - 1) / page * page }
   var stride: Int { (ChannelGeometry.slotHead + payload + 63) & ~63 }
   var size: Int { slotsOffset + slots * stride }
 
@@ -80,6 +82,7 @@ struct ChannelGeometry: Equatable {
     guard (1...(Int.max / 4 / slots)).contains(payload) else {
       throw Failure(EINVAL, "a message has 1 byte or more, and all slots fit in memory")
     }
+    page = Int(czinc_page_size())
     self.payload = payload
     self.views = views
     self.waits = waits || isShared
@@ -103,8 +106,10 @@ struct ChannelGeometry: Equatable {
       | (isOnce ? ChannelGeometry.once : 0)
   }
 
-  /// What a region of `capacity` bytes says of itself. EBADMSG if that can't be.
-  init(reading base: UnsafeMutableRawPointer, capacity: Int) throws(Failure) {
+  /// What the data of this region says of itself. EBADMSG if that can't be.
+  init(reading base: UnsafeMutableRawPointer, of region: RegionFile) throws(Failure) {
+    let capacity = region.capacity
+    page = region.dataOffset
     let damaged = Failure(
       EBADMSG, "damaged: the sizes of the channel contradict its own of % bytes", UInt64(capacity))
     guard capacity > ChannelGeometry.ownersOffset else { throw damaged }

@@ -72,7 +72,7 @@ internal import Synchronization
     try ChannelMemory.check(unsafe handle.pointee.file.kind)
     let data = unsafe handle.pointee.data
     unsafe self.init(
-      data, try ChannelGeometry(reading: data, capacity: handle.pointee.capacity))
+      data, try ChannelGeometry(reading: data, of: handle.pointee.file))
   }
 
   static func check(_ kind: UInt32) throws(Failure) {

@@ -65,7 +65,7 @@ extension RegionName {
       let start = region.dataOffset
       let geometry = unsafe try withCopy(of: file, from: start, min(region.capacity, 64)) {
         (copy) throws(Failure) in
-        unsafe try ChannelGeometry(reading: copy, capacity: region.capacity)
+        unsafe try ChannelGeometry(reading: copy, of: region)
       }
       unsafe try withCopy(of: file, from: start, geometry.slotsOffset) { (copy) throws(Failure) in
         let memory = unsafe ChannelMemory(copy, geometry)

@@ -208,8 +208,14 @@ struct RegionFile {
     }
     guard header.version == Header.version else { return header }
     let size = UInt64(max(status.size, 0))
-    guard header.data_offset > 0, header.data_offset % UInt64(czinc_page_size()) == 0,
-      header.data_offset < size, header.capacity == size - header.data_offset
+    let page = UInt64(czinc_page_size())
+    guard header.data_offset % page == 0 else {
+      throw Failure(
+        EBADMSG, "its data begins at byte %, and this process can map it at multiples of % alone",
+        header.data_offset, page)
+    }
+    guard header.data_offset > 0, header.data_offset < size,
+      header.capacity == size - header.data_offset
     else {
       throw Failure(
         EBADMSG, "damaged: % bytes of data from byte % on do not make a file of % bytes",
