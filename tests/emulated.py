@@ -47,6 +47,11 @@ SKIPPED = {
 # Single tests of other files, by parts of their names.
 DESELECTED = {
     "ctrl_c_ends_a_wait": "qemu sleeps before the program waits, and the test takes that for its wait",
+    "at_each_instruction": "qemu traces no programs",
+    "prefault_touches_all_pages": "qemu takes advice on memory, and passes little of it on",
+    "prefault_of_a_sparse": "the same",
+    "too_small_for_one": "how large a huge page is stands in /sys, which is not there",
+    "sparse_region_takes_what_is_touched": "qemu has no 64 GiB of addresses for a program",
     "what_the_command_tells": "as test_cli",
     "100000000": "so many messages take minutes there; a test with fewer runs",
 }

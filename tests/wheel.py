@@ -235,6 +235,12 @@ if __name__ == "__main__":
             build()
         case ["build", target] if target in PLATFORMS:
             build_for(target)
+        case ["build", target]:
+            sys.exit(
+                f"no wheel can be made here for {target}: headers and a C library for it are needed, "
+                f"and there is no package of them for this machine. There is one for each of "
+                f"{', '.join(PLATFORMS)}"
+            )
         case ["test"]:
             test()
         case ["debian", *suites] if suites:
