@@ -1,6 +1,6 @@
 """What a mirror takes, beside a hand-written one over TCP, NATS and Redis, in one run.
 
-    python tests/mirrors.py [ROUNDS]
+    python tests/mirrors.py [ROUNDS [tcp zinc nats redis | small]]
 
 Of a region: from its notify on A until a consumer on B, asleep in wait, has answered over a socket of
 its own. A and B are processes of this machine, with other names, and so are the mirrors. The ways take
@@ -274,11 +274,13 @@ def way(kind: str, name: str, size: int) -> Iterator[Callable[[], float]]:
         yield hand_over
 
 
-def regions(rounds: int) -> None:
-    kinds = ["tcp", "zinc"]
-    for kind, module in ("nats", "nats"), ("redis", "redis"):
-        if shutil.which(f"{kind}-server") and importlib.util.find_spec(module):
-            kinds.append(kind)
+def available() -> list[str]:
+    """Return the ways that there are here."""
+    servers = [kind for kind in ("nats", "redis") if shutil.which(f"{kind}-server")]
+    return ["tcp", "zinc", *(kind for kind in servers if importlib.util.find_spec(kind))]
+
+
+def regions(rounds: int, kinds: list[str]) -> None:
     for label, size in SIZES.items():
         found: dict[str, list[float]] = {kind: [] for kind in kinds}
         with contextlib.ExitStack() as stack:
@@ -288,7 +290,7 @@ def regions(rounds: int) -> None:
                     found[kind].append(hand_over())
         medians = {kind: statistics.median(times) for kind, times in found.items()}
         for kind, median in medians.items():
-            ratios = f"{medians['tcp'] / median:.2f} of tcp's speed"
+            ratios = f"{medians.get('tcp', median) / median:.2f} of tcp's speed"
             if kind not in ("tcp", "zinc"):
                 ratios += f", zinc is {median / medians['zinc']:.1f} times as fast"
             best = min(found[kind]) * 1e3
@@ -333,12 +335,15 @@ def small() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
+    if sys.argv[1:2] and sys.argv[1] in ROLES:
         ROLES[sys.argv[1]](*sys.argv[2:])
     else:
+        which = sys.argv[2:] or [*available(), "small"]
         try:
-            regions(int(sys.argv[1]) if len(sys.argv) > 1 else 15)
-            small()
+            if kinds := [kind for kind in which if kind != "small"]:
+                regions(int(sys.argv[1]) if len(sys.argv) > 1 else 15, kinds)
+            if "small" in which:
+                small()
         finally:
             zinc.reclaim()
             with contextlib.suppress(FileNotFoundError):

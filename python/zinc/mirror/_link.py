@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import logging
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("zinc.mirror")
 
 LEASE_MS = 10_000
+_of_thread = threading.local()
 
 
 def beat(lease_ms: float) -> float:
@@ -105,6 +108,10 @@ def direct(call: Callable[[zenoh.Sample], None]) -> zenoh.handlers.Callback[zeno
     """Call in the thread that receives: with another one what comes would pile up before it."""
 
     def received(sample: zenoh.Sample) -> None:
+        if not hasattr(_of_thread, "state"):
+            # Zenoh's threads are none of Python's, which would make a state of the thread for each
+            # call, and map and unmap memory for it. This one is never let go.
+            _of_thread.state = ctypes.pythonapi.PyGILState_Ensure()
         with told():
             call(sample)
 

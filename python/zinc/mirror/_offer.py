@@ -170,6 +170,9 @@ class _ChannelSource(_Source):
             # Writers that wait need not wait for who is not there.
             self.reader.close()
             self.reader = self.wanted = None
+        elif self.followers and self.reader is None and self.wanted is None:
+            # They follow on after another who offered it, and say where they are.
+            self.wanted = min(self.followers.values())
         if self.wanted is not None:
             self._begin(self.wanted)
         room = self._room()
