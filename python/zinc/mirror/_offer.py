@@ -206,8 +206,8 @@ class _ChannelSource(_Source):
 
     def _send(self, messages: list[Message]) -> None:
         line, begin, wanted = self.line, self.line.head(_wire.MESSAGES), self.sent + 1
-        collected: list[bytes | memoryview] = []
-        room = _wire.MESSAGE_ROOM
+        collected: list[bytes] = []
+        room, is_sent = _wire.MESSAGE_ROOM, False
         while messages:
             for message in messages:
                 if message.number < wanted:
@@ -220,27 +220,34 @@ class _ChannelSource(_Source):
                 number, size = message.number, len(data)
                 if size + _wire.RECORD.size > room and collected:
                     line.put(b"".join(collected))
-                    collected, room = [], _wire.MESSAGE_ROOM
-                if not collected:
-                    collected = [begin, _wire.MESSAGES_HEAD.pack(self.sent)]
-                if size <= _wire.MESSAGE_PART:
-                    record = _wire.RECORD.pack(number, message.tag, size, 0, size, 0)
-                    collected += record, data
-                    room -= size + _wire.RECORD.size
-                else:
-                    before = _wire.MESSAGES_HEAD.pack(self.sent)
+                    collected, room, is_sent = [], _wire.MESSAGE_ROOM, True
+                before = _wire.MESSAGES_HEAD.pack(self.sent)
+                if size > _wire.MESSAGE_PART:
                     for offset, part in _wire.chunks(data, _wire.MESSAGE_PART):
                         record = _wire.RECORD.pack(number, message.tag, size, offset, len(part), 0)
                         line.put(b"".join((begin, before, record, part)))
-                    collected = []
+                    is_sent = True
+                else:
+                    record = _wire.RECORD.pack(number, message.tag, size, 0, size, 0)
+                    collected += () if collected else (begin, before)
+                    collected += record, bytes(data)  # so that the slot is free
+                    room -= size + _wire.RECORD.size
                 self.sent = number
-            # The slots are held until the bytes are copied.
-            if collected:
-                line.put(b"".join(collected))
-                collected, room = [], _wire.MESSAGE_ROOM
             for message in messages:
                 message.release()
-            messages = []
+            messages = [] if is_sent else self._more()
+        if collected:
+            line.put(b"".join(collected))
+
+    def _more(self) -> list[Message]:
+        """Receive more for the same batch, if they are there."""
+        room = min(self.channel.views, self._room())
+        if room < 1 or self.reader is None:
+            return []
+        try:
+            return self.reader.recv_many(room, 0)
+        except TimeoutError:
+            return []
 
     def close(self) -> None:
         if self.reader is not None:
