@@ -39,7 +39,9 @@ def holds(folder: Path, model: str, *definitions: str, optimized: str = "-O1") -
     """
     spin = ["spin", "-a", *(f"-D{one}" for one in definitions), str(MODELS / model)]
     subprocess.run(spin, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    command = ["cc", optimized, "-w", "-DSAFETY", "-DMEMLIM=8000", "-o", "pan", "pan.c"]
+    # It takes half as long as gcc, and comes with Swift.
+    compiler = "clang" if optimized == "-O0" and shutil.which("clang") else "cc"
+    command = [compiler, optimized, "-w", "-DSAFETY", "-DMEMLIM=8000", "-o", "pan", "pan.c"]
     subprocess.run(command, cwd=folder, check=True)
     search = [str(folder / "pan"), "-E", "-m100000"]
     result = subprocess.run(search, cwd=folder, check=True, capture_output=True, text=True).stdout
@@ -285,7 +287,8 @@ WEAKER_FOR_MANY = {
 @pytest.mark.parametrize("weaker", WEAKER_FOR_MANY)
 def test_nothing_weaker_holds_for_many(tmp_path: Path, weaker: str) -> None:
     assert set(of_many(MANY)) != set(WEAKER_FOR_MANY[weaker])
-    assert not holds(tmp_path, "many.pml", "WAITS=1", *WEAKER_FOR_MANY[weaker])
+    definitions = "WAITS=1", *WEAKER_FOR_MANY[weaker]
+    assert not holds(tmp_path, "many.pml", *definitions, optimized="-O0")
 
 
 # ---- closing
@@ -310,7 +313,7 @@ WEAKER_CLOSING = {
 @pytest.mark.parametrize("weaker", WEAKER_CLOSING)
 def test_nothing_weaker_holds_of_closing(tmp_path: Path, weaker: str) -> None:
     assert WEAKER_CLOSING[weaker]
-    assert not holds(tmp_path, "closing.pml", *WEAKER_CLOSING[weaker])
+    assert not holds(tmp_path, "closing.pml", *WEAKER_CLOSING[weaker], optimized="-O0")
 
 
 # ---- descriptors to poll
@@ -342,7 +345,7 @@ WEAKER_EVENTS = {
 @pytest.mark.parametrize("weaker", WEAKER_EVENTS)
 def test_nothing_weaker_holds_of_descriptors(tmp_path: Path, weaker: str) -> None:
     assert WEAKER_EVENTS[weaker]
-    assert not holds(tmp_path, "events.pml", *WEAKER_EVENTS[weaker])
+    assert not holds(tmp_path, "events.pml", *WEAKER_EVENTS[weaker], optimized="-O0")
 
 
 @pytest.mark.parametrize(
