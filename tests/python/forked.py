@@ -27,7 +27,8 @@ def server() -> socket.socket:
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:
         command = [sys.executable, __file__, str(its.fileno())]
-        process = subprocess.Popen(command, pass_fds=[its.fileno()])
+        alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # who forks should have no threads
+        process = subprocess.Popen(command, pass_fds=[its.fileno()], env=alone)
     atexit.register(process.wait)
     atexit.register(ours.close)  # goes first
     return ours
