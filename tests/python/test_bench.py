@@ -590,7 +590,7 @@ def test_job_is_measured_and_its_lines_are_counted() -> None:
 def test_wrong_result_of_a_job_is_found_out() -> None:
     wrong = dataclasses.replace(jobs.JOBS["request and reply"], expected=lambda number: -1)
     with (
-        jobs.running(jobs.RequestPipe, wrong, f"zinc-bench-{os.getpid()}-job") as run,
+        jobs.running(jobs.RequestPipe, wrong) as run,
         pytest.raises(RuntimeError, match="Pipe: 0 is not -1"),
     ):
         run(1)
@@ -611,7 +611,7 @@ def test_other_process_of_a_job_that_has_failed_is_found_out() -> None:
 
     job = jobs.JOBS["vector environments"]
     with (
-        jobs.running(Failing, job, f"zinc-bench-{os.getpid()}-job") as run,
+        jobs.running(Failing, job) as run,
         pytest.raises(RuntimeError, match="failing: another process has failed"),
     ):
         run(1)
@@ -620,6 +620,7 @@ def test_other_process_of_a_job_that_has_failed_is_found_out() -> None:
 TOLD = re.compile(r"^\| (.+?) \| .+ \| .+ \| (\d+) \|$", re.MULTILINE)
 
 
+@pytest.mark.skipif(not (ROOT / "docs").exists(), reason="the documentation is not here")
 @pytest.mark.parametrize("job", jobs.JOBS)
 def test_page_of_a_job_tells_the_lines_that_are_counted(job: str) -> None:
     """What its table says of each way, below a head that has the job's name and quantity."""

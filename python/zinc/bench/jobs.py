@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import functools
+import importlib
 import inspect
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -32,6 +33,7 @@ from .results import Result
 from .transports import absence
 
 fork = multiprocessing.get_context("fork")
+started = itertools.count()
 
 PICTURE = (480, 640, 3)  # of bytes: of a camera, and of each task
 TASKS = 16  # that are under way, or wait, at once
@@ -40,7 +42,7 @@ SEEN = (84, 84, 4)  # of bytes: an observation
 WEIGHTS = 1 << 20  # of four bytes each
 ROWS = 500_000
 RECORD = numpy.dtype([("source", "u4"), ("count", "u4"), ("time", "f8"), ("value", "f4", 8)])
-RECORDS = 200  # that are collected at once
+RECORDS = 500  # that are collected at once
 ADDED = 100  # times, at once
 
 
@@ -120,11 +122,10 @@ class OverRedis(Way):
     """What clients of a server have in common, which is started here."""
 
     name = "Redis"
-    needs = ("redis",)
 
     @classmethod
     def missing(cls) -> str | None:
-        return peers.RedisUnix.missing(None)
+        return absence(*cls.needs) or peers.RedisUnix.missing(None)
 
     def prepare(self) -> None:
         self.server = peers.RedisUnix(8, self.id, None)
@@ -181,7 +182,7 @@ class CameraMemory(Way):
     name = "SharedMemory and Lock"
 
     def prepare(self) -> None:
-        self.memory = SharedMemory(create=True, size=numpy.prod(PICTURE))
+        self.memory = SharedMemory(create=True, size=480 * 640 * 3)
         self.array: Any = numpy.ndarray(PICTURE, "u1", self.memory.buf)
         self.lock, self.is_new = fork.Lock(), fork.Event()
 
@@ -284,8 +285,6 @@ class WorkRay(Way):
     others = 0
 
     def begin(self) -> None:
-        import importlib
-
         self.ray: Any = importlib.import_module("ray")  # which the type checkers need not have
         self.ray.init(num_cpus=2, log_to_driver=False, logging_level="error")
         self.total = self.ray.remote(lambda task: int(task.sum()))
@@ -468,10 +467,6 @@ class TableRedis(OverRedis):
     needs = ("pandas", "pyarrow")
     others = 0
 
-    @classmethod
-    def missing(cls) -> str | None:
-        return absence(*cls.needs) or super().missing()
-
     def begin(self) -> None:
         super().begin()
         self.redis.set("prices", pickle.dumps(prices(), 5))
@@ -486,11 +481,9 @@ class TableFile(Way):
     others = 0
 
     def prepare(self) -> None:
-        from pyarrow import feather
-
-        self.feather: Any = feather
+        self.feather: Any = importlib.import_module("pyarrow.feather")
         self.path = f"{tempfile.gettempdir()}/{self.id}"
-        feather.write_feather(prices(), self.path, compression="uncompressed")
+        self.feather.write_feather(prices(), self.path, compression="uncompressed")
 
     def step(self, number: int) -> Any:
         return self.feather.read_feather(self.path, memory_map=True).price.mean()
@@ -501,8 +494,7 @@ class TableFile(Way):
 
 def prices() -> Any:
     """Return a table of strings and numbers."""
-    import pandas
-
+    pandas: Any = importlib.import_module("pandas")
     tickers = numpy.array(["ABC", "DEF", "XYZ"])[numpy.arange(ROWS) % 3]
     return pandas.DataFrame({"ticker": tickers, "price": numpy.arange(ROWS) % 100.0})
 
@@ -570,6 +562,8 @@ class Totals:
 
 class Manager(BaseManager):
     """What has a process of its own."""
+
+    totals: Callable[[], Any]  # which `register` makes
 
 
 class RequestManager(Way):
@@ -658,7 +652,7 @@ class TelemetryZinc(Way):
     others = 2
 
     def prepare(self) -> None:
-        self.channel = zinc.Channel.create(self.id, 1024, shape=(), dtype=RECORD, full="wait")
+        self.channel = zinc.Channel.create(self.id, 1024, shape=(), dtype=RECORD)
 
     def serve(self) -> None:
         self.channel.wait_for_readers(1)
@@ -673,6 +667,13 @@ class TelemetryZinc(Way):
 
     def end(self) -> None:
         self.channel.close()
+
+
+class TelemetryWaiting(TelemetryZinc):
+    name = "zinc, none lost"
+
+    def prepare(self) -> None:
+        self.channel = zinc.Channel.create(self.id, 1024, shape=(), dtype=RECORD, full="wait")
 
 
 class TelemetryQueue(Way):
@@ -754,8 +755,9 @@ class ServiceExecutor(Way):
         self.pool = ProcessPoolExecutor(2, fork)
 
     async def calls(self, number: int) -> int:
-        run = functools.partial(self.loop.run_in_executor, self.pool, total)
-        return sum(await asyncio.gather(*(run(picture(number)) for _ in range(TASKS))))
+        run = self.loop.run_in_executor
+        tasks = (run(self.pool, total, picture(number)) for _ in range(TASKS))
+        return sum(await asyncio.gather(*tasks))
 
     def step(self, number: int) -> Any:
         return self.loop.run_until_complete(self.calls(number))
@@ -813,8 +815,8 @@ JOBS = {
     "counter": Job("one added", (CounterZinc, CounterValue, CounterRedis), true, ADDED),
     "telemetry": Job(
         "a record",
-        (TelemetryZinc, TelemetryQueue, TelemetryZeroMQ, TelemetryRedis),
-        lambda _: RECORDS,
+        (TelemetryZinc, TelemetryWaiting, TelemetryQueue, TelemetryZeroMQ, TelemetryRedis),
+        lambda number: RECORDS,
         RECORDS,
     ),
     "asyncio service": Job("a call", (ServiceZinc, ServiceExecutor), pixels_of_all, TASKS),
@@ -822,9 +824,9 @@ JOBS = {
 
 
 @contextlib.contextmanager
-def running(way: type[Way], job: Job, unique: str) -> Generator[Callable[[int], float]]:
+def running(way: type[Way], job: Job) -> Generator[Callable[[int], Any]]:
     """Start all processes of a way; give what does so many steps, and returns the time of each."""
-    done = way(unique)
+    done = way(f"zinc-bench-{os.getpid()}-job-{next(started)}")
     others = []
     for which in range(way.others):
         done.which = which
@@ -871,10 +873,9 @@ def measure(point: str, contenders: Sequence[str], settings: Settings) -> Iterat
             del there[name]
             yield Result("jobs", point, name, job.quantity, skipped=reason)
     found = {name: Distribution() for name in there}
-    unique = f"zinc-bench-{os.getpid()}-job"
     for name in method.in_turns(list(there), settings.samples):
         method.say(name)
-        with running(there[name], job, unique) as run:
+        with running(there[name], job) as run:
             one = float(run(3).min())  # first touches
             steps = settings.operations(one * job.count, most=2000)
             found[name].add(run(steps))
