@@ -113,14 +113,14 @@ class _Listener:
 
 def _taught(backend: Any) -> Any:
     """Return a backend whose connections are of that kind."""
-    base, connector, listener = type(backend), backend._connector_class, backend._listener_class
+    connector, listener = backend._connector_class, backend._listener_class
     comm = type("Zinc" + connector.comm_class.__name__, (_Comm, connector.comm_class), {})
     members = {"comm_class": comm}
     facts = {
         "_connector_class": type("Zinc" + connector.__name__, (connector,), members),
         "_listener_class": type("Zinc" + listener.__name__, (_Listener, listener), members),
     }
-    return type("Zinc" + base.__name__, (base,), facts)()
+    return type("Zinc" + backend.__class__.__name__, (backend.__class__,), facts)()
 
 
 # ---- pickles ----

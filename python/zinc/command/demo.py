@@ -34,7 +34,7 @@ FRAMES = 60  # a second
 JOB = 0.05  # seconds that a worker takes
 STEP = 4.0  # seconds between one event and the next
 
-ROLES = "camera", "fast viewer", "slow viewer", "worker 1", "worker 2"
+ROLES: tuple[str, ...] = "camera", "fast viewer", "slow viewer", "worker 1", "worker 2"
 # The numbers that a process keeps for the others to see, in a region of 8 bytes each.
 COUNTED, LOST, TORN, AGE, AT_WORK, AGAIN, FIELDS = range(7)
 
