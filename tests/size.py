@@ -18,16 +18,19 @@ ROOT = Path(__file__).parents[1]
 
 
 # In bytes, what `make size` prints beside what there is, and the tests of the package hold. The
-# wheel's is of all but its benchmarks and its program.
+# wheel's is of all but its benchmarks, its program, and what joins machines.
 LIMITS = {"libzinc.so": 172_000, "_zinc.abi3.so": 150_000, "libzincbench.so": 30_000}
 LIMIT_OF_WHEEL = 300_000
 
 
 def parts(wheel: Path) -> tuple[int, int]:
-    """Return how many bytes of a wheel are the library, and how many benchmarks and the program."""
+    """Return how many bytes of a wheel are the library, and how many the rest."""
     with zipfile.ZipFile(wheel) as archive:
         packed = {file.filename: file.compress_size for file in archive.infolist()}
-    others = ("zinc/bench/", "zinc/command/", "zinc/libzincbench.so")
+    others = (
+        *("zinc/bench/", "zinc/libzincbench.so", "zinc/command/"),
+        *("zinc/dask.py", "zinc/mirror/"),
+    )
     beside = sum(size for name, size in packed.items() if name.startswith(others))
     return wheel.stat().st_size - beside, beside
 
