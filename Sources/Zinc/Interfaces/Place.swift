@@ -30,7 +30,7 @@
       return Place(
         machine: found.machine, memory: found.memory, processes: found.processes)
     } catch {
-      throw ZincError("find the place", nil, error)
+      throw unsafe ZincError("find the place", nil, error)
     }
   }
 #endif
