@@ -44,9 +44,11 @@ AS_NOBODY := cli crash dumps examine exist forbidden group interleavings keep li
 # What these look at are the sources, the packages and the documentation.
 OF_THE_SOURCES := docs documentation package readme typing
 
-# What Python makes of memory that a region has given it, what others measure, and what is linked to
-# the package's library: nothing of it depends on how another one asks the system.
-SAME_ON_ANY := array bench languages sharing standard torch views zero_copy
+# What Python makes of memory that a region has given it, what others measure, what engines and the
+# program make of it all, and what is linked to the package's library: nothing of it depends on how
+# another one asks the system.
+SAME_ON_ANY := array bench dask demo engines languages machines metrics mirror mirror_machines mpi ray \
+	sharing standard torch views zero_copy
 
 .PHONY: build test test-portable test-beside test-models test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-dask bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
 build: $(VENV)/.installed

@@ -143,7 +143,8 @@ def test_a_command_runs_under_the_lock_and_gives_its_status(
     name: str, command: str, status: int
 ) -> None:
     look = f"{sys.executable} -m zinc info {name}; {command}"
-    done = run("lock", name, "--", "sh", "-c", look)
+    # Started as it is elsewhere, since it is told who holds the lock.
+    done = run("lock", name, "--", "sh", "-c", look, stdin=subprocess.DEVNULL)
     assert done.returncode == status
     assert re.search(r"^lock +held by \d+ .*zinc", done.stdout, re.MULTILINE)
     assert done.stderr == ""

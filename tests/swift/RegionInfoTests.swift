@@ -71,8 +71,10 @@ import Zinc
     let bootID = try String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
     let digits = bootID.filter { $0 != "-" }.prefix(16)
     #expect(place.machine == UInt64(digits, radix: 16))
-    let folder = try FileManager.default.attributesOfItem(atPath: "/dev/shm")
-    #expect(place.memory == 1 + (folder[.deviceIdentifier] as? NSNumber)!.uint64Value)
+    var folder = stat()
+    let status = unsafe stat("/dev/shm", &folder)
+    #expect(status == 0)
+    #expect(place.memory == 1 + UInt64(folder.st_dev))
     #expect(try Zinc.place() == place)
     #expect(place.description.split(separator: ".").count == 3)
   }
