@@ -48,7 +48,7 @@ OF_THE_SOURCES := docs documentation package readme typing
 # program make of it all, and what is linked to the package's library: nothing of it depends on how
 # another one asks the system.
 SAME_ON_ANY := array bench dask demo engines languages machines metrics mirror mirror_machines mpi ray \
-	sharing standard torch views zero_copy
+	sharing standard top_machines torch views zero_copy
 
 .PHONY: build test test-portable test-beside test-models test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-dask bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
 build: $(VENV)/.installed

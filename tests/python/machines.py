@@ -81,15 +81,15 @@ class Machine:
 
         Killing what this returns kills the command. Any other signal has to go to `child_of` it.
         """
-        return subprocess.Popen(self._inside(command), **options)
+        return subprocess.Popen(self.inside(command), **options)
 
     def run(
         self, command: Sequence[str | Path], **options: Any
     ) -> subprocess.CompletedProcess[Any]:
         """Run a command there, with the options of subprocess.run."""
-        return subprocess.run(self._inside(command), check=False, **options)
+        return subprocess.run(self.inside(command), check=False, **options)
 
-    def _inside(self, command: Sequence[str | Path]) -> list[str | Path]:
+    def inside(self, command: Sequence[str | Path]) -> list[str | Path]:
         enter = ("nsenter", "--target", str(self._keeper.pid), "--net", "--uts", "--ipc", "--mount")
         return [
             *enter,

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -908,6 +908,7 @@ class Terminal:
         columns: int,
         settings: dict[str, str],
         command: tuple[str, ...] = ("top", "--interval", "0.1"),
+        program: Sequence[str | Path] = COMMAND,
     ) -> None:
         pexpect = pytest.importorskip("pexpect")
         pyte = pytest.importorskip("pyte")
@@ -916,7 +917,7 @@ class Terminal:
         self.stream = pyte.Stream(self.screen)
         self.timeout, self.end = pexpect.TIMEOUT, pexpect.EOF
         self.child = pexpect.spawn(
-            COMMAND[0], [*COMMAND[1:], *command],
+            str(program[0]), [*map(str, program[1:]), *command],
             dimensions=(rows, columns), env={**os.environ, "TERM": "xterm-256color", **settings},
             encoding="utf-8", codec_errors="replace",
             use_poll=True,  # select() is of no use beside the descriptors of a thousand regions

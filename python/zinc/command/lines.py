@@ -24,7 +24,7 @@ class Order(enum.StrEnum):
     AGE = "age"
 
 
-SORTED_BY: dict[Order, Callable[[Region], Any]] = {
+SORTED_BY: dict[Order, Callable[[Any], Any]] = {
     Order.NAME: lambda region: region.name,
     Order.SIZE: lambda region: -region.capacity,
     Order.USED: lambda region: -region.memory,

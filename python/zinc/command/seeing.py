@@ -7,6 +7,7 @@ import fnmatch
 import math
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ from rich.text import Text
 from .._seats import Seat
 from .._users import ChannelInfo, QueueInfo, ReaderInfo, WorkerInfo, WriterInfo
 from . import doctor as machine
-from . import inspection
+from . import inspection, machines
 from .console import Json, Name, fail, notes, out, print_json, print_table
 from .inspection import Region
 from .lines import (
@@ -32,6 +33,7 @@ from .lines import (
     style,
     waiting_text,
 )
+from .signals import end_in_order
 
 LOOKING = 0.1  # seconds between two looks
 
@@ -262,15 +264,34 @@ def doctor(as_json: Json = False) -> None:
 
 def top(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds from look to look.")] = 1,
+    connect: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ENDPOINT", help="Show another machine, once for each: tcp/a:7448."),
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(metavar="ENDPOINT", help="Tell others: tcp/0.0.0.0:7448.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A file of Zenoh's configuration.")] = None,
 ) -> None:
     """Show the regions live, and what is going on in channels and queues as zinc ls does.
 
-    n, s, u, r and a sort by name, size, used memory, rate and age; q ends.
+    n, s, u, r and a sort by name, size, used memory, rate and age; q ends. With --listen nothing is
+    shown: others may look by --connect, and whoever reaches the port sees the names. Both take
+    zinc-shm[mirror].
     """
     if not math.isfinite(interval):
         raise typer.BadParameter("an interval has an end", param_hint="--interval")
+    if connect and listen:
+        raise typer.BadParameter("tell others, or look at others", param_hint="--connect")
+    if config and not (connect or listen):
+        raise typer.BadParameter("it is for --connect and --listen", param_hint="--config")
+    if listen:
+        end_in_order()
+        machines.tell(listen, config)
+        return
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         fail("top needs a terminal; zinc ls --json is for other programs")
     from .top import Top
 
-    Top(interval).run()
+    look = machines.there(connect, config) if connect else machines.Here()
+    Top(interval, look, bool(connect)).run()

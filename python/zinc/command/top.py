@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import time
+import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -12,9 +12,8 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Footer, Static
 
-from . import inspection
-from .inspection import Region
-from .lines import SORTED_BY, Order, row, size_text, style
+from .lines import SORTED_BY, Order, size_text
+from .machines import Machine
 
 BARS = " ▁▂▃▄▅▆▇█"
 HISTORY = 12  # looks that a sparkline shows
@@ -35,14 +34,13 @@ class Top(App[None]):
         Binding("a", "sort('age')", "age"),
     ]
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, interval: float, look: Callable[[], list[Machine]], of_many: bool) -> None:
         super().__init__()
-        self.interval = interval
+        self.interval, self.look_at_all, self.of_many = interval, look, of_many
         self.table: DataTable[Text] = DataTable(cursor_type="row")
         self.by = Order.RATE
-        self.before: dict[str, Region] = {}
-        self.looked = time.monotonic()
-        self.rates: dict[tuple[str, int], deque[float]] = {}
+        self.machines: list[Machine] = []
+        self.rates: dict[tuple[str, str, int], deque[float]] = {}
 
     def compose(self) -> ComposeResult:
         """Return what is on the screen."""
@@ -50,12 +48,11 @@ class Top(App[None]):
         yield self.table
         yield Footer(show_command_palette=False)
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Begin."""
-        self.table.add_columns(
-            "name", "per s", "", "size", "used", "sequence", "age", "attached", "contents"
-        )
-        self.look()
+        titles = "name", "per s", "", "size", "used", "sequence", "age", "attached", "contents"
+        self.table.add_columns(*(("machine",) if self.of_many else ()), *titles)
+        await self.look()
         self.set_interval(self.interval, self.look)
 
     def action_sort(self, by: str) -> None:
@@ -63,20 +60,16 @@ class Top(App[None]):
         self.by = Order(by)
         self.draw()
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Look at all regions, and draw them."""
-        now = time.monotonic()
-        found = inspection.look()
-        if self.before:
-            inspection.set_rates(self.before, found, max(now - self.looked, 1e-3))
-        inspection.tell_holders(found)
-        rates: dict[tuple[str, int], deque[float]] = {}
-        for region in found.values():
-            key = region.name, region.id
-            rates[key] = self.rates.get(key, deque(maxlen=HISTORY))
-            if region.per_second is not None:
-                rates[key].append(region.per_second)
-        self.before, self.looked, self.rates = found, now, rates
+        self.machines = await asyncio.to_thread(self.look_at_all)
+        rates: dict[tuple[str, str, int], deque[float]] = {}
+        for machine in self.machines:
+            for line in machine.lines:
+                key = machine.host, line.name, line.id
+                rates[key] = self.rates.get(key, deque(maxlen=HISTORY))
+                rates[key].append(line.per_second)
+        self.rates = rates
         self.draw()
 
     def draw(self) -> None:
@@ -84,24 +77,30 @@ class Top(App[None]):
         table = self.table
         cursor, scroll = table.cursor_row, table.scroll_offset
         table.clear()
-        shown = [region for region in self.before.values() if region.store is None]
-        for region in sorted(shown, key=SORTED_BY[self.by]):
-            name, size, used, contents, sequence, rate, age, attached = row(region)
-            line = sparkline(self.rates.get((region.name, region.id), ())).rjust(HISTORY)
-            cells = name, rate, line, size, used, sequence, age, attached, contents
-            table.add_row(*(Text(cell, style=style(region)) for cell in cells))
-        table.move_cursor(row=min(cursor, max(0, len(self.before) - 1)), animate=False)
+        by = SORTED_BY[self.by]
+        shown = [(machine.host, line) for machine in self.machines for line in machine.lines]
+        for host, line in sorted(shown, key=lambda one: by(one[1])):
+            name, size, used, contents, sequence, rate, age, attached = line.cells
+            history = sparkline(self.rates.get((host, line.name, line.id), ())).rjust(HISTORY)
+            cells = name, rate, history, size, used, sequence, age, attached, contents
+            first = (host,) if self.of_many else ()
+            table.add_row(*(Text(cell, style=line.style) for cell in (*first, *cells)))
+        table.move_cursor(row=min(cursor, max(0, len(shown) - 1)), animate=False)
         table.scroll_to(y=scroll.y, animate=False)
         self.query_one("#totals", Static).update(self.totals())
 
     def totals(self) -> str:
         """Return how much there is, in one line."""
-        found = os.statvfs(inspection.FOLDER)
-        size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
-        own = sum(region.memory for region in self.before.values())
-        dead = sum(region.state == "dead" for region in self.before.values())
-        told = f"{len(self.before)} regions, {size_text(own)}" + (f", {dead} dead" if dead else "")
-        return f"{told}  |  /dev/shm {size_text(size - free)} of {size_text(size)}  |  by {self.by}"
+        count, memory, dead = (
+            sum(getattr(machine, what) for machine in self.machines)
+            for what in ("regions", "memory", "dead")
+        )
+        told = f"{count} regions, {size_text(memory)}" + (f", {dead} dead" if dead else "")
+        for machine in self.machines:
+            whose = f"{machine.host} " if self.of_many else ""
+            used, size = size_text(machine.size - machine.free), size_text(machine.size)
+            told += f"  |  {whose}/dev/shm {used} of {size}"
+        return f"{told}  |  by {self.by}"
 
 
 def sparkline(rates: Any) -> str:

@@ -32,7 +32,10 @@ def beat(lease_ms: float) -> float:
 
 
 def configuration(
-    listen: str | None, connect: str | None, lease_ms: float, config: str | os.PathLike[str] | None
+    listen: str | None,
+    connect: str | list[str] | None,
+    lease_ms: float,
+    config: str | os.PathLike[str] | None,
 ) -> zenoh.Config:
     """Return what a session is opened with; what the user's file says of the rest stays.
 
@@ -71,7 +74,7 @@ def configuration(
     if listen is not None:
         settings["listen/endpoints"] = [listen]
     if connect is not None:
-        settings["connect/endpoints"] = [connect]
+        settings["connect/endpoints"] = [connect] if isinstance(connect, str) else connect
     for key, value in settings.items():
         try:
             made.insert_json5(key, json.dumps(value))
