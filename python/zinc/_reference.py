@@ -239,7 +239,8 @@ def place_of(region: SharedRegion, keep: _Keep = keep) -> tuple[Any, ...]:
     if region.closed:
         raise ValueError(f"pickle {region._title}: it is closed, and can't be attached to")
     place = (os.getpid(), region.descriptor()) if region.name is None else region.name
-    return place, region.id, region.readonly, keep(region), here()
+    origin = here()  # before it is kept: a kill in between would leave it
+    return place, region.id, region.readonly, keep(region), origin
 
 
 # What a region's bytes are by themselves; locks and channels are for who is attached to the same.

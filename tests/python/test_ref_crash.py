@@ -231,7 +231,9 @@ def test_sender_killed_at_every_system_call(tmp_path: Path) -> None:
         else:
             outcomes["not pickled"] += 1
         assert objects() == []
-    assert outcomes == {"sent": 1, "kept": 1, "not pickled": 1}
+    # Where it is, it looks up before it keeps anything.
+    assert outcomes.pop("not pickled") > 1
+    assert outcomes == {"sent": 1, "kept": 1}
 
 
 @pytest.mark.needs("strace")
