@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 # The kind of a region that is an object.
 OBJECT = 9
 
+# What a message begins with that stands for an object in a region of its own: this, the region's id
+# and its capacity; its name follows.
+_REFERENCE = struct.Struct("<8sQQ")
+_IS_REFERENCE = b"\xf5zincref"
+
 # So many handles a sender keeps, at most, of objects in regions of their own.
 _HANDLES = 64
 
@@ -79,6 +84,19 @@ class Parts(_zinc.Parts):
         return Moved(self, like, sent)
 
 
+def reference_to(region: SharedRegion) -> bytes:
+    """Return the message that stands for an object in a region of its own."""
+    return _REFERENCE.pack(_IS_REFERENCE, region.id, region.capacity) + str(region.name).encode()
+
+
+def reference_in(data: memoryview) -> tuple[str, int, int] | None:
+    """Return the name, id and capacity of the region whose object a message stands for, if any."""
+    if len(data) <= _REFERENCE.size or bytes(data[:8]) != _IS_REFERENCE:
+        return None
+    _, identity, size = _REFERENCE.unpack_from(data)
+    return bytes(data[_REFERENCE.size :]).decode("ascii", "replace"), identity, size
+
+
 class Moved:
     """What stands for an object that is in a region of its own.
 
@@ -96,8 +114,7 @@ class Moved:
         self.tickets: list[_Ticket] | None = [*(parts.tickets or ())]
         self._sent, self.region, self.regions = sent, region, parts.regions
         parts.tickets = None
-        self._record = struct.pack("<8sQQ", b"\xf5zincref", region.id, region.capacity)
-        self._record += str(region.name).encode()
+        self._record = reference_to(region)
 
     def send(
         self,

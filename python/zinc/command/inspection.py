@@ -238,6 +238,12 @@ def examine_twice(name: str, interval: float) -> Region:
     return after
 
 
+def room() -> tuple[int, int]:
+    """Return how many bytes of memory regions may take, and how many of these are left."""
+    found = os.statvfs(FOLDER)
+    return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+
+
 def look() -> dict[str, Region]:
     """Look at all regions."""
     found: dict[str, Region] = {}

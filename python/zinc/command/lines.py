@@ -11,7 +11,10 @@ from .._holders import Holder
 from .._users import ChannelInfo, QueueInfo, WriterInfo
 from .inspection import LOCKS, Region
 
-STYLES = {"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "dim"}
+STYLES = {
+    **{"attached": "", "unattached": "cyan", "dead": "red", "unreadable": "dim"},
+    **{"needs recovery": "bold red reverse", "stuck": "bold yellow"},
+}
 
 
 class Order(enum.StrEnum):
@@ -36,8 +39,8 @@ SORTED_BY: dict[Order, Callable[[Any], Any]] = {
 def style(region: Region) -> str:
     """Return how a region's line is shown."""
     if region.needs_recovery:
-        return "bold red reverse"
-    return "bold yellow" if region.is_stuck else STYLES[region.state]
+        return STYLES["needs recovery"]
+    return STYLES["stuck" if region.is_stuck else region.state]
 
 
 def plain(text: str) -> str:

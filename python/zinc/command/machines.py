@@ -70,9 +70,8 @@ class Here:
                 inspection.set_rates(self._before, found, max(now - self._looked, 1e-3))
             inspection.tell_holders(found)
             self._before, self._looked = found, now
-        room = os.statvfs(inspection.FOLDER)
         lines = [line_of(region) for region in found.values() if region.store is None]
-        sizes = room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize, len(found)
+        sizes = *inspection.room(), len(found)
         memory = sum(region.memory for region in found.values())
         dead = sum(region.state == "dead" for region in found.values())
         return [Machine(socket.gethostname(), *sizes, memory, dead, lines)]
@@ -105,8 +104,7 @@ def _read_line(name: str, identity: int, cells: list[str], shown: str, *sizes: f
     if len(cells) != 8 or not all(map(math.isfinite, (capacity, memory, per_second, age))):
         raise ValueError(f"{name!r} is no line")
     told = [plain(str(cell))[:512] for cell in cells]
-    known = {*STYLES.values(), "bold red reverse", "bold yellow"}
-    style = shown if shown in known else ""
+    style = shown if shown in STYLES.values() else ""
     sizes_read = int(capacity), int(memory), per_second, age
     return Line(plain(str(name)), int(identity), told, style, *sizes_read)
 

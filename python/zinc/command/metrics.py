@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable
 
@@ -54,16 +53,18 @@ class Regions(Collector):
                 locks.add_metric([region.name, region.lock.state], 1)
         yield info
         yield locks
-        place = os.statvfs(inspection.FOLDER)
-        for name, help, blocks in (
-            ("zinc_shm_size_bytes", "Bytes of memory that /dev/shm may take", place.f_blocks),
-            ("zinc_shm_free_bytes", "Bytes of that which are left", place.f_bavail),
-        ):
-            yield GaugeMetricFamily(name, help, value=blocks * place.f_frsize)
+        size, free = inspection.room()
+        told = "Bytes of memory that /dev/shm may take"
+        yield GaugeMetricFamily("zinc_shm_size_bytes", told, value=size)
+        yield GaugeMetricFamily("zinc_shm_free_bytes", "Bytes of that which are left", value=free)
 
 
 def _known(region: Region, value: float) -> float | None:
     return value if region.problem is None else None
+
+
+def _of_queue(what: str) -> Callable[[Region], float | None]:
+    return lambda region: None if region.queue is None else getattr(region.queue, what)
 
 
 def _sum_lost(region: Region) -> float | None:
@@ -131,25 +132,25 @@ _METRICS: tuple[tuple[str, str, _Kind, Callable[[Region], float | None]], ...] =
         "zinc_queue_items",
         "Items put into a queue",
         CounterMetricFamily,
-        lambda region: None if region.queue is None else region.queue.newest,
+        _of_queue("newest"),
     ),
     (
         "zinc_queue_depth",
         "Items that wait in a queue",
         GaugeMetricFamily,
-        lambda region: None if region.queue is None else region.queue.waiting,
+        _of_queue("waiting"),
     ),
     (
         "zinc_queue_at_work",
         "Items that somebody who lives is at work on",
         GaugeMetricFamily,
-        lambda region: None if region.queue is None else region.queue.at_work,
+        _of_queue("at_work"),
     ),
     (
         "zinc_queue_left",
         "Items that were left by who was killed or gave them back, and wait for redelivery",
         GaugeMetricFamily,
-        lambda region: None if region.queue is None else region.queue.left,
+        _of_queue("left"),
     ),
     (
         "zinc_writers_waiting",

@@ -151,8 +151,7 @@ class _Received(_objects.Moved):
 
     def __init__(self, region: SharedRegion) -> None:
         self.tickets, self.region, self.regions = [], region, []
-        self._record = struct.pack("<8sQQ", b"\xf5zincref", region.id, region.capacity)
-        self._record += str(region.name).encode()
+        self._record = _objects.reference_to(region)
 
 
 class _Arrival:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
-import struct
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 MOST_FOLLOWERS = 1024
 # What was heard and not looked at yet.
 MOST_HEARD = 1 << 16
-
-_RECORD = b"\xf5zincref"
-_REFERENCE = struct.Struct("<8sQQ")
 
 
 class _Heard(NamedTuple):
@@ -123,10 +119,9 @@ class _RegionSource(_Source):
 def _payload(message: Message) -> memoryview:
     """Return the bytes of a message; of an object in a region of its own those of the region."""
     data = message.data
-    if len(data) <= _REFERENCE.size or bytes(data[:8]) != _RECORD:
+    if (reference := _objects.reference_in(data)) is None:
         return data
-    _, identity, size = _REFERENCE.unpack_from(data)
-    name = bytes(data[_REFERENCE.size :]).decode("ascii", "replace")
+    name, identity, size = reference
     region = SharedRegion.open(name, readonly=True, any_user=True)
     if (region.id, region.kind, region.capacity) != (identity, _objects.OBJECT, size):
         region.close()
@@ -138,10 +133,8 @@ def _payload(message: Message) -> memoryview:
 
 def _give_ticket_back(message: Message) -> None:
     """Let go of the region of an object that is done: nobody here will load it any more."""
-    data = message.data
-    if len(data) > _REFERENCE.size and bytes(data[:8]) == _RECORD:
-        _, identity, _ = _REFERENCE.unpack_from(data)
-        name = bytes(data[_REFERENCE.size :]).decode("ascii", "replace")
+    if (reference := _objects.reference_in(message.data)) is not None:
+        name, identity, _ = reference
         with contextlib.suppress(OSError, ValueError):
             _objects.give_back([(name, identity)])
 
