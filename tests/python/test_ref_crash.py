@@ -15,6 +15,7 @@ import mmap
 import os
 import pickle
 import re
+import select
 import signal
 import subprocess
 import time
@@ -123,7 +124,8 @@ class Run:
         if self.pid == 0:
             status = 1
             try:
-                os.read(gate, 1)
+                while not select.select([gate], [], [], 0.001)[0]:
+                    os.getpgid(0)
                 operation(message, lambda said: os.write(writer, said))
                 status = 0
             finally:
@@ -132,7 +134,8 @@ class Run:
         os.close(gate)
         strace = ["strace", "-qq", "-o", str(self.log), "-p", str(self.pid), *options]
         self.strace = subprocess.Popen(strace, stderr=subprocess.PIPE)
-        while "TracerPid:\t0" in Path(f"/proc/{self.pid}/status").read_text():
+        # By a call that no operation makes: what is counted begins behind it.
+        while not self.log.exists() or "getpgid(" not in self.log.read_text():
             assert self.strace.poll() is None, self.strace.communicate()
             time.sleep(0.001)
         os.write(opened, b"!")
@@ -157,7 +160,12 @@ class Run:
 
 def options_for(call: str, count: int, name: str) -> list[str]:
     """Return options of strace, to send a signal at a system call."""
-    return ["-e", f"trace={call},getppid", "-e", f"inject={call}:signal={name}:when={count}"]
+    return [
+        "-e",
+        f"trace={call},getppid,getpgid",
+        "-e",
+        f"inject={call}:signal={name}:when={count}",
+    ]
 
 
 def points(folder: Path, operation: Operation, message: bytes = b"") -> list[tuple[str, int]]:

@@ -56,9 +56,12 @@ def test_first_call_removes_the_dead(
     for one in dead:
         leave_dead(one, number)
     code = f"import sys, zinc; name = sys.argv[1]; {BEGINNINGS[first]}"
-    done = python(code, persistent if first == "open" else f"{name}-other")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [one for one in dead if (SHM / f"zinc_{one}").exists()] == []
+    left = dead
+    while left:  # once, unless this machine takes the process off its processor for that long
+        done = python(code, persistent if first == "open" else f"{name}-other")
+        assert (done.returncode, done.stderr) == (0, "")
+        before, left = left, [one for one in dead if (SHM / f"zinc_{one}").exists()]
+        assert len(left) < len(before)
 
 
 def test_second_call_does_not_look(python: Python, name: str) -> None:
