@@ -40,7 +40,6 @@ SKIPPED = {
     "test_bench.py": "figures of an emulation",
     "test_dumps.py": "a core dump is qemu's",
     "test_limits.py": "limits and memory are those of qemu as well",
-    "test_readme.py": "runs the programs of the README, in Swift too",
     "test_docs.py": "the documentation is not there",
 }
 

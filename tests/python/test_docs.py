@@ -20,7 +20,7 @@ import zinc
 
 from .conftest import ROOT, SHM
 
-DOCS = ROOT / "docs"
+DOCS, README = ROOT / "docs", ROOT / "README.md"
 BLOCK = re.compile(r"^```(python|sh|c|swift)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # What need not be installed for the tests: where it is not, its blocks are compiled.
@@ -45,10 +45,10 @@ pytestmark = [
 
 
 def blocks() -> Iterator[object]:
-    """Each block of each page: its language and text."""
-    for page in sorted(DOCS.rglob("*.md")):
+    """Each block of each page, and of the README: its language and text."""
+    for page in (README, *sorted(DOCS.rglob("*.md"))):
         for number, (language, text) in enumerate(BLOCK.findall(page.read_text())):
-            name = f"{page.relative_to(DOCS).with_suffix('')}-{number}"
+            name = f"{os.path.relpath(page.with_suffix(''), DOCS)}-{number}"
             yield pytest.param(language, text, id=name)
 
 
@@ -92,6 +92,12 @@ def test_block_runs(folder: Path, language: str, text: str) -> None:
     told = re.findall(r"print\(.*\)  # ([^:\n]*)", text)
     if len(re.findall(r"print\(", text)) == len(told):
         assert lines == [line.strip() for line in told]
+
+
+def test_snippets_of_the_readme_are_short() -> None:
+    found = BLOCK.findall(README.read_text())
+    assert len(found) >= 10
+    assert [text for _, text in found if len(text.replace("\n\n", "\n").splitlines()) > 6] == []
 
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -231,6 +237,7 @@ def test_program_of_a_pattern(folder: Path, command: str) -> None:
     for module in re.findall(r"^import (pandas|pyarrow)", (folder / words[0]).read_text(), re.M):
         pytest.importorskip(module)
     assert re.fullmatch(PROGRAMS[command], run(folder, "python", *words))
+    zinc.reclaim()  # who was killed may have died after the last of the others
 
 
 def swift(folder: Path, programs: Path, source: str) -> str:
