@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import os
 import re
 import resource
@@ -28,7 +27,7 @@ pytest.importorskip("typer", reason="the command's libraries are not here")
 
 from zinc.command import inspection, lines, messages, recording
 
-from .test_cli import COMMAND, Terminal, answer, listed, run
+from .test_cli import COMMAND, Terminal, answer, conforms, listed, run
 
 
 @contextlib.contextmanager
@@ -164,7 +163,7 @@ def test_watch_says_how_many_were_lost(name: str) -> None:
                 assert re.fullmatch(r" +7  lost", lines[0])
                 assert f" {numbers[7]} " in lines[1]
                 continue
-            first, second = map(json.loads, lines)
+            first, second = (conforms("message", line) for line in lines)
             at = datetime.datetime.fromisoformat(first.pop("time"))
             assert abs(time.time() - at.timestamp()) < 60
             assert first == {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -48,7 +47,7 @@ def test_lists_what_is_in_it(store: zinc.Store) -> None:
     )
     del store["frame"]
     assert "left the store" in run("store", store.name).stdout
-    told = json.loads(run("store", store.name, "--json").stdout)
+    told = test_cli.answer("store", store.name, "--json")
     assert (told["objects"], told["full"], told["deletions"]) == (1, "evict", 1)
     (table, frame) = told["contents"]
     assert (table["key"], table["pinned"], table["present"], table["holders"]) == (
@@ -116,7 +115,7 @@ def test_ls_has_a_line_for_a_store(store: zinc.Store, name: str) -> None:
     assert names() == [name]
     assert "store, 2 objects of 16,384 bytes" in run("ls", name).stdout
     assert len(names("--all")) == 3
-    told = {one["name"]: one for one in json.loads(run("ls", f"{name}*", "--json").stdout)}
+    told = {one["name"]: one for one in test_cli.answer("ls", f"{name}*", "--json")}
     assert len(told) == 3
     assert told[name]["objects"] == 2
     assert {one["store"] for one in told.values()} == {None, name}
