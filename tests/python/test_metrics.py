@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from typing import Any
 import pytest
 
 import zinc
+
+from .conftest import ROOT
 
 pytest.importorskip("typer")
 parser = pytest.importorskip("prometheus_client.parser")
@@ -97,3 +101,38 @@ def test_address_is_checked_and_one_that_is_taken_is_told(address: str) -> None:
     done = subprocess.run([*COMMAND[:-1], taken], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert f"zinc: metrics at {taken}: " in done.stderr
+
+
+def test_dashboard_asks_for_what_is_served(address: str) -> None:
+    """Grafana's own types lose no field of it, and each expression is of figures that there are."""
+    promql = pytest.importorskip("promql_parser")
+    models = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
+    encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder")
+    plugins = pytest.importorskip("grafana_foundation_sdk.cog.plugins")
+    file = ROOT / "docs/examples/grafana.json"
+    if not file.exists():
+        pytest.skip("the documentation is not here")
+    plugins.register_default_plugins()
+    told = json.loads(file.read_text())
+    read = models.Dashboard.from_json(told)
+    assert contains(json.loads(encoder.JSONEncoder().encode(read)), told)
+    with urllib.request.urlopen(address) as response:
+        served = set(re.findall(r"^# TYPE (\w+)", response.read().decode(), re.MULTILINE))
+    asked: set[str] = set()
+    for panel in told["panels"]:
+        for target in panel["targets"]:
+            promql.parse(target["expr"].replace("$__rate_interval", "5m"))
+            asked |= set(re.findall(r"\bzinc_\w+", target["expr"]))
+    for variable in told["templating"]["list"]:
+        asked |= set(re.findall(r"\bzinc_\w+", variable["query"]))
+    assert len(asked) > 10
+    assert asked <= served
+
+
+def contains(whole: Any, part: Any) -> bool:
+    """Return whether all that is in a piece of JSON is in another one, too."""
+    if isinstance(part, dict):
+        return all(key in whole and contains(whole[key], part[key]) for key in part)
+    if isinstance(part, list):
+        return len(whole) == len(part) and all(map(contains, whole, part))
+    return bool(whole == part)
