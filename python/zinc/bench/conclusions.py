@@ -48,6 +48,16 @@ def versus(result: Result, ours: Result, which: str) -> str:
     return f"{time_text(result.best)} by “{result.contender}”, {which} ({stands})"
 
 
+def of_jobs(ratios: dict[str, float]) -> str:
+    """Tell how often zinc is the fastest, and where it is not."""
+    slower = {name: ratio for name, ratio in ratios.items() if ratio < 1}
+    told = f"zinc is the faster one in {len(ratios) - len(slower)} of {len(ratios)} comparisons"
+    if not slower:
+        return f"{told}."
+    each = ", ".join(f"“{name}” takes {ratio:.2g} of its time" for name, ratio in slower.items())
+    return f"{told}: {each}."
+
+
 def of_access(results: Sequence[Result]) -> str:
     """Tell the bandwidth of a region, and of private memory, for reading in sequence."""
     rates = {

@@ -874,11 +874,20 @@ def measure(point: str, contenders: Sequence[str], settings: Settings) -> Iterat
             yield Result("jobs", point, name, job.quantity, skipped=reason)
     found = {name: Distribution() for name in there}
     for name in method.in_turns(list(there), settings.samples):
+        if name not in found:
+            continue
         method.say(name)
-        with running(there[name], job) as run:
-            one = float(run(3).min())  # first touches
-            steps = settings.operations(one * job.count, most=2000)
-            found[name].add(run(steps))
+        try:
+            with running(there[name], job) as run:
+                one = float(run(3).min())  # first touches
+                steps = settings.operations(one * job.count, most=2000)
+                found[name].add(run(steps))
+        except Exception as error:  # whatever a library of others has
+            if name.startswith("zinc"):
+                raise
+            del found[name]
+            reason = f"failed: {type(error).__name__}: {error}"
+            yield Result("jobs", point, name, job.quantity, skipped=reason)
     for name, distribution in found.items():
         yield distribution.tell(Result("jobs", point, name, job.quantity))
         lines = float(written(there[name]))

@@ -25,6 +25,7 @@ mpl.rcParams.update(
     }
 )
 
+OTHERS = "#8d99ae"
 DELIVERY = "unix-sockets", "grpc", "redis", "peers"
 
 
@@ -168,11 +169,47 @@ def of_access(run: Run, axes: Any) -> str:
     return conclusions.of_access(results)
 
 
+def of_jobs(run: Run, axes: Any) -> str:
+    """Draw how many times zinc's time others take for a job."""
+    times: dict[str, dict[str, float]] = {}
+    for result in run.results:
+        if result.suite == "jobs" and result.unit == "ns" and result.samples:
+            times.setdefault(result.point, {})[result.contender] = result.best
+    rows = [
+        (f"{job}: {name}", time / by["zinc"])
+        for job, by in times.items()
+        if "zinc" in by
+        for name, time in by.items()
+        if not name.startswith("zinc")
+    ]
+    if not rows:
+        return ""
+    names, ratios = zip(*rows, strict=True)
+    axes.figure.set_size_inches(8, 0.2 * len(rows) + 1.2)
+    axes.barh(range(len(rows)), [r - 1 for r in ratios], left=1, color=OTHERS)
+    axes.axvline(1, color=colour_of("zinc"), linewidth=2.6)
+    axes.annotate("  zinc", (1, -1), color=colour_of("zinc"), va="center", fontweight="bold")
+    for index, ratio in enumerate(ratios):
+        place = {"xytext": (4 if ratio >= 1 else -4, 0), "textcoords": "offset points"}
+        side = "left" if ratio >= 1 else "right"
+        axes.annotate(
+            f"{float(f'{ratio:.2g}'):,g}", (ratio, index), **place, va="center", ha=side, fontsize=8
+        )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.set_xlim(min(0.1, min(ratios) / 2), max(ratios) * 4)
+    axes.set_ylim(len(rows) - 0.4, -1.6)
+    axes.set_yticks(range(len(rows)), names, fontsize=8)
+    axes.set_xlabel("time, as a multiple of zinc's")
+    return conclusions.of_jobs(dict(rows))
+
+
 TO_HOLD, TO_READ = "Until the consumer holds the payload", "Until it has read every byte"
 ASLEEP, AWAKE = "Round trips, both sides asleep in between", "Round trips, both sides awake"
 SOME = f"one of {', '.join(DELIVERY)}"
 # First what most programs do.
 PLOTS: tuple[tuple[str, str, Make, str], ...] = (
+    ("jobs", "Jobs, from Python, whose processes sleep in between", of_jobs, "jobs"),
     (
         *("latency-asleep", ASLEEP),
         *(of_latency("asleep", "Woken from sleep"), "latency, asleep"),
