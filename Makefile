@@ -42,7 +42,7 @@ AS_NOBODY := cli crash dumps examine exist forbidden group interleavings keep li
 	locks_recovery memory pages pickle presence seats sweep transitions
 
 # What these look at are the sources, the packages and the documentation.
-OF_THE_SOURCES := docs documentation package readme typing
+OF_THE_SOURCES := docs documentation package site typing
 
 # What Python makes of memory that a region has given it, what others measure, what engines and the
 # program make of it all, and what is linked to the package's library: nothing of it depends on how
@@ -68,7 +68,7 @@ $(VENV)/.demo: $(BIN)/python $(NATIVE)
 	touch $@
 
 test: build binding-tools
-	tests/install strace spin valgrind redis-server hostname iproute2 util-linux
+	tests/install strace spin valgrind redis-server hostname iproute2 util-linux chromium-headless-shell
 	$(PROGRAMS)
 	$(MAKE) --jobs 2 test-programs test-models test-sources test-unprivileged test-bindings
 
