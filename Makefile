@@ -44,13 +44,15 @@ AS_NOBODY := cli crash dumps examine exist forbidden group interleavings keep li
 # What these look at are the sources, the packages and the documentation.
 OF_THE_SOURCES := docs documentation package site typing
 
-# What Python makes of memory that a region has given it, what others measure, what engines and the
-# program make of it all, and what is linked to the package's library: nothing of it depends on how
-# another one asks the system.
-SAME_ON_ANY := array bench dask demo engines languages machines metrics mirror mirror_machines mpi ray \
-	sharing standard top_machines torch views zero_copy
+# What others measure, and what engines and the program make of it all: they wait for each other more
+# than they compute.
+OF_OTHERS := bench dask demo engines machines metrics mirror mirror_machines mpi ray top_machines
 
-.PHONY: build test test-portable test-models test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-dask bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
+# What Python makes of memory that a region has given it, and what is linked to the package's library:
+# as little of it as of the others depends on how another library asks the system.
+SAME_ON_ANY := $(OF_OTHERS) array languages sharing standard torch views zero_copy
+
+.PHONY: build test test-portable test-models test-others test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-dask bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
 build: $(VENV)/.installed
 
 # Debian's python3 has no venv module of its own.
@@ -70,7 +72,7 @@ $(VENV)/.demo: $(BIN)/python $(NATIVE)
 test: build binding-tools
 	tests/install strace spin valgrind redis-server hostname iproute2 util-linux chromium-headless-shell
 	$(PROGRAMS)
-	$(MAKE) --jobs 2 test-programs test-models test-sources test-unprivileged test-bindings
+	$(MAKE) --jobs 3 test-programs test-others test-models test-sources test-unprivileged test-bindings
 
 # They take what the other tests leave of two processors, so that those keep their time. So does
 # what shows that the rules of a name's life hold without what Linux alone has; `make test-portable`
@@ -85,7 +87,11 @@ test-programs: build
 	swift test --no-parallel --filter ThreadStorm --scratch-path .build-thread --sanitize thread
 	ASAN_OPTIONS=detect_leaks=0 swift test --no-parallel --filter 'ThreadStorm|Task' \
 		--scratch-path .build-address --sanitize address # XCTest leaks; pytest counts ours
-	$(BIN)/python -m pytest --ignore-glob '*_model.py' $(OF_THE_SOURCES:%=--ignore tests/python/test_%.py)
+	$(BIN)/python -m pytest --ignore-glob '*_model.py' \
+		$(patsubst %,--ignore tests/python/test_%.py,$(OF_OTHERS) $(OF_THE_SOURCES))
+
+test-others: build
+	$(BIN)/python -m pytest -p no:cacheprovider $(OF_OTHERS:%=tests/python/test_%.py)
 
 test-sources: build
 	$(BIN)/python -m pytest -p no:cacheprovider $(OF_THE_SOURCES:%=tests/python/test_%.py)
