@@ -1,6 +1,6 @@
-"""What a mirror takes, beside a hand-written one over TCP, NATS and Redis, in one run.
+"""What a mirror takes, beside a hand-written one over TCP, bare Zenoh, NATS and Redis, in one run.
 
-    python tests/mirrors.py [ROUNDS [tcp zinc nats redis | small]]
+    python tests/mirrors.py [ROUNDS [tcp zinc zenoh nats redis | small]]
 
 Of a region: from its notify on A until a consumer on B, asleep in wait, has answered over a socket of
 its own. A and B are processes of this machine, with other names, and so are the mirrors. The ways take
@@ -84,6 +84,48 @@ def tcp_in(name: str, port: str) -> None:
                 return
             there += count
         region.notify()
+
+
+def zenoh_out(name: str, port: str) -> None:
+    """Put the parts that a mirror sends, with nothing that tells of them."""
+    import zenoh
+
+    from zinc.mirror import _wire
+
+    region = zinc.open(name)
+    with zenoh.open(bare_config(port, "listen")) as session:
+        publisher = session.declare_publisher(
+            name, congestion_control=zenoh.CongestionControl.BLOCK
+        )
+        say()
+        while True:
+            region.wait(None)
+            for _, part in _wire.chunks(region, _wire.PART):
+                publisher.put(bytes(part))
+
+
+def zenoh_in(name: str, port: str) -> None:
+    import zenoh
+
+    from zinc.mirror import _link
+
+    region = zinc.SharedRegion.open_or_create(f"{name}-there", zinc.open(name).capacity)
+    view, there = memoryview(region), 0
+
+    def got(sample: Any) -> None:
+        nonlocal there
+        data = sample.payload.to_bytes()
+        view[there : there + len(data)] = data
+        there += len(data)
+        if there == len(view):
+            there = 0
+            region.notify()
+
+    with zenoh.open(bare_config(port, "connect")) as session:
+        session.declare_subscriber(name, _link.direct(got))
+        time.sleep(1)  # until the other side knows of it
+        say()
+        sys.stdin.read()
 
 
 def nats_out(name: str, port: str) -> None:
@@ -220,7 +262,8 @@ def channel_reader(name: str, port: str) -> None:
 ROLES: dict[str, Callable[[str, str], None]] = {
     role.__name__: role
     for role in (
-        *(zinc_out, zinc_in, tcp_out, tcp_in, nats_out, nats_in, redis_out, redis_in),
+        *(zinc_out, zinc_in, tcp_out, tcp_in, zenoh_out, zenoh_in),
+        *(nats_out, nats_in, redis_out, redis_in),
         *(consumer, bare_in, channel_in, channel_reader),
     )
 }
@@ -251,8 +294,13 @@ def way(kind: str, name: str, size: int) -> Iterator[Callable[[], float]]:
         region.as_buffer()[:] = os.urandom(1 << 20) * (size >> 20)
         port = free_port()
         if kind in ("nats", "redis"):
-            own = ("-p", str(port)) if kind == "nats" else ("--port", str(port), "--save", "")
-            server = subprocess.Popen([f"{kind}-server", *own], stdout=-3, stderr=-3)
+            # A subscriber of Redis is cut off at 32 MiB otherwise, and waits for ever.
+            limit = ("--client-output-buffer-limit", "pubsub", "0", "0", "0")
+            own = ("--port", str(port), "--save", "", *limit)
+            own = ("-p", str(port)) if kind == "nats" else own
+            server = subprocess.Popen(
+                [f"{kind}-server", *own], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
             stack.callback(server.wait)
             stack.callback(server.kill)
             while socket.socket().connect_ex(("127.0.0.1", port)):
@@ -277,7 +325,7 @@ def way(kind: str, name: str, size: int) -> Iterator[Callable[[], float]]:
 def available() -> list[str]:
     """Return the ways that there are here."""
     servers = [kind for kind in ("nats", "redis") if shutil.which(f"{kind}-server")]
-    return ["tcp", "zinc", *(kind for kind in servers if importlib.util.find_spec(kind))]
+    return ["tcp", "zinc", "zenoh", *(kind for kind in servers if importlib.util.find_spec(kind))]
 
 
 def regions(rounds: int, kinds: list[str]) -> None:
@@ -291,7 +339,7 @@ def regions(rounds: int, kinds: list[str]) -> None:
         medians = {kind: statistics.median(times) for kind, times in found.items()}
         for kind, median in medians.items():
             ratios = f"{medians.get('tcp', median) / median:.2f} of tcp's speed"
-            if kind not in ("tcp", "zinc"):
+            if kind not in ("tcp", "zinc") and "zinc" in medians:
                 ratios += f", zinc is {median / medians['zinc']:.1f} times as fast"
             best = min(found[kind]) * 1e3
             print(f"{label:>7} {kind:>6} {median * 1e3:8.2f} ms, best {best:8.2f}  {ratios}")

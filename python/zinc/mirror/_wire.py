@@ -8,7 +8,9 @@ A thing that is offered under NAME has the keys
 * ``zinc/NAME/offer/ID`` and ``zinc/NAME/follower/ID``: liveliness tokens of both.
 
 Each payload is a head (`HEAD`: magic, version, kind of payload, who sends it) and a body, little
-endian, and fits into one batch of the transport (`BATCH`), so that the transport never cuts it:
+endian. Small messages share one that fits into one batch of the transport (`BATCH`), and what is
+large is cut into parts of four batches: with smaller ones the transport has as much to do for a
+part as for its bytes, with larger ones both sides wait for each other.
 
 * ``FACTS``: what the thing is (`Facts`), and the number of the newest that it has. Every beat (a
   tenth of the lease, a second at most), and whenever somebody asks. It is how a follower learns
@@ -55,9 +57,9 @@ NUMBER = struct.Struct("<Q")
 REPORT_HEAD = struct.Struct("<QQQQHH")
 _FACTS = struct.Struct("<BBBxIQQQQQQ")
 
-PART = BATCH - HEAD.size - STATE_HEAD.size
+PART = 4 * BATCH - HEAD.size - STATE_HEAD.size
 MESSAGE_ROOM = BATCH - HEAD.size - ITEMS_HEAD.size
-MESSAGE_PART = MESSAGE_ROOM - RECORD.size
+MESSAGE_PART = 4 * BATCH - HEAD.size - ITEMS_HEAD.size - RECORD.size
 # Deliveries that a report may name.
 MOST_DONE = 4096
 MOST_METADATA = 2048
