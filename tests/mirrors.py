@@ -296,8 +296,8 @@ def way(kind: str, name: str, size: int) -> Iterator[Callable[[], float]]:
         if kind in ("nats", "redis"):
             # A subscriber of Redis is cut off at 32 MiB otherwise, and waits for ever.
             limit = ("--client-output-buffer-limit", "pubsub", "0", "0", "0")
-            own = ("--port", str(port), "--save", "", *limit)
-            own = ("-p", str(port)) if kind == "nats" else own
+            of_redis = ("--port", str(port), "--save", "", *limit)
+            own = ("-p", str(port)) if kind == "nats" else of_redis
             server = subprocess.Popen(
                 [f"{kind}-server", *own], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
