@@ -206,15 +206,16 @@ wheel: build
 else
 wheel: build
 	tests/install $(CROSS)
+	[ $(ARCH)-$(LIBC) != aarch64-musl ] || tests/install --into .build-musl musl-dev:arm64 musl:arm64
 	$(BIN)/python -m pip install --quiet --editable '.[wheel]'
 	$(BIN)/python tests/wheel.py build $(ARCH)-linux-$(LIBC)
 endif
 
 # What it takes to compile for other machines. Swift's clang finds the headers and libraries.
-CROSS := gcc-aarch64-linux-gnu libc6-dev-arm64-cross musl-tools
+CROSS := gcc-aarch64-linux-gnu libc6-dev-arm64-cross musl-tools qemu-user-static
 
 test-aarch64: build
-	tests/install $(CROSS) debootstrap qemu-user-static
+	tests/install $(CROSS) debootstrap
 	$(MAKE) wheel ARCH=aarch64
 	$(BIN)/python tests/emulated.py $(OPTIONS)
 

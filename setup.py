@@ -17,6 +17,8 @@ from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
 HEADERS = ROOT / "Sources/CZinc/include"
+# Of a kind of machine for which Debian has no cross compiler; `make wheel` unpacks them.
+MUSL = str(ROOT / ".build-musl/usr/include/aarch64-linux-musl")
 
 
 class Target(NamedTuple):
@@ -47,6 +49,10 @@ TARGETS = {
         Target(
             "x86_64-linux-musl", "x86_64-unknown-none-elf", ("musl-gcc",), None,
             "/usr/include/x86_64-linux-musl",
+        ),
+        Target(
+            "aarch64-linux-musl", "aarch64-none-none-elf",
+            ("clang", "--target=aarch64-linux-musl", "-nostdlibinc", "-isystem", MUSL), None, MUSL,
         ),
     )
 }  # fmt: skip
@@ -91,8 +97,9 @@ def foreign_headers() -> list[str]:
         return []
     kernel = SCRATCH / "kernel"
     kernel.mkdir(parents=True, exist_ok=True)
+    cross = f"/usr/{NAME.partition('-')[0]}-linux-gnu/include"
     for name in ("linux", "asm", "asm-generic"):
-        places = (TARGET.headers, f"/usr/include/{OWN}", "/usr/include")
+        places = (TARGET.headers, cross, f"/usr/include/{OWN}", "/usr/include")
         found = next(Path(place, name) for place in places if Path(place, name).exists())
         (kernel / name).unlink(missing_ok=True)
         (kernel / name).symlink_to(found)
@@ -110,11 +117,12 @@ def c_library() -> list[str]:
         return []
     machine = NAME.partition("-")[0]
     stub = SCRATCH / f"libc.musl-{machine}.so.1"
-    real = f"/usr/lib/{NAME}/libc.so"
-    nm = ["nm", "--dynamic", "--defined-only", "--format=just-symbols", real]
+    assert TARGET.headers
+    real = Path(TARGET.headers).parents[2] / f"lib/{NAME}/libc.so"
+    nm = ["llvm-nm", "--dynamic", "--defined-only", "--format=just-symbols", real]
     symbols = subprocess.run(nm, capture_output=True, text=True, check=True).stdout.split()
     source = "".join(f".globl {symbol}\n{symbol}:\n" for symbol in symbols)
-    link = ["-shared", "-nostdlib", f"-Wl,-soname,{stub.name}", "-o", str(stub)]
+    link = ["-shared", "-nostdlib", "-fuse-ld=lld", f"-Wl,-soname,{stub.name}", "-o", str(stub)]
     command = [*TARGET.compiler, "-x", "assembler", "-", *link]
     subprocess.run(command, input=source, text=True, check=True)
     return ["-nostdlib", str(stub)]

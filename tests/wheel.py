@@ -82,6 +82,7 @@ def build() -> None:
 # What those wheels are for, as pip says it.
 PLATFORMS = {
     "aarch64-linux-gnu": "manylinux_2_17_aarch64",
+    "aarch64-linux-musl": "musllinux_1_2_aarch64",
     "x86_64-linux-musl": "musllinux_1_2_x86_64",
 }
 
@@ -111,15 +112,28 @@ def build_for(target: str) -> None:
 
 
 def run_with_musl(target: str) -> None:
-    """Run programs in C with the archive of the library, which this machine can: they are static."""
+    """Run programs in C with the archive of the library: they are static, so that any system can."""
     archive = ROOT / f".build-{target}/release/libzinc.a"
-    with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "program")
+    machine = target.partition("-")[0]
+    is_own = machine == os.uname().machine
+    root = Path("/") if is_own else ROOT / ".build-musl"
+    folder = root / "usr/lib" / target
+    first: list[str | Path]
+    last: list[str | Path]
+    first, last = [folder / "crt1.o", folder / "crti.o"], [folder / "libc.a", folder / "crtn.o"]
+    if not is_own:  # it calls for what the processor has not
+        last[1:1] = Path(f"/usr/lib/gcc-cross/{machine}-linux-gnu").glob("*/libgcc.a")
+    link = ["-static", "-nostdlib", "-fuse-ld=lld", *first]
+    headers = [f"-I{ROOT}/Sources/CZinc/include", "-nostdlibinc"]
+    headers += ["-isystem", str(root / "usr/include" / target)]
+    with tempfile.TemporaryDirectory() as place:
+        program = Path(place, "program")
         for name in ("interface", "channels", "queues", "stores", "primitives"):
             source = ROOT / f"tests/c/{name}.c"
-            parts = (source, f"-I{ROOT}/Sources/CZinc/include", archive)
-            run("musl-gcc", "-static", *parts, "-o", program)
-            run(program, f"musl-{os.getpid()}")
+            compiler = ("clang", f"--target={target}")
+            run(*compiler, *headers, *link, source, archive, *last, "-o", program)
+            emulator = () if is_own else (f"qemu-{machine}-static",)
+            run(*emulator, program, f"musl-{os.getpid()}")
 
 
 def the_wheel(platform: str = f"manylinux*_{os.uname().machine}") -> Path:
@@ -237,9 +251,8 @@ if __name__ == "__main__":
             build_for(target)
         case ["build", target]:
             sys.exit(
-                f"no wheel can be made here for {target}: headers and a C library for it are needed, "
-                f"and there is no package of them for this machine. There is one for each of "
-                f"{', '.join(PLATFORMS)}"
+                f"no wheel can be made here for {target}: nothing here says where its headers and its "
+                f"C library are. There are wheels for {', '.join(PLATFORMS)}"
             )
         case ["test"]:
             test()
