@@ -237,12 +237,12 @@ def data(n): return n.to_bytes(8, "little") + bytes([n % 251]) * sizes[n % 512]
 """
 
 WRITE_CHANNEL = f"""{CHANNEL}
-channel = zinc.Channel.create("messages", 64, slot_size=100_000, full=sys.argv[1])
+channel = zinc.Channel.open_or_create("messages", 64, slot_size=100_000, full=sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 told = threading.Thread(target=sys.stdin.readline)
 told.start()
-n = 1
+n = channel.newest + 1  # another one was killed
 while told.is_alive() if sys.argv[2] == "until told" else n < int(sys.argv[2]):
     assert channel.send(data(n), n) == n
     time.sleep(0.001)
@@ -280,15 +280,20 @@ def test_losses_of_a_channel_are_counted_exactly_though_all_are_killed_and_cut()
         reader = start(other, "-c", READ_CHANNEL, "0")
         assert line(reader) == "ready\n"
         go_on(writer)
-        for turn in range(6):
+        for turn in range(8):
             time.sleep(dice.random() * 0.4)
-            if turn % 3 == 0:
+            if turn % 4 == 0:
                 kill(offered)
                 offered = offer(source, "messages", 1)
-            elif turn % 3 == 1:
+            elif turn % 4 == 1:
                 kill(mirror.process)
                 mirror = Python(other)
                 mirror.follow(source, "messages", 1_000)
+            elif turn % 4 == 2:
+                kill(writer)
+                writer = start(source, "-c", WRITE_CHANNEL, "overwrite", "until told")
+                assert line(writer) == "ready\n"
+                go_on(writer)
             else:
                 other.cut()
                 time.sleep(1.5)
@@ -340,14 +345,18 @@ def test_no_item_of_a_queue_is_lost_though_mirrors_and_a_machine_are_killed(
         offered = offer(source, "jobs", 1)
         mirror = follow(second, source, "jobs", 1)
         follow(third, source, "jobs", 1)
-        for machine in (second, third, third):
-            start(machine, "-c", WORK, str(done), "0.01")
+        worker, *_ = [
+            start(machine, "-c", WORK, str(done), "0.01") for machine in (second, third, third)
+        ]
         a.ask(f"[q.put({{'n': n, 'data': numpy.zeros(1000)}}) for n in range({count})] and None")
-        for turn in range(4):
+        for turn in range(6):
             time.sleep(0.2 + dice.random() * 0.3)
             if turn == 1:
                 third.close()  # its power fails, with what it was at work on
-            elif turn % 2:
+            elif turn % 3 == 2:
+                kill(worker)
+                worker = start(second, "-c", WORK, str(done), "0.01")
+            elif turn % 3:
                 kill(mirror)
                 mirror = follow(second, source, "jobs", 1)
             else:
