@@ -22,8 +22,8 @@ async def ask(client: zinc.Client, below: int) -> int:
     while True:
         try:
             return await client.call_async(below)
-        except zinc.PeerDiedError:  # its worker was killed: another one is there
-            continue
+        except zinc.PeerDiedError:  # its worker was killed: another one is there, or comes
+            (await asyncio.to_thread(zinc.connect, client.name, timeout_ms=5000)).close()
 
 
 async def request(port: int, below: int) -> int:

@@ -40,13 +40,14 @@ if __name__ == "__main__":
     feeder.start()
 
     sums: dict[int, int] = {}  # by number: a task that was done twice counts once
-    killed = 0
+    killed = twice = 0
     while len(sums) < count:
         try:
             number, total, worker_id = results.get(timeout=0.1)
         except queue.Empty:
             pass
         else:
+            twice += number in sums
             sums[number] = total
             if killed < len(sums) // 10 and len(sums) < count:
                 for worker in workers:
@@ -58,5 +59,7 @@ if __name__ == "__main__":
     feeder.join()
     for worker in workers:
         worker.join()
+    while not results.empty():  # of workers that were killed between a result and the next task
+        twice += results.get()[0] in sums
     assert sums == {number: number * 10_000 for number in range(count)}
-    print(f"{len(sums)} tasks done, {killed} workers killed")
+    print(f"{len(sums)} tasks done, {twice} of them twice, {killed} workers killed")

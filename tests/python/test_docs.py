@@ -88,6 +88,7 @@ def test_block_runs(folder: Path, language: str, text: str) -> None:
         pytest.skip(f"there is no {missing[0]} here")
     (folder / "block.py").write_text(text)
     lines = run(folder, "python", "block.py").splitlines()
+    zinc.reclaim()  # who was killed may have died after the last of the others
     # What a comment behind a print says is what it prints.
     told = re.findall(r"print\(.*\)  # ([^:\n]*)", text)
     if len(re.findall(r"print\(", text)) == len(told):
@@ -237,7 +238,7 @@ def test_program_of_a_pattern(folder: Path, command: str) -> None:
     for module in re.findall(r"^import (pandas|pyarrow)", (folder / words[0]).read_text(), re.M):
         pytest.importorskip(module)
     assert re.fullmatch(PROGRAMS[command], run(folder, "python", *words))
-    zinc.reclaim()  # who was killed may have died after the last of the others
+    zinc.reclaim()
 
 
 def swift(folder: Path, programs: Path, source: str) -> str:
@@ -261,7 +262,8 @@ def test_pool(folder: Path) -> None:
 
 
 def test_workers_that_are_killed_leave_no_task_undone(folder: Path) -> None:
-    assert run(folder, "python", "workers.py", "40") == "40 tasks done, 3 workers killed\n"
+    told = r"40 tasks done, \d+ of them twice, [1-3] workers killed\n"
+    assert re.fullmatch(told, run(folder, "python", "workers.py", "40"))
 
 
 def test_loader_whose_worker_is_killed_has_all_batches(folder: Path) -> None:
