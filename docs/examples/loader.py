@@ -2,8 +2,10 @@
 
 import itertools
 import multiprocessing
+import os
 import queue
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +14,18 @@ import numpy
 import zinc
 
 
+def end_with_parent() -> None:
+    """Let this process end when the one that has started it does, even if that one is killed."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def make(dataset: Sequence[Any], orders: zinc.Queue, batches: zinc.Queue) -> None:
+    end_with_parent()
     for number, indices in orders:
         try:
             columns = zip(*(dataset[i] for i in indices), strict=True)

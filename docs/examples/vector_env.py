@@ -1,7 +1,9 @@
 """Environments in processes of their own, in step: python vector_env.py [STEPS [ENVIRONMENTS]]."""
 
 import multiprocessing
+import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,15 +12,27 @@ import numpy
 import zinc
 
 
+def end_with_parent() -> None:
+    """Let this process end when the one that has started it does, even if that one is killed."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def run(number: int, make: Callable[[], Any], asked: Any, done: list[Any], shared: Any) -> None:
     """Step one environment, whose row of each array nobody else writes."""
+    end_with_parent()
     environment, actions, observations, rewards, ended = make(), *shared
-    observations[number], rewards[number], ended[number] = environment.reset(), 0, True
+    observations[number], rewards[number], ended[number] = environment.reset()[0], 0, True
     while True:
         done[number].store(asked.load())  # what was written before is seen by who sees this
         asked.wait(done[number].load())
-        observation, rewards[number], ended[number] = environment.step(actions[number])
-        observations[number] = environment.reset() if ended[number] else observation
+        seen, rewards[number], terminated, truncated, _ = environment.step(actions[number])
+        ended[number] = terminated or truncated
+        observations[number] = environment.reset()[0] if ended[number] else seen
 
 
 class VectorEnvironment:
@@ -55,8 +69,11 @@ class VectorEnvironment:
     def wait(self) -> None:
         for number, done in enumerate(self.done):
             while not done.wait(self.turn - 1, timeout_ms=100):
-                if not self.workers[number].is_alive():
-                    self.workers[number] = self.start(number)
+                if (code := self.workers[number].exitcode) is None:
+                    continue
+                if code > 0:  # not killed: another one would do no better
+                    raise RuntimeError(f"environment {number} has failed: see its traceback")
+                self.workers[number] = self.start(number)
 
     def close(self) -> None:
         for worker in self.workers:
@@ -67,13 +84,13 @@ class VectorEnvironment:
 class Counting:
     """In place of gymnasium.make(...): a picture of the number of steps, of which there are 100."""
 
-    def reset(self) -> numpy.ndarray:
+    def reset(self) -> tuple[numpy.ndarray, dict[str, Any]]:
         self.steps = 0
-        return numpy.zeros((84, 84), "u1")
+        return numpy.zeros((84, 84), "u1"), {}
 
-    def step(self, action: int) -> tuple[numpy.ndarray, float, bool]:
+    def step(self, action: int) -> tuple[numpy.ndarray, float, bool, bool, dict[str, Any]]:
         self.steps += 1
-        return numpy.full((84, 84), self.steps, "u1"), float(action), self.steps == 100
+        return numpy.full((84, 84), self.steps, "u1"), float(action), self.steps == 100, False, {}
 
 
 if __name__ == "__main__":

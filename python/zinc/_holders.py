@@ -27,6 +27,9 @@ class Holder:
     """The name of its user, or the number where there is none."""
     since: float
     """When the process began, in seconds since 1970: tells two of one number apart."""
+    stopped: bool = False
+    """True while a signal or a debugger has stopped it (Ctrl-Z, SIGSTOP): it has what it has, and
+    does nothing, until ``kill -CONT`` or the debugger lets it go on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +87,9 @@ def holders() -> dict[Inode, list[Holder]]:
             if inodes:
                 user = user_name(os.stat(f"/proc/{entry}").st_uid)
                 words = command(entry)
-                began = beginning(entry)
-                holder = Holder(int(entry), " ".join(words), program(words), user, began)
+                began, stopped = beginning(entry), is_stopped(entry)
+                facts = " ".join(words), program(words), user, began, stopped
+                holder = Holder(int(entry), *facts)
                 for inode in inodes:
                     found.setdefault(inode, []).append(holder)
     return found
@@ -134,10 +138,20 @@ def program(words: list[str]) -> str:
     return name
 
 
+def status(process: str) -> list[str]:
+    """Return what proc_pid_stat(5) tells of a process behind its name; nothing if it has ended."""
+    # The name, in parentheses, may have any.
+    return read(f"/proc/{process}/stat").rpartition(")")[2].split()
+
+
+def is_stopped(process: str) -> bool:
+    """Return whether a process was stopped, by a signal or a debugger."""
+    return status(process)[:1] in (["T"], ["t"])
+
+
 def beginning(process: str) -> float:
-    """Return when a process began, in seconds since 1970; 0 if it has ended (proc_pid_stat(5))."""
-    # Its name, in parentheses, may have any.
-    fields = read(f"/proc/{process}/stat").rpartition(")")[2].split()
+    """Return when a process began, in seconds since 1970; 0 if it has ended."""
+    fields = status(process)
     if len(fields) < 20:
         return 0
     _, _, boot = read("/proc/stat").partition("\nbtime ")

@@ -396,6 +396,15 @@ def test_commands_and_pages_have_one_system_of_units(name: str) -> None:
         assert not decimal.search(page.read_text()), page
 
 
+def test_info_tells_who_is_stopped(name: str, holder: subprocess.Popen[str]) -> None:
+    """It lives, and nothing else says why it does nothing."""
+    for number, is_stopped in (signal.SIGSTOP, True), (signal.SIGCONT, False):
+        holder.send_signal(number)
+        while listed(name)["holders"][0]["stopped"] != is_stopped:
+            pass
+        assert ("STOPPED" in run("info", name).stdout) == is_stopped
+
+
 # ---- data
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -76,6 +77,11 @@ def test_channels_and_queues_tell_what_goes_on(address: str, name: str) -> None:
         assert found["zinc_channel_readers"] == 1
         assert found["zinc_channel_missed_messages"] == reader.lost > 0
         assert found["zinc_channel_lag_messages"] == reader.lag
+        with channel.reader(), urllib.request.urlopen(address) as response:
+            of_process = f'{{name="{name}",pid="{os.getpid()}"}}'
+            told = response.read().decode()
+            assert f"zinc_reader_lag_messages{of_process} {reader.lag:.1f}\n" in told
+            assert f"zinc_reader_missed_messages{of_process} {reader.lost:.1f}\n" in told
         assert found["zinc_writers_waiting"] == 0
     with zinc.Queue(name=name) as queue:
         for n in range(5):

@@ -120,9 +120,11 @@ class Run:
         self.log.unlink(missing_ok=True)
         self.reader, writer = os.pipe()
         gate, opened = os.pipe()
+        gc.collect()
         self.pid = os.fork()
         if self.pid == 0:
             status = 1
+            gc.disable()  # which would close what was its parent's amid what is counted
             try:
                 while not select.select([gate], [], [], 0.001)[0]:
                     os.getpgid(0)

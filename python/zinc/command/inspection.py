@@ -155,7 +155,11 @@ class Region:
 
     def program_of(self, pid: int) -> str:
         """Return a process's number, and what it runs if it is attached and may be seen."""
-        found = (f" {holder.program}" for holder in self.holders if holder.pid == pid)
+        found = (
+            f" {holder.program}{', STOPPED' if holder.stopped else ''}"
+            for holder in self.holders
+            if holder.pid == pid
+        )
         return f"{pid}{next(found, '')}"
 
     def as_json(self) -> dict[str, Any]:

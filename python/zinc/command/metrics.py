@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from .._users import ReaderInfo
 from . import inspection
 from .console import fail
 from .inspection import Region
@@ -53,10 +54,34 @@ class Regions(Collector):
                 locks.add_metric([region.name, region.lock.state], 1)
         yield info
         yield locks
+        yield from _of_readers(regions)
         size, free = inspection.room()
         told = "Bytes of memory that /dev/shm may take"
         yield GaugeMetricFamily("zinc_shm_size_bytes", told, value=size)
         yield GaugeMetricFamily("zinc_shm_free_bytes", "Bytes of that which are left", value=free)
+
+
+def _of_readers(regions: Iterable[Region]) -> Iterable[Metric]:
+    lag = GaugeMetricFamily(
+        "zinc_reader_lag_messages",
+        "Messages of a channel that a process has not received, by the slowest of its readers",
+        labels=["name", "pid"],
+    )
+    missed = GaugeMetricFamily(
+        "zinc_reader_missed_messages",
+        "Messages of a channel that the living readers of a process have missed",
+        labels=["name", "pid"],
+    )
+    for region in regions:
+        living: dict[int, list[ReaderInfo]] = {}
+        for reader in region.channel.readers if region.channel else ():
+            if reader.alive:
+                living.setdefault(reader.pid, []).append(reader)
+        for pid, readers in living.items():
+            labels = [region.name, str(pid)]
+            lag.add_metric(labels, max(reader.lag for reader in readers))
+            missed.add_metric(labels, sum(reader.lost for reader in readers))
+    return lag, missed
 
 
 def _known(region: Region, value: float) -> float | None:
