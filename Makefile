@@ -136,8 +136,11 @@ test-bindings: bindings binding-tools
 	cd bindings/go && $(CURDIR)/$(BIN)/python ../../tests/apart.py \
 		env PATH="$(CURDIR)/$(BIN):$$PATH" go test -race -tags zinc_static ./...
 
-check: docs binding-tools
-	tests/check
+check: build binding-tools
+	$(MAKE) --jobs 2 docs check-rest check-types
+
+check-%:
+	tests/check $*
 
 mutants: build
 	tests/install strace spin

@@ -17,10 +17,10 @@ def metrics(
     """Serve what ls and top know to Prometheus, over HTTP.
 
     Sizes, who is attached and notifications of each region; messages, readers, how many those have
-    missed and how far the slowest is behind of each channel; how many items wait, are worked on and
-    were left of each queue; and locks. Prints its address, and looks anew whenever it is asked,
-    without attaching to anything. Whoever reaches the port sees the names. Goes on until Ctrl-C, or a
-    signal that ends it.
+    missed and how far each process is behind of each channel; how many items wait, are worked on
+    and were left of each queue; and locks. Prints its address, and looks anew whenever it is asked,
+    without attaching to anything. Whoever reaches the port sees the names. Goes on until Ctrl-C, or
+    a signal that ends it.
     """
     address, separator, port = listen.rpartition(":")
     if not separator or not port.isdecimal() or int(port) > 65535:
