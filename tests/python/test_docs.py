@@ -228,6 +228,7 @@ PROGRAMS = {
     "request.py 20": r"20 calls answered, 2 servers killed\n",
     "counter.py 500": r"1000 moves, balances \[-1000, 1000\]\n",
     "telemetry.py 3 300": r"4 sources, \d{3,} records, \d+ lost\n",
+    "mirrors.py 2000": r"\d{3,} received and \d+ missed of \d{3,}\n",
     "asyncio_service.py 15": r"15 answers, the last of which is 34; one worker was killed\n",
 }
 
@@ -235,7 +236,9 @@ PROGRAMS = {
 @pytest.mark.parametrize("command", PROGRAMS)
 def test_program_of_a_pattern(folder: Path, command: str) -> None:
     words = command.split()
-    for module in re.findall(r"^import (pandas|pyarrow)", (folder / words[0]).read_text(), re.M):
+    for module in re.findall(
+        r"^import (pandas|pyarrow|zinc.mirror)", (folder / words[0]).read_text(), re.M
+    ):
         pytest.importorskip(module)
     assert re.fullmatch(PROGRAMS[command], run(folder, "python", *words))
     zinc.reclaim()

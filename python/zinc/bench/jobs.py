@@ -15,6 +15,7 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -37,6 +38,8 @@ started = itertools.count()
 
 PICTURE = (480, 640, 3)  # of bytes: of a camera, and of each task
 TASKS = 16  # that are under way, or wait, at once
+BATCH = 32  # items of a data loader
+ITEM = (3, 64, 64)  # of four bytes each
 ENVIRONMENTS = 4
 SEEN = (84, 84, 4)  # of bytes: an observation
 WEIGHTS = 1 << 20  # of four bytes each
@@ -294,6 +297,72 @@ class WorkRay(Way):
 
     def end(self) -> None:
         self.ray.shutdown()
+
+
+# ---- a data loader: a batch that a worker makes, until it is added up ----
+
+
+def batch() -> numpy.ndarray[Any, Any]:
+    """Return what a worker makes: so many pictures, as one array."""
+    return numpy.stack([numpy.ones(ITEM, "f4") for _ in range(BATCH)])
+
+
+class LoaderZinc(Way):
+    name = "zinc"
+    others = 2
+
+    def prepare(self) -> None:
+        self.orders = zinc.Queue(TASKS, writers=1, workers=2)
+        self.batches = zinc.Queue(8, slot_size=2 << 20, writers=2, workers=1)
+
+    def serve(self) -> None:
+        for _ in self.orders:
+            self.batches.put(batch())
+
+    def step(self, number: int) -> Any:
+        for _ in range(TASKS):
+            self.orders.put(number)
+        return sum(int(self.batches.get().sum()) for _ in range(TASKS))
+
+    def end(self) -> None:
+        self.orders.close()
+        self.batches.close()
+
+
+class LoaderQueue(LoaderZinc):
+    name = "multiprocessing.Queue"
+
+    def prepare(self) -> None:
+        self.orders: Any = fork.Queue()
+        self.batches: Any = fork.Queue(8)
+
+    def serve(self) -> None:
+        while True:
+            self.orders.get()
+            self.batches.put(batch())
+
+
+class Items:
+    """What a DataLoader takes."""
+
+    def __len__(self) -> int:
+        return TASKS * BATCH
+
+    def __getitem__(self, _: int) -> numpy.ndarray[Any, Any]:
+        return numpy.ones(ITEM, "f4")
+
+
+class LoaderTorch(Way):
+    name = "torch's DataLoader"
+    needs = ("torch",)
+    others = 0
+
+    def begin(self) -> None:
+        data: Any = importlib.import_module("torch.utils.data")  # as with Ray
+        self.loader = data.DataLoader(Items(), BATCH, num_workers=2, persistent_workers=True)
+
+    def step(self, number: int) -> Any:
+        return sum(int(batch.sum()) for batch in self.loader)
 
 
 # ---- environments in step: a step of all of them ----
@@ -767,6 +836,73 @@ class ServiceExecutor(Way):
         self.loop.close()
 
 
+# ---- several machines: an array, until it is added up on the other ----
+
+
+class MachinesZinc(Way):
+    name = "zinc"
+    needs = ("zenoh",)
+    others = 2
+
+    def prepare(self) -> None:
+        self.array = zinc.array(self.id, WEIGHTS, "f4")
+        self.where = f"tcp/127.0.0.1:{peers.free_port()}"
+
+    def serve(self) -> None:
+        mirrors: Any = importlib.import_module("zinc.mirror")  # which needs Zenoh
+        if self.which == 0:
+            with mirrors.offer(self.id, self.where):
+                signal.pause()
+        with mirrors.follow(self.id, self.where, copy=f"{self.id}-there", timeout_ms=None):
+            there = zinc.open_array(f"{self.id}-there")
+            while there.region.wait(None):
+                self.answer(there[0] + there[-1])
+
+    def step(self, number: int) -> Any:
+        self.array[:] = number + 1
+        self.array.region.notify()
+        while (found := self.answered()) != 2 * (number + 1):
+            pass  # the state before the first one
+        return found
+
+    def end(self) -> None:
+        self.array.region.close()
+
+
+class MachinesZeroMQ(OverZeroMQ):
+    def prepare(self) -> None:
+        self.address = f"tcp://127.0.0.1:{peers.free_port()}"
+
+    def serve(self) -> None:
+        arrays = self.socket("PULL", binds=False)
+        while True:
+            there = numpy.frombuffer(arrays.recv(copy=False).buffer, "f4")
+            self.answer(there[0] + there[-1])
+
+    def begin(self) -> None:
+        self.arrays = self.socket("PUSH", binds=True)
+
+    def step(self, number: int) -> Any:
+        self.arrays.send(numpy.full(WEIGHTS, number + 1, "f4"), copy=False)
+        return self.answered()
+
+
+class MachinesRedis(OverRedis):
+    def serve(self) -> None:
+        self.begin()
+        heard = self.redis.pubsub()
+        heard.subscribe(self.id)
+        for message in heard.listen():
+            if message["type"] == "message":
+                there = numpy.frombuffer(message["data"], "f4")
+                self.answer(there[0] + there[-1])
+
+    def step(self, number: int) -> Any:
+        while not self.redis.publish(self.id, numpy.full(WEIGHTS, number + 1, "f4").tobytes()):
+            pass  # nobody has subscribed yet
+        return self.answered()
+
+
 # ---- measured ----
 
 
@@ -802,6 +938,12 @@ JOBS = {
     "work queue": Job(
         "a task done", (WorkZinc, WorkQueue, WorkRedis, WorkRay), pixels_of_all, TASKS
     ),
+    "data loader": Job(
+        "a batch, added up",
+        (LoaderZinc, LoaderQueue, LoaderTorch),
+        lambda _: TASKS * BATCH * int(numpy.prod(ITEM)),
+        TASKS,
+    ),
     "vector environments": Job(
         "a step of four",
         (StepsZinc, StepsPipe, StepsMemory),
@@ -820,6 +962,11 @@ JOBS = {
         RECORDS,
     ),
     "asyncio service": Job("a call", (ServiceZinc, ServiceExecutor), pixels_of_all, TASKS),
+    "several machines": Job(
+        "an array, added up",
+        (MachinesZinc, MachinesZeroMQ, MachinesRedis),
+        lambda number: 2 * (number + 1),
+    ),
 }
 
 
