@@ -617,6 +617,24 @@ def test_other_process_of_a_job_that_has_failed_is_found_out() -> None:
         run(1)
 
 
+def test_way_that_fails_takes_no_other_one_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(jobs.StepsPipe):
+        """One whose library has something."""
+
+        name = "failing"
+
+        def begin(self) -> None:
+            raise OSError("it is not in the mood")
+
+    job = dataclasses.replace(jobs.JOBS["vector environments"], ways=(Failing, jobs.StepsZinc))
+    monkeypatch.setitem(jobs.JOBS, "vector environments", job)
+    found = list(jobs.measure("vector environments", ("failing", "zinc"), QUICK))
+    assert {one.contender: one.skipped for one in found} == {
+        "failing": "failed: OSError: it is not in the mood",
+        "zinc": None,
+    }
+
+
 TOLD = re.compile(r"^\| (.+?) \| .+ \| .+ \| (\d+) \|$", re.MULTILINE)
 
 
