@@ -353,7 +353,7 @@ class Items:
 
 
 class LoaderTorch(Way):
-    name = "torch's DataLoader"
+    name = "torch DataLoader"
     needs = ("torch",)
     others = 0
 
