@@ -125,6 +125,7 @@ class Run:
         if self.pid == 0:
             status = 1
             gc.disable()  # which would close what was its parent's amid what is counted
+            os.write(writer, b"!")  # what is done after each fork is done
             try:
                 while not select.select([gate], [], [], 0.001)[0]:
                     os.getpgid(0)
@@ -134,6 +135,7 @@ class Run:
                 os._exit(status)
         os.close(writer)
         os.close(gate)
+        os.read(self.reader, 1)
         strace = ["strace", "-qq", "-o", str(self.log), "-p", str(self.pid), *options]
         self.strace = subprocess.Popen(strace, stderr=subprocess.PIPE)
         # By a call that no operation makes: what is counted begins behind it.
