@@ -87,9 +87,9 @@ def holders() -> dict[Inode, list[Holder]]:
             if inodes:
                 user = user_name(os.stat(f"/proc/{entry}").st_uid)
                 words = command(entry)
-                began, stopped = beginning(entry), is_stopped(entry)
-                facts = " ".join(words), program(words), user, began, stopped
-                holder = Holder(int(entry), *facts)
+                told = status(entry)
+                began, stopped = beginning(told), told[:1] in (["T"], ["t"])
+                holder = Holder(int(entry), " ".join(words), program(words), user, began, stopped)
                 for inode in inodes:
                     found.setdefault(inode, []).append(holder)
     return found
@@ -144,14 +144,8 @@ def status(process: str) -> list[str]:
     return read(f"/proc/{process}/stat").rpartition(")")[2].split()
 
 
-def is_stopped(process: str) -> bool:
-    """Return whether a process was stopped, by a signal or a debugger."""
-    return status(process)[:1] in (["T"], ["t"])
-
-
-def beginning(process: str) -> float:
-    """Return when a process began, in seconds since 1970; 0 if it has ended."""
-    fields = status(process)
+def beginning(fields: list[str]) -> float:
+    """Return when a process of this status began, in seconds since 1970; 0 if it has ended."""
     if len(fields) < 20:
         return 0
     _, _, boot = read("/proc/stat").partition("\nbtime ")

@@ -120,7 +120,6 @@ class Run:
         self.log.unlink(missing_ok=True)
         self.reader, writer = os.pipe()
         gate, opened = os.pipe()
-        gc.collect()
         self.pid = os.fork()
         if self.pid == 0:
             status = 1

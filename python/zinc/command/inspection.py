@@ -155,11 +155,8 @@ class Region:
 
     def program_of(self, pid: int) -> str:
         """Return a process's number, and what it runs if it is attached and may be seen."""
-        found = (
-            f" {holder.program}{', STOPPED' if holder.stopped else ''}"
-            for holder in self.holders
-            if holder.pid == pid
-        )
+        holders = (holder for holder in self.holders if holder.pid == pid)
+        found = (f" {holder.program}{stopped_text(holder)}" for holder in holders)
         return f"{pid}{next(found, '')}"
 
     def as_json(self) -> dict[str, Any]:
@@ -169,6 +166,11 @@ class Region:
         fields["mode"] = f"{self.mode:04o}"
         fields["id"] = f"{self.id:016x}"  # as a number, many a reader of JSON would round it
         return {**fields, "path": self.path, "contents": self.contents, "age": self.age}
+
+
+def stopped_text(holder: Holder) -> str:
+    """Return what is to be said of a process that does nothing."""
+    return ", STOPPED" if holder.stopped else ""
 
 
 def array_text(metadata: bytes) -> str:

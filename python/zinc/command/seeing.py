@@ -120,8 +120,7 @@ def show(region: Region) -> None:
     table.add_column(overflow="fold")
     created = datetime.datetime.fromtimestamp(region.created_at).astimezone()
     holders = [
-        plain(f"{h.pid} {h.command} ({h.user}){', STOPPED' if h.stopped else ''}")
-        for h in region.holders
+        plain(f"{h.pid} {h.command} ({h.user}){inspection.stopped_text(h)}") for h in region.holders
     ]
     waking = ", woken by each notification" if region.wakes_always else ""
     outside = {

@@ -48,6 +48,7 @@ WHAT = {REGION: "region", CHANNEL: "channel", QUEUE: "queue"}
 
 # Zenoh's batches have 65,535 bytes, of which its own heads take some.
 BATCH = 65_000
+LARGE = 4 * BATCH
 HEAD = struct.Struct("<4sBBHQ")
 STATE_HEAD = struct.Struct("<QQQ")
 MESSAGES_HEAD = struct.Struct("<Q")
@@ -57,9 +58,9 @@ NUMBER = struct.Struct("<Q")
 REPORT_HEAD = struct.Struct("<QQQQHH")
 _FACTS = struct.Struct("<BBBxIQQQQQQ")
 
-PART = 4 * BATCH - HEAD.size - STATE_HEAD.size
+PART = LARGE - HEAD.size - STATE_HEAD.size
 MESSAGE_ROOM = BATCH - HEAD.size - ITEMS_HEAD.size
-MESSAGE_PART = 4 * BATCH - HEAD.size - ITEMS_HEAD.size - RECORD.size
+MESSAGE_PART = LARGE - HEAD.size - ITEMS_HEAD.size - RECORD.size
 # Deliveries that a report may name.
 MOST_DONE = 4096
 MOST_METADATA = 2048
