@@ -86,6 +86,8 @@ SWIFT_BUILD = [
     # What a notification, a lock or a message goes through says @_optimize(speed).
     *of_swift("-Osize", "-Xllvm", "-sil-disable-pass=closure-specialize"),
     *of_swift("-Xllvm", "-sil-inline-overall-caller-block-limit=1"),
+    # So that the linker can leave out what nothing calls, and fold what is equal.
+    *of_swift("-Xfrontend", "-function-sections"),
     # That would leave hashes in the library, and they depend on where it was built.
     *of_swift("-Xfrontend", "-disable-incremental-llvm-codegen"),
 ]

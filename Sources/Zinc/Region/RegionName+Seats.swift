@@ -27,11 +27,25 @@ extension RegionName {
     of file: borrowing Descriptor, from offset: Int, _ size: Int,
     _ body: (UnsafeMutableRawPointer) throws(Failure) -> Value
   ) throws(Failure) -> Value {
-    let memory = unsafe try allocate(UInt(size))
+    let memory = unsafe try copy(of: file, from: offset, size)
     defer { unsafe czinc_free(memory) }
-    let count = unsafe czinc_pread(file.raw, memory, UInt(size), Int64(offset))
-    try check(Int32(clamping: count), "pread")
-    guard count == size else { throw Failure(EBADMSG, "damaged: its file is cut short") }
     return unsafe try body(memory)
+  }
+
+  // Apart from `withCopy`, of which there is one for each kind of result.
+  @inline(never)
+  private static func copy(of file: borrowing Descriptor, from offset: Int, _ size: Int)
+    throws(Failure) -> UnsafeMutableRawPointer
+  {
+    let memory = unsafe try allocate(UInt(size))
+    do throws(Failure) {
+      let count = unsafe czinc_pread(file.raw, memory, UInt(size), Int64(offset))
+      try check(Int32(clamping: count), "pread")
+      guard count == size else { throw Failure(EBADMSG, "damaged: its file is cut short") }
+      return unsafe memory
+    } catch {
+      unsafe czinc_free(memory)
+      throw error
+    }
   }
 }

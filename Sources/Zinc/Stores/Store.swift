@@ -97,6 +97,16 @@ enum Store {
     _ handle: Handle, _ how: Notification.WaitOptions = [], deadline: UInt64 = 0,
     _ body: (StoreTable) throws(Failure) -> Value
   ) throws(Failure) -> Value {
+    let (table, lock) = unsafe try lockTable(handle, how, deadline)
+    defer { _ = lock.tryRelease() }
+    return try body(table)
+  }
+
+  // Apart from `locked`, of which there is one for each kind of result.
+  @inline(never)
+  private static func lockTable(
+    _ handle: Handle, _ how: Notification.WaitOptions, _ deadline: UInt64
+  ) throws(Failure) -> (StoreTable, Lock) {
     let table = unsafe try StoreTable(of: handle)
     guard unsafe !handle.pointee.isReadonly else {
       throw Failure(
@@ -104,8 +114,7 @@ enum Store {
     }
     let lock = unsafe Lock(handle)
     if !lock.tryAcquire() { unsafe try acquire(lock, handle, table, how, deadline) }
-    defer { _ = lock.tryRelease() }
-    return try body(table)
+    return (table, lock)
   }
 
   private static let longestHold: UInt64 = 5_000_000_000

@@ -13,10 +13,22 @@ struct Failure: Error {
 
   private static let failedCall: UInt64 = 1 << 31
 
+  /// Of a positive errno.
+  @inline(__always)
+  init(_ code: Int32, _ text: StaticString) {
+    unsafe self.init(UInt64(UInt32(bitPattern: code)), text.cString)
+  }
+
+  // Most have no figures, and each of those would pass on three zeros.
+  @inline(never)
+  private init(_ code: UInt64, _ text: UnsafePointer<CChar>) {
+    unsafe self.init(code, text, 0, 0, 0)
+  }
+
   /// Of a positive errno; each `%` of the text stands for the next figure.
   @inline(__always)
   init(
-    _ code: Int32, _ text: StaticString, _ first: UInt64 = 0, _ second: UInt64 = 0,
+    _ code: Int32, _ text: StaticString, _ first: UInt64, _ second: UInt64 = 0,
     _ third: UInt64 = 0
   ) {
     unsafe self.init(UInt64(UInt32(bitPattern: code)), text.cString, first, second, third)
