@@ -522,6 +522,57 @@ static void barrier(void) {
     zinc_close(handle);
 }
 
+/* Who uses the region, and stays. */
+static void sit(ZincHandle handle) {
+    EXPECT(zinc_lock_acquire(handle, ZINC_OWN_LOCK, NULL) == 0);
+    EXPECT(zinc_lock_release(handle, ZINC_OWN_LOCK) == 0);
+    say_ready();
+    pause();
+}
+
+/* A death breaks each barrier of a region, whoever finds it first: here who waits at the first one, or
+   for readers. */
+static void barriers(void) {
+    enum { FIRST = 0, SECOND = 512, LOCK = 1024 };
+    ZincHandle handle;
+    EXPECT(zinc_create(name, 4 * 4096, &handle) == 0);
+    EXPECT(zinc_primitive_init(handle, FIRST, ZINC_BARRIER, 2) == 0);
+    EXPECT(zinc_primitive_init(handle, SECOND, ZINC_BARRIER, 2) == 0);
+    uint32_t phase;
+    ZincWaitOptions long_enough = in(10000), soon = in(60);
+    Child child = start(sit, handle);
+    await_ready(child);
+    end(child, 1);
+    uintptr_t places[] = {FIRST, SECOND};
+    for (int i = 0; i < 2; i++) {
+        EXPECT(zinc_barrier_arrive(handle, places[i], &phase, NULL) == 0);
+        EXPECT(zinc_barrier_wait(handle, places[i], phase, &long_enough) == -EPIPE);
+        EXPECT(zinc_barrier_reset(handle, places[i]) == 0);
+    }
+    /* Known to both: it breaks none any more. */
+    for (int i = 0; i < 2; i++) {
+        EXPECT(zinc_barrier_arrive(handle, places[i], &phase, NULL) == 0);
+        soon = in(60);
+        EXPECT(zinc_barrier_wait(handle, places[i], phase, &soon) == -ETIMEDOUT);
+        EXPECT(zinc_barrier_reset(handle, places[i]) == 0);
+    }
+    child = start(sit, handle);
+    await_ready(child);
+    end(child, 1);
+    ZincHandle other;
+    EXPECT(zinc_open(name, &other) == 0);
+    EXPECT(zinc_rwlock_acquire_read(other, LOCK, NULL) == 0);
+    soon = in(60);
+    EXPECT(zinc_rwlock_acquire_write(handle, LOCK, &soon) == -ETIMEDOUT);
+    EXPECT(zinc_rwlock_release_read(other, LOCK) == 0);
+    zinc_close(other);
+    for (int i = 0; i < 2; i++) {
+        EXPECT(zinc_barrier_arrive(handle, places[i], &phase, NULL) == 0);
+        EXPECT(zinc_barrier_wait(handle, places[i], phase, &long_enough) == -EPIPE);
+    }
+    zinc_close(handle);
+}
+
 /* Interrupted, who writes keeps its turn: readers that overlap are not let in before it. */
 static void turns(void) {
     ZincHandle one = open_one(ZINC_RWLOCK, 0), other = open_one(ZINC_RWLOCK, 0);
@@ -579,6 +630,7 @@ int main(int count, char **arguments) {
     event();
     number();
     barrier();
+    barriers();
     turns();
     scribbles();
     return failures != 0;

@@ -4,7 +4,7 @@ internal import Synchronization
 /// A number of parties that wait for each other, phase after phase.
 ///
 ///     u32 parties     as many; 0 until the first one says
-///     u32 unused
+///     u32 deaths      of the region when this one began anew
 ///     u64 state       phase << 32 | how the last 31 ended << 1, the last one lowest: 1 is that all
 ///                     were there, 0 a reset | 1 if this one is broken
 ///     u64 each place  the phase << 32 | who
@@ -13,6 +13,10 @@ internal import Synchronization
 /// once it has done what is to be done between two. It breaks when somebody dies who waits, or
 /// who sits and has not come; when somebody gives up; and when somebody says so. Who was stopped
 /// learns how its own phase ended, whatever came after that.
+///
+/// A seat is cleared of a dead one by whoever finds it, who may wait for something else in the region,
+/// or be killed or stopped before it has said so: so all count the deaths, and each barrier looks at
+/// their number. tests/model searches this with kills.
 @safe struct Barrier {
   static let alignment = 8
 
@@ -35,6 +39,8 @@ internal import Synchronization
   private let handle: Attachment.Handle
   private let state: UnsafeMutablePointer<Atomic<UInt64>>
   private let places: UnsafeMutablePointer<Atomic<UInt64>>
+  /// The number of deaths that have broken this one, or came before it.
+  private let known: UnsafeMutablePointer<Atomic<UInt32>>
   let parties: Int
 
   /// As a semaphore's with its permits.
@@ -42,6 +48,13 @@ internal import Synchronization
     let smallest = Barrier.size(max(wanted, 1))
     let base = unsafe try Attachment.place(
       handle, offset, smallest, alignment: Barrier.alignment)
+    unsafe known = unsafe (base + 4).assumingMemoryBound(to: Atomic<UInt32>.self)
+    // Before it becomes one, so that none after that is taken for known.
+    let earlier = unsafe handle.pointee.header.seats.deaths
+    if unsafe wanted != 0 && base.load(as: UInt32.self) == 0 {
+      _ = unsafe known.pointee.compareExchange(
+        expected: 0, desired: earlier, ordering: .sequentiallyConsistent)
+    }
     parties = unsafe try Attachment.agree(
       on: base, wanted, room: (handle.pointee.capacity - offset - 16) / 8)
     unsafe self.handle = unsafe handle
@@ -166,10 +179,13 @@ internal import Synchronization
     }
   }
 
-  /// Begins anew, whoever waits: for those it is broken.
+  /// Begins anew, whoever waits: for those it is broken, at once, since they hear of no earlier death
+  /// as soon as that is known.
   func reset() throws(Failure) {
     _ = unsafe try Attachment.seated(handle)
+    abort()
     _ = unsafe try Attachment.sweepSeats(handle)
+    unsafe known.pointee.store(deaths, ordering: .sequentiallyConsistent)
     while true {
       let now = now
       if change(now, to: now.next(isMet: false)) { return }
@@ -184,12 +200,13 @@ internal import Synchronization
     return isChanged
   }
 
+  private var deaths: UInt32 { unsafe handle.pointee.header.seats.deaths }
+
   /// Breaks it if somebody has died who sat, or has come and left: has something changed?
   private func sweep(_ phase: UInt32) throws(Failure) -> Bool {
-    if unsafe try Attachment.sweepSeats(handle) > 0 {
-      // Nobody finds that one again: this breaks whichever phase has begun meanwhile.
-      abort()
-      return true
+    _ = unsafe try Attachment.sweepSeats(handle)
+    if unsafe known.pointee.load(ordering: .sequentiallyConsistent) != deaths {
+      return breakUp(phase)
     }
     for place in 0..<parties {
       let one = who(place, phase)

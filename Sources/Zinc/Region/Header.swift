@@ -7,8 +7,8 @@ internal import Synchronization
 /// and the persistent flag, what `RegionFile.isKept` asks, and that byte 0 is locked by who is
 /// attached.
 ///
-/// All but the three words of its `Notification`, the two of its `Keeping`, its owner, its lock and its seats
-/// are written once, before anybody else can see the region.
+/// All but the three words of its `Notification`, the two of its `Keeping`, its owner, its lock, and its
+/// seats with the number of deaths, are written once, before anybody else can see the region.
 @safe struct Header {
   static let magic: UInt64 = 0x5A49_4E43_5F52_4547
   static let version: UInt16 = 4
@@ -23,6 +23,7 @@ internal import Synchronization
   static let wokenOffset = 56
   static let keptUntilOffset = 72
   static let ticketsOffset = 80
+  static let deathsOffset = 84
   static let ownerOffset = 88
   static let lockOffset = 96
   static let seatsOffset = 128
@@ -62,7 +63,9 @@ internal import Synchronization
     unsafe (base + Header.ownerOffset).assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
-  var seats: SeatTable { unsafe SeatTable(base + Header.seatsOffset) }
+  var seats: SeatTable {
+    unsafe SeatTable(base + Header.seatsOffset, deaths: word(Header.deathsOffset))
+  }
 
   /// Where the region's own lock is.
   var lock: UnsafeMutableRawPointer { unsafe base + Header.lockOffset }

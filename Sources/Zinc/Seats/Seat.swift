@@ -63,7 +63,11 @@ internal import Synchronization
     for wantsIdle in [true, false] {
       for seat in 0..<SeatTable.count where (table.role(seat) == 0) == wantsIdle {
         guard try file.tryLock(.seat(seat), exclusive: true) else { continue }  // s1
-        if table.role(seat) == 0 || clean(seat) { return seat }
+        if table.role(seat) == 0 { return seat }
+        if clean(seat) {
+          table.countDeath()
+          return seat
+        }
         file.unlock(.seat(seat))
       }
     }

@@ -62,8 +62,20 @@ extension LockByte {
   }
 
   private let base: UnsafeMutableRawPointer
+  private let dead: UnsafeMutablePointer<Atomic<UInt32>>
 
-  init(_ base: UnsafeMutableRawPointer) { unsafe self.base = unsafe base }
+  init(_ base: UnsafeMutableRawPointer, deaths: UnsafeMutablePointer<Atomic<UInt32>>) {
+    unsafe self.base = unsafe base
+    unsafe dead = unsafe deaths
+  }
+
+  /// How many were found dead on their seats. Of those who wait for somebody, one finds the death: the
+  /// others see it here.
+  var deaths: UInt32 { unsafe dead.pointee.load(ordering: .sequentiallyConsistent) }
+
+  /// Before the seat is another's or nobody's: who is killed in between has counted it, and the next one
+  /// does once more.
+  func countDeath() { unsafe dead.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent) }
 
   func state(_ seat: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
     unsafe (base + seat * SeatTable.stride).assumingMemoryBound(to: Atomic<UInt32>.self)
@@ -152,6 +164,7 @@ extension LockByte {
     for seat in 0..<SeatTable.count where role(seat) != 0 && seat != own {
       guard try file.tryLock(.seat(seat), exclusive: true) else { continue }
       if role(seat) != 0 && clean(seat) {
+        countDeath()
         clear(seat)
         count += 1
       }

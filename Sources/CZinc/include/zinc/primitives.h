@@ -137,7 +137,11 @@ int32_t zinc_event_wait(ZincHandle handle, uintptr_t offset, const ZincWaitOptio
 int32_t zinc_number_wait(ZincHandle handle, uintptr_t offset, uint32_t bytes, uint64_t value,
                          const ZincWaitOptions *wait);
 
-/* ---- a barrier ---- */
+/* ---- a barrier ----
+ *
+ * In a region with more in it, the death of who has used anything of that which takes a seat breaks
+ * each barrier there.
+ */
 
 /**
  * Comes to the barrier: a place, from 0, and in `*phase` what the other two calls want. Who gets the
