@@ -36,6 +36,10 @@ _PREFIX = "reply-"
 # caller that takes no replies; that it has nothing to do before it looks which callers are gone.
 _LOOK, _PATIENCE, _IDLE = 25.0, 1000.0, 2000.0
 
+# Looks take one part in so many of the time: hundreds who wait in one process would else leave none
+# for the one that is to go on.
+_SHARE = 100
+
 # Of what an exception says, and of where it was, so many characters go to the caller.
 _LONGEST = 1 << 16
 
@@ -103,7 +107,8 @@ class Client(_named.Named, _named.Closing):
         wait. Each call is served at most once; one that was given up may still be.
 
         What the function raises is raised here, with `RemoteTraceback` as its cause. Raises
-        PeerDiedError within 100 ms if its server is killed, or nobody serves any more; TimeoutError
+        PeerDiedError within 100 ms if its server is killed, or nobody serves any more, and within a
+        second where hundreds of calls wait in one process; TimeoutError
         if the time is over; ShutDown if the service was shut down; ValueError if this is closed;
         and what pickling the arguments and loading the result raises.
         """
@@ -225,6 +230,7 @@ class _Call:
         self.parts: _objects.Parts | _objects.Moved | None = None
         self.numbers: list[int] = []  # that of the request, once it is sent
         self.reply: tuple[Any, ...] | None = None
+        self.pause = _LOOK
 
     def __enter__(self) -> Self:
         self.replies = self.client._begin()
@@ -258,7 +264,7 @@ class _Call:
             self.parts.send(self.requests, 0, wait, self.numbers, head)
         except _zinc.FullError:
             where = f"call {self.client.name!r}"
-            if not _served(self.requests):
+            if not self.is_served():
                 what = f"{where}: nobody serves it any more"
                 raise PeerDiedError(errno.ECONNRESET, what) from None
             if time.monotonic() >= self.end:
@@ -268,13 +274,20 @@ class _Call:
 
     def nap(self) -> float:
         """Return how long to wait until the next look, in milliseconds."""
-        return max(0.0, min(_LOOK, (self.end - time.monotonic()) * 1000))
+        return max(0.0, min(self.pause, (self.end - time.monotonic()) * 1000))
+
+    def is_served(self) -> bool:
+        """Return whether somebody serves."""
+        begin = time.monotonic()
+        is_served = _served(self.requests)
+        self.pause = min(max(_LOOK, _SHARE * (time.monotonic() - begin) * 1000), _PATIENCE)
+        return is_served
 
     def look(self) -> None:
         """Is somebody going to answer? Else raise, unless it has been done meanwhile."""
         where = f"call {self.client.name!r}"
         state = _zinc.find_message(self.requests.region, self.numbers[0])
-        if state == _zinc.TASK_HELD or (state == _zinc.TASK_WAITS and _served(self.requests)):
+        if state == _zinc.TASK_HELD or (state == _zinc.TASK_WAITS and self.is_served()):
             if time.monotonic() >= self.end:
                 what = "it is at work" if state == _zinc.TASK_HELD else "no server was free"
                 raise TimeoutError(f"{where}: no answer within {self.timeout_ms} ms, {what}")
