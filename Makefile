@@ -1,6 +1,7 @@
 # make            build the library and install the package into .venv, for development
 # make test       all tests
-# make test-portable    those of Python and C, with the library that does without what Linux alone has
+# make test-portable    of them those of Python and C, with a library that does without what Linux
+#                 alone has
 # make bindings   what the module in Go takes along with the tag zinc_static: headers and archive
 # make test-bindings    the tests of the bindings to Rust and Go
 # make check      formatting, lints, types, headers, binaries
@@ -17,7 +18,7 @@
 # make wheel      build dist/, install it without Swift in every Python and in Debian roots, test
 #                 ARCH=aarch64, or LIBC=musl: the wheel alone, for that kind of machine
 # make test-aarch64   the C and Python tests on an emulated processor, with what ARCH=aarch64 builds;
-#                 OPTIONS=… for pytest
+#                 OPTIONS=… for pytest; PAGE_SIZE=65536 on a whole emulated machine with such pages
 # make clean
 
 PYTHON ?= python3
@@ -48,9 +49,9 @@ OF_THE_SOURCES := docs documentation package site typing
 # than they compute.
 OF_OTHERS := bench dask demo engines machines metrics mirror mirror_machines mpi ray top_machines
 
-# What Python makes of memory that a region has given it, and what is linked to the package's library:
-# as little of it as of the others depends on how another library asks the system.
-SAME_ON_ANY := $(OF_OTHERS) array languages sharing standard torch views zero_copy
+# What is measured beside others, and programs that are linked to the package's own library: on another
+# one they would be the same.
+SAME_ON_ANY := bench languages
 
 .PHONY: build test test-portable test-models test-others test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-dask bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
 build: $(VENV)/.installed
@@ -72,15 +73,12 @@ $(VENV)/.demo: $(BIN)/python $(NATIVE)
 test: build binding-tools
 	tests/install strace spin valgrind redis-server hostname iproute2 util-linux chromium-headless-shell
 	$(PROGRAMS)
-	$(MAKE) --jobs 3 test-programs test-others test-models test-sources test-unprivileged test-bindings
+	$(MAKE) --jobs 3 test-programs test-others test-models test-portable test-sources \
+		test-unprivileged test-bindings
 
-# They take what the other tests leave of two processors, so that those keep their time. So does
-# what shows that the rules of a name's life hold without what Linux alone has; `make test-portable`
-# runs everything so, which takes half an hour more.
+# They take what the other tests leave of two processors, so that those keep their time.
 test-models: build
 	nice -n 19 $(BIN)/python -m pytest -p no:cacheprovider tests/python/*_model.py
-	nice -n 19 $(MAKE) test-portable \
-		PORTABLE_TESTS='portable crash ref_crash lifecycle sweep keep transitions barrier event_fd'
 
 test-programs: build
 	swift test --no-parallel # they look at their own /proc
@@ -112,9 +110,8 @@ $(PORTABLE)/.built: $(VENV)/.installed $(shell find python -name '*.py')
 test-portable: $(PORTABLE)/.built
 	tests/install strace hostname iproute2 util-linux
 	$(PROGRAMS) --product zinc-peer --scratch-path tests/programs/.build/portable -Xcc -DCZINC_PORTABLE
-	$(WITH_PORTABLE) $(BIN)/python -m pytest -p no:cacheprovider $(if $(PORTABLE_TESTS),\
-		$(PORTABLE_TESTS:%=tests/python/test_%.py),\
-		--ignore-glob '*_model.py' $(patsubst %,--ignore tests/python/test_%.py,$(SAME_ON_ANY) $(OF_THE_SOURCES)))
+	$(WITH_PORTABLE) $(BIN)/python -m pytest -p no:cacheprovider --ignore-glob '*_model.py' \
+		$(patsubst %,--ignore tests/python/test_%.py,$(SAME_ON_ANY) $(OF_THE_SOURCES))
 
 # Go comes with the extra `bindings` of the package. A machine that has Rust keeps its own.
 binding-tools:
@@ -219,6 +216,7 @@ CROSS := gcc-aarch64-linux-gnu libc6-dev-arm64-cross musl-tools qemu-user-static
 
 test-aarch64: build
 	tests/install $(CROSS) debootstrap
+	[ -z "$$PAGE_SIZE" ] || tests/install linux-source-6.1 flex bison bc libssl-dev qemu-system-arm
 	$(MAKE) wheel ARCH=aarch64
 	$(BIN)/python tests/emulated.py $(OPTIONS)
 

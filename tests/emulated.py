@@ -2,15 +2,15 @@
 
     python tests/emulated.py [PYTEST OPTION...]
 
-With PAGE_SIZE=65536 programs are told of pages of that many bytes, and get their memory in such. The
-kernel has its own all the same: it takes what is aligned to these, and files have as many of them
-as it says. So some tests of what memory a region has fail then.
-
 The wheel in dist/ is installed into a Debian root for arm64, which is made once, and kept in
 .build-roots. qemu-user translates its programs, and the kernel is this machine's: so this shows
 what the compiler made, and what the C library and the system calls of that machine are. It does
 not show what order a weaker processor lets others see writes in (tests/model does), or how fast
-anything is; and what traces programs, strace and debuggers, is not there. It takes root, and Linux 6.7 for a binfmt_misc of its own.
+anything is; and what traces programs, strace and debuggers, is not there. It takes root, and Linux
+6.7 for a binfmt_misc of its own.
+
+With PAGE_SIZE=65536 or 16384 a whole machine is emulated, which has a kernel with pages of so many
+bytes: Debian's sources are compiled for it, once, in some ten minutes, and kept in .build-kernels.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SKIPPED = {
     "test_docs.py": "the documentation is not there",
 }
 
-# Single tests of other files, by parts of their names.
+# Single tests of other files, by parts of their names: for what only qemu's translation has not.
 DESELECTED = {
     "ctrl_c_ends_a_wait": "qemu sleeps before the program waits, and the test takes that for its wait",
     "at_each_instruction": "qemu traces no programs",
@@ -115,6 +115,71 @@ def enter(command: str) -> int:
         holder.wait()
 
 
+SOURCES = "/usr/src/linux-source-6.1.tar.xz"
+KERNELS = ROOTS.parent / ".build-kernels"
+MACHINE = "qemu-system-aarch64 -M virt -cpu cortex-a72 -smp 2 -m 6144 -nographic -no-reboot"
+# What runs as the first process there, and with its command ends the machine.
+FIRST = """#!/bin/sh
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mkdir -p /dev/shm /dev/pts
+mount -t tmpfs -o mode=1777 none /dev/shm
+mount -t devpts none /dev/pts
+mount -t tmpfs none /tmp
+echo "$(uname -sr), pages of $(getconf PAGESIZE) bytes"
+result=0
+sh -c '{command}' || result=$?
+echo "{ended} $result"
+sync
+python3 -c 'import ctypes; ctypes.CDLL(None).reboot(0x4321fedc)'
+"""
+ENDED = "the tests have ended with"
+
+
+def make_kernel(page_size: int) -> Path:
+    """Compile a kernel with what the tests need, and pages of so many bytes."""
+    tree, build = KERNELS / "sources", KERNELS / str(page_size)
+    image = build / "arch/arm64/boot/Image"
+    if not tree.exists():
+        unpacked = KERNELS / "unpacked"
+        unpacked.mkdir(parents=True, exist_ok=True)
+        run("tar", "-C", unpacked, "--strip-components=1", "-xf", SOURCES)
+        unpacked.rename(tree)
+    if not image.exists():
+        build.mkdir(exist_ok=True)
+        settings = (Path(__file__).parent / "kernel.config").read_text()
+        settings += f"CONFIG_ARM64_{page_size // 1024}K_PAGES=y\n"
+        (build / "settings").write_text(settings)
+        make = ["make", "-s", "-C", str(tree), f"O={build}", "ARCH=arm64"]
+        make.append("CROSS_COMPILE=aarch64-linux-gnu-")
+        run(*make, f"KCONFIG_ALLCONFIG={build}/settings", "allnoconfig")
+        run(*make, f"-j{os.cpu_count()}", "Image")
+    return image
+
+
+def boot(kernel: Path, command: str) -> int:
+    """Run a command in the root, as the root of a machine of its own."""
+    first, disk = ROOT / "first", kernel.parents[3] / "disk"
+    first.write_text(FIRST.format(command=command.replace("'", "'\\''"), ended=ENDED))
+    first.chmod(0o755)
+    disk.unlink(missing_ok=True)
+    run("mke2fs", "-q", "-t", "ext4", "-d", ROOT, disk, "4G")
+    parameters = "root=/dev/vda rw init=/first console=ttyAMA0 panic=-1 quiet"
+    line = [*MACHINE.split(), "-kernel", str(kernel), "-append", parameters]
+    line += ["-drive", f"file={disk},if=none,format=raw,id=disk"]
+    line += ["-device", "virtio-blk-device,drive=disk"]
+    result = "1"
+    with subprocess.Popen(
+        line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as qemu:
+        assert qemu.stdout
+        for text in qemu.stdout:
+            print(text, end="", flush=True)
+            if text.startswith(ENDED):
+                result = text.split()[-1]
+    return int(result)
+
+
 def main(options: list[str]) -> int:
     """Install the wheel and the tests, and run them."""
     if not (ROOT / "made").exists():
@@ -130,18 +195,19 @@ def main(options: list[str]) -> int:
         target = ["--python-version=3.11", "--only-binary=:all:", f"--target={work}/site"]
         target += [f"--platform={tag}" for tag in tags]
         run(BIN / "python", "-m", "pip", "install", "-q", *target, f"{the_wheel(PLATFORM)}[test]")
-        for name, reason in {**SKIPPED, **DESELECTED}.items():
+        page_size = int(os.environ.get("PAGE_SIZE", "0"))
+        left_out = SKIPPED | ({} if page_size else DESELECTED)
+        for name, reason in left_out.items():
             print(f"without {name}: {reason}", flush=True)
         ignored = [f"--ignore-glob=*{name}*" for name in SKIPPED] + ["--ignore-glob=*_model.py"]
-        chosen = ["-k", f"not ({' or '.join(DESELECTED)})"]
+        chosen = [] if page_size else ["-k", f"not ({' or '.join(DESELECTED)})"]
         pytest = ["python3", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         inside = work.relative_to(ROOT)
         settings = f"env -i HOME=/root PATH=/usr/bin:/usr/sbin:/bin PYTHONPATH=/{inside}/site"
-        settings += f" QEMU_CPU={PROCESSOR}"
-        if "PAGE_SIZE" in os.environ:
-            settings += f" QEMU_PAGESIZE={int(os.environ['PAGE_SIZE'])}"
+        settings += "" if page_size else f" QEMU_CPU={PROCESSOR}"
         quoted = shlex.join([*pytest, *ignored, *chosen, *options])
-        return enter(f"cd /{inside} && exec {settings} {quoted} tests/python")
+        command = f"cd /{inside} && exec {settings} {quoted} tests/python"
+        return boot(make_kernel(page_size), command) if page_size else enter(command)
 
 
 if __name__ == "__main__":
