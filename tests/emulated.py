@@ -52,6 +52,7 @@ DESELECTED = {
     "too_small_for_one": "how large a huge page is stands in /sys, which is not there",
     "sparse_region_takes_what_is_touched": "qemu has no 64 GiB of addresses for a program",
     "what_the_command_tells": "as test_cli",
+    "processes_with_command_and_time": "the command that is told is qemu's",
     "100000000": "so many messages take minutes there; a test with fewer runs",
 }
 

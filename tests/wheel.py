@@ -173,6 +173,8 @@ def copy_tests(to: Path) -> None:
     shutil.copytree(ROOT / "tests", to / "tests", ignore=ignore)
     shutil.copytree(ROOT / "Sources/CZinc/include", to / "Sources/CZinc/include")
     shutil.copy(ROOT / "README.md", to)
+    (to / "docs/guides").mkdir(parents=True)
+    shutil.copy(ROOT / "docs/guides/objects.md", to / "docs/guides")
     options = (ROOT / "pyproject.toml").read_text()
     (to / "pyproject.toml").write_text(options[options.index("[tool.pytest") :])
 

@@ -43,6 +43,29 @@ def test_demo_tells_its_story_and_leaves_nothing() -> None:
     assert left(shown.pid) == []
 
 
+# Ctrl-C comes as it begins a process again.
+EARLY = """
+import signal
+from multiprocessing.context import SpawnProcess
+begun, begin = [], SpawnProcess.start
+def start(process):
+    begun.append(process)
+    if len(begun) == 7:
+        signal.raise_signal(signal.SIGINT)
+    begin(process)
+SpawnProcess.start = start
+"""
+
+
+def test_demo_that_a_signal_ends_as_it_begins_a_process() -> None:
+    code = f"{EARLY}\n{SHORT}"
+    shown = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    output, _ = shown.communicate()
+    assert shown.returncode == 0
+    assert " seen torn; " in output
+    assert left(shown.pid) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_demo_that_a_signal_ends_leaves_nothing(number: signal.Signals) -> None:
     shown = subprocess.Popen([sys.executable, "-c", SHORT], stdout=subprocess.PIPE, text=True)

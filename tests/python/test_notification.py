@@ -222,7 +222,7 @@ def test_wait_for_many_sleeps_until_one_speaks(name: str, count: int) -> None:
         )  # fmt: skip
         assert zinc.wait_any(many, None) == [many[which]]
         assert speaker.wait() == 0
-    assert len(os.listdir("/proc/self/task")) == threads
+    assert len(os.listdir("/proc/self/task")) <= threads
 
     def speak() -> None:
         for region in many:

@@ -150,9 +150,11 @@ class Demonstration:
 
     def end(self) -> None:
         """End them all."""
-        for process in self.processes.values():
+        # A signal may have come before one began.
+        begun = [process for process in self.processes.values() if process.pid is not None]
+        for process in begun:
             process.kill()
-        for process in self.processes.values():
+        for process in begun:
             process.join()
 
     def feed(self) -> None:
