@@ -1,7 +1,6 @@
 # make            build the library and install the package into .venv, for development
 # make test       all tests
-# make test-portable    of them those of Python and C, with a library that does without what Linux
-#                 alone has
+# make test-portable    those of Python and C, with a library that does without what Linux alone has
 # make bindings   what the module in Go takes along with the tag zinc_static: headers and archive
 # make test-bindings    the tests of the bindings to Rust and Go
 # make check      formatting, lints, types, headers, binaries
@@ -53,6 +52,10 @@ OF_OTHERS := bench dask demo engines machines metrics mirror mirror_machines mpi
 # one they would be the same.
 SAME_ON_ANY := bench languages
 
+# What the portable library does in another way: names and their life, waits, memory, who is dead.
+OF_THE_SEAM := barrier crash event_fd exist keep lifecycle memory notification pages portable \
+	primitives ref_crash seats sweep transitions
+
 .PHONY: build test test-portable test-models test-others test-programs test-sources test-unprivileged check mutants docs demo soak fuzz size bench bench-dask bench-python wheel test-aarch64 bindings test-bindings binding-tools clean
 build: $(VENV)/.installed
 
@@ -73,12 +76,13 @@ $(VENV)/.demo: $(BIN)/python $(NATIVE)
 test: build binding-tools
 	tests/install strace spin valgrind redis-server hostname iproute2 util-linux chromium-headless-shell
 	$(PROGRAMS)
-	$(MAKE) --jobs 3 test-programs test-others test-models test-portable test-sources \
-		test-unprivileged test-bindings
+	$(MAKE) --jobs 3 test-programs test-others test-models test-sources test-unprivileged test-bindings
 
-# They take what the other tests leave of two processors, so that those keep their time.
+# They take what the other tests leave of two processors, so that those keep their time. So do those
+# on the portable library; `make test-portable` runs everything so, which takes a quarter of an hour.
 test-models: build
 	nice -n 19 $(BIN)/python -m pytest -p no:cacheprovider tests/python/*_model.py
+	nice -n 19 $(MAKE) test-portable PORTABLE_TESTS='$(OF_THE_SEAM)'
 
 test-programs: build
 	swift test --no-parallel # they look at their own /proc
@@ -110,8 +114,9 @@ $(PORTABLE)/.built: $(VENV)/.installed $(shell find python -name '*.py')
 test-portable: $(PORTABLE)/.built
 	tests/install strace hostname iproute2 util-linux
 	$(PROGRAMS) --product zinc-peer --scratch-path tests/programs/.build/portable -Xcc -DCZINC_PORTABLE
-	$(WITH_PORTABLE) $(BIN)/python -m pytest -p no:cacheprovider --ignore-glob '*_model.py' \
-		$(patsubst %,--ignore tests/python/test_%.py,$(SAME_ON_ANY) $(OF_THE_SOURCES))
+	$(WITH_PORTABLE) $(BIN)/python -m pytest -p no:cacheprovider $(if $(PORTABLE_TESTS),\
+		$(PORTABLE_TESTS:%=tests/python/test_%.py),\
+		--ignore-glob '*_model.py' $(patsubst %,--ignore tests/python/test_%.py,$(SAME_ON_ANY) $(OF_THE_SOURCES)))
 
 # Go comes with the extra `bindings` of the package. A machine that has Rust keeps its own.
 binding-tools:

@@ -535,7 +535,7 @@ static void sit(ZincHandle handle) {
 static void barriers(void) {
     enum { FIRST = 0, SECOND = 512, LOCK = 1024 };
     ZincHandle handle;
-    EXPECT(zinc_create(name, 4 * 4096, &handle) == 0);
+    EXPECT(zinc_create(name, 4 * (uintptr_t)sysconf(_SC_PAGESIZE), &handle) == 0);
     EXPECT(zinc_primitive_init(handle, FIRST, ZINC_BARRIER, 2) == 0);
     EXPECT(zinc_primitive_init(handle, SECOND, ZINC_BARRIER, 2) == 0);
     uint32_t phase;
