@@ -368,6 +368,12 @@ class Putting(Scenario):
         self.queue.close()
         assert regions() == []
 
+    def forget(self) -> None:
+        """Remove what one has left who was killed before the marks."""
+        self.queue.close()
+        for left in regions():
+            zinc.unlink(left.removeprefix("zinc_"))
+
 
 @pytest.mark.needs("strace")
 @pytest.mark.parametrize("before", ["nothing", "spare"])
@@ -383,7 +389,11 @@ def test_sender_killed_at_every_system_call(tmp_path: Path, name: str, before: s
     killed = 0
     for call, count in points:
         scenario.set_up()
-        killed += scenario.kill_at(call, count)
+        # So many calls may have been made before the marks where a machine is busy.
+        if not scenario.kill_at(call, count):
+            scenario.forget()
+            continue
+        killed += 1
         scenario.check()
         scenario.tear_down()
     assert killed >= len(points) * 0.8, (killed, points)
