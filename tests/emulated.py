@@ -160,7 +160,7 @@ def make_kernel(page_size: int) -> Path:
 
 def boot(kernel: Path, command: str) -> int:
     """Run a command in the root, as the root of a machine of its own."""
-    first, disk = ROOT / "first", kernel.parents[3] / "disk"
+    first, disk = ROOT / "first", KERNELS / "disk"
     first.write_text(FIRST.format(command=command.replace("'", "'\\''"), ended=ENDED))
     first.chmod(0o755)
     disk.unlink(missing_ok=True)

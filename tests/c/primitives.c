@@ -530,46 +530,46 @@ static void sit(ZincHandle handle) {
     pause();
 }
 
+/* Comes, and waits for the other one; how that ends. */
+static int32_t come_alone(ZincHandle handle, uintptr_t place, uint64_t milliseconds) {
+    uint32_t phase;
+    ZincWaitOptions wait = in(milliseconds);
+    EXPECT(zinc_barrier_arrive(handle, place, &phase, NULL) == 0);
+    return zinc_barrier_wait(handle, place, phase, &wait);
+}
+
+static void sit_and_die(ZincHandle handle) {
+    Child child = start(sit, handle);
+    await_ready(child);
+    end(child, 1);
+}
+
 /* A death breaks each barrier of a region, whoever finds it first: here who waits at the first one, or
    for readers. */
 static void barriers(void) {
     enum { FIRST = 0, SECOND = 512, LOCK = 1024 };
-    ZincHandle handle;
+    ZincHandle handle, other;
     EXPECT(zinc_create(name, 4 * (uintptr_t)sysconf(_SC_PAGESIZE), &handle) == 0);
-    EXPECT(zinc_primitive_init(handle, FIRST, ZINC_BARRIER, 2) == 0);
-    EXPECT(zinc_primitive_init(handle, SECOND, ZINC_BARRIER, 2) == 0);
-    uint32_t phase;
-    ZincWaitOptions long_enough = in(10000), soon = in(60);
-    Child child = start(sit, handle);
-    await_ready(child);
-    end(child, 1);
     uintptr_t places[] = {FIRST, SECOND};
+    for (int i = 0; i < 2; i++) EXPECT(zinc_primitive_init(handle, places[i], ZINC_BARRIER, 2) == 0);
+    sit_and_die(handle);
     for (int i = 0; i < 2; i++) {
-        EXPECT(zinc_barrier_arrive(handle, places[i], &phase, NULL) == 0);
-        EXPECT(zinc_barrier_wait(handle, places[i], phase, &long_enough) == -EPIPE);
+        EXPECT(come_alone(handle, places[i], 10000) == -EPIPE);
         EXPECT(zinc_barrier_reset(handle, places[i]) == 0);
     }
     /* Known to both: it breaks none any more. */
     for (int i = 0; i < 2; i++) {
-        EXPECT(zinc_barrier_arrive(handle, places[i], &phase, NULL) == 0);
-        soon = in(60);
-        EXPECT(zinc_barrier_wait(handle, places[i], phase, &soon) == -ETIMEDOUT);
+        EXPECT(come_alone(handle, places[i], 60) == -ETIMEDOUT);
         EXPECT(zinc_barrier_reset(handle, places[i]) == 0);
     }
-    child = start(sit, handle);
-    await_ready(child);
-    end(child, 1);
-    ZincHandle other;
+    sit_and_die(handle);
     EXPECT(zinc_open(name, &other) == 0);
     EXPECT(zinc_rwlock_acquire_read(other, LOCK, NULL) == 0);
-    soon = in(60);
+    ZincWaitOptions soon = in(60);
     EXPECT(zinc_rwlock_acquire_write(handle, LOCK, &soon) == -ETIMEDOUT);
     EXPECT(zinc_rwlock_release_read(other, LOCK) == 0);
     zinc_close(other);
-    for (int i = 0; i < 2; i++) {
-        EXPECT(zinc_barrier_arrive(handle, places[i], &phase, NULL) == 0);
-        EXPECT(zinc_barrier_wait(handle, places[i], phase, &long_enough) == -EPIPE);
-    }
+    for (int i = 0; i < 2; i++) EXPECT(come_alone(handle, places[i], 10000) == -EPIPE);
     zinc_close(handle);
 }
 

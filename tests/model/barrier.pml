@@ -21,6 +21,7 @@
 #define OPEN 0
 #define MET 1
 #define RESET 2
+#define BROKEN 3
 
 #define NOBODY 255
 
@@ -38,50 +39,53 @@ bool killed[PARTIES], outsider_killed, waits[PARTIES];
 bool broke[PHASES], gave_up[PHASES], aborted[PHASES];
 
 #define UNKNOWN(seat) (sits[seat] && dead[seat] && !is_old[seat])
-#define SEAT_TO_CLEAR (sits[0] && dead[0] && !gone[0] && !locked[0] || \
-    sits[1] && dead[1] && !gone[1] && !locked[1])
+#define TO_CLEAR(seat) (sits[seat] && dead[seat] && !gone[seat] && !locked[seat])
+#define SEAT_TO_CLEAR (TO_CLEAR(0) || TO_CLEAR(1))
 #define IS_OVER(who) (dead[who])
-#define OUTCOME(one) (phase == one -> (broken -> 3 : OPEN) : ends[one])
+#define OUTCOME(one) (phase == one -> (broken -> BROKEN : OPEN) : ends[one])
 
 inline tell_broken(one) {
-    assert(OUTCOME(one) != MET);                /* the others passed */
-    if
-    :: OUTCOME(one) == 3 || OUTCOME(one) == RESET -> broke[one] = true
-    :: else
-    fi
+    assert(OUTCOME(one) == BROKEN || OUTCOME(one) == RESET);    /* not that the others passed */
+    broke[one] = true
 }
 
 inline tell_met(one) {
     assert(!broke[one])
 }
 
-/* Breaks the phase, if it is that; `reason` is what it says. */
-inline break_up(one) {
-    do
-    :: atomic {
 #ifdef BREAK_ANY_PHASE
-            if
-            :: broken -> break
-            :: else -> broken = true;
+#define IS(one) true
 #else
-            if
-            :: phase != one || broken -> break
-            :: else -> broken = true;
+#define IS(one) (phase == one)
 #endif
-                assert(gave_up[phase] || aborted[phase] || UNKNOWN(0) || UNKNOWN(1) || is_twice);
-                break
-            fi
-        }
-    od
+
+/* Breaks the phase, if it is that, and for a reason. */
+inline break_up(one) {
+    atomic {
+        if
+        :: IS(one) && !broken ->
+            broken = true;
+            assert(gave_up[phase] || aborted[phase] || UNKNOWN(0) || UNKNOWN(1) || is_twice)
+        :: else
+        fi
+    }
 }
 
 /* Takes the lock of a seat that is to be cleared, in the step that finds it. */
 inline lock_one(s) {
     if
-    :: sits[0] && dead[0] && !gone[0] && !locked[0] -> s = 0
+    :: TO_CLEAR(0) -> s = 0
     :: else -> s = 1
     fi;
     locked[s] = true
+}
+
+/* By the kernel, of who was killed. */
+inline take_back(s) {
+    if
+    :: s < PARTIES -> locked[s] = false
+    :: else
+    fi
 }
 
 /* By who has its lock. */
@@ -140,32 +144,30 @@ proctype party(byte me) {
                 fi
             od;
             if
-            :: atomic { OUTCOME(mine) == 3 || OUTCOME(mine) == RESET -> tell_broken(mine); goto ended }
+            :: atomic { OUTCOME(mine) == BROKEN || OUTCOME(mine) == RESET -> tell_broken(mine); goto ended }
             :: atomic { OUTCOME(mine) == OPEN || OUTCOME(mine) == MET }
             fi;
             if
             :: place == PARTIES - 1 ->                      /* release */
-                do
-                :: atomic {
-                        if
+                atomic {
+                    if
 #ifdef MEET_BROKEN
-                        :: phase == mine ->
+                    :: phase == mine ->
 #else
-                        :: phase == mine && !broken ->
+                    :: phase == mine && !broken ->
 #endif
-                            assert(place_phase[0] == mine && place_phase[1] == mine);
-                            assert(place_who[0] != place_who[1]);
-                            ends[mine] = MET; phase++; broken = false; tell_met(mine); break
-                        :: else -> tell_broken(mine); goto ended
-                        fi
-                    }
-                od
+                        assert(place_phase[0] == mine && place_phase[1] == mine);
+                        assert(place_who[0] != place_who[1]);
+                        ends[mine] = MET; phase++; broken = false; tell_met(mine)
+                    :: else -> tell_broken(mine); goto ended
+                    fi
+                }
             :: else ->                                      /* wait */
                 waits[me] = true;
                 do
                 :: atomic { OUTCOME(mine) == MET -> tell_met(mine); waits[me] = false; break }
                 :: atomic {
-                        OUTCOME(mine) == 3 || OUTCOME(mine) == RESET ->
+                        OUTCOME(mine) == BROKEN || OUTCOME(mine) == RESET ->
                         tell_broken(mine); waits[me] = false; goto ended
                     }
                 :: atomic { me == 0 && OUTCOME(mine) == OPEN && round == 0 -> gave_up[mine] = true };
@@ -190,13 +192,7 @@ ended:
         atomic { sits[me] = false; waits[me] = false }
     } unless {
         atomic { killed[me] -> dead[me] = true; waits[me] = false }
-        /* The kernel takes its locks back. */
-        atomic {
-            if
-            :: s < PARTIES -> locked[s] = false
-            :: else
-            fi
-        }
+        atomic { take_back(s) }
     }
 }
 
@@ -204,13 +200,7 @@ ended:
 proctype outsider() {
     byte s = PARTIES;                                       /* whose seat it has locked */
     { atomic { SEAT_TO_CLEAR -> lock_one(s) }; clear_one(s) } unless {
-        atomic {
-            outsider_killed ->
-            if
-            :: s < PARTIES -> locked[s] = false
-            :: else
-            fi
-        }
+        atomic { outsider_killed -> take_back(s) }
     }
 }
 
@@ -226,11 +216,12 @@ proctype resetter() {
     :: atomic { SEAT_TO_CLEAR -> lock_one(s) }; clear_one(s)
     :: atomic { !SEAT_TO_CLEAR -> break }
     od;
+    atomic {
 #ifndef KNOW_BEFORE
-    atomic { known = deaths; cleared[0] = counted[0]; cleared[1] = counted[1] };
-#else
-    atomic { cleared[0] = counted[0]; cleared[1] = counted[1] };
+        known = deaths;
 #endif
+        cleared[0] = counted[0]; cleared[1] = counted[1]
+    };
     if
     :: true -> goto stopped                                 /* for good */
     :: true

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from .test_channel_model import part
 from .test_lock_model import follow
 from .test_model import SOURCES, holds
 
@@ -29,13 +30,6 @@ SOURCE = Sources(
 )
 
 
-def body(source: str, function: str) -> str:
-    """Return a function of a source."""
-    begin = source.index(f"func {function}(")
-    end = source.find("\n  }\n", begin)
-    return source[begin:end]
-
-
 def missing(definitions: dict[str, bool]) -> list[str]:
     """Return those that are defined, since the source has not what they stand for."""
     return [name for name, is_there in definitions.items() if not is_there]
@@ -43,14 +37,14 @@ def missing(definitions: dict[str, bool]) -> list[str]:
 
 def of_barrier(source: Sources) -> list[str]:
     """Return what the sources define for barrier.pml."""
-    seats, reset = body(source.table, "sweep"), body(source.barrier, "reset")
-    counts = "countDeath()" in seats and "!= deaths" in body(source.barrier, "sweep")
+    seats, reset = part(source.table, "func sweep("), part(source.barrier, "func reset(")
+    counts = "countDeath()" in seats and "!= deaths" in part(source.barrier, "func sweep(")
     return missing(
         {
             "COUNT_NOTHING": counts,
             "COUNT_AFTERWARDS": not counts or follow(seats, "countDeath()", "clear(seat)"),
-            "BREAK_ANY_PHASE": "now.phase != phase ||" in body(source.barrier, "breakUp"),
-            "MEET_BROKEN": "!now.isBroken &&" in body(source.barrier, "release"),
+            "BREAK_ANY_PHASE": "now.phase != phase ||" in part(source.barrier, "func breakUp("),
+            "MEET_BROKEN": "!now.isBroken &&" in part(source.barrier, "func release("),
             "RESET_LATE": follow(reset, "abort()", "known.pointee.store("),
             "KNOW_BEFORE": follow(reset, "sweepSeats(", "known.pointee.store(", "change(now"),
         }
@@ -59,12 +53,13 @@ def of_barrier(source: Sources) -> list[str]:
 
 def of_semaphore(source: Sources) -> list[str]:
     """Return what the source defines for semaphore.pml."""
-    sweep = body(source.semaphore, "sweep")
-    acquire = body(source.semaphore, "acquire")
+    sweep = part(source.semaphore, "func sweep(")
+    acquire = part(source.semaphore, "func acquire(")
     return missing(
         {
-            "TAKE_BLINDLY": "expected: 0, desired: me.bits" in body(source.semaphore, "take"),
-            "RELEASE_BLINDLY": "expected: me.bits, desired: 0" in body(source.semaphore, "release"),
+            "TAKE_BLINDLY": "expected: 0, desired: me.bits" in part(source.semaphore, "func take("),
+            "RELEASE_BLINDLY": "expected: me.bits, desired: 0"
+            in part(source.semaphore, "func release("),
             "SWEEP_BLINDLY": "expected: word, desired: 0" in sweep,
             "SWEEP_NOTHING": "try sweep(me)" in acquire,
         }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from .test_channel_model import part
 from .test_lock_model import ORDERS, follow, order
 from .test_model import SOURCES, holds, reordered, steps, swapped, without
 
@@ -38,30 +38,29 @@ def of_read_write(source: str) -> list[str]:
         is_in_order = follow(source, f"// {first}\n", f"// {second}\n")
         return is_in_order and is_strongest(source, first) and is_strongest(source, second)
 
-    def part(name: str) -> str:
-        """Return a function of it."""
-        return re.split(r"\n  }\n", source[source.index(f"func {name}(") :], maxsplit=1)[0]
-
     expect("LOOK_BEFORE_COUNTING", see_each_other("q1", "q2"))
     expect("LOOK_BEFORE_LEAVING", see_each_other("q4", "q5"))
     is_fenced = "p0" in named and is_strongest(source, "p0")
-    write = part("acquireWrite") + part("waitForReaders")
+    write = part(source, "func acquireWrite(") + part(source, "func waitForReaders(")
     expect(
         "LOOK_BEFORE_TAKING",
         is_fenced and follow(write, "writer.acquire(", "// p0\n", "nobodyReads()"),
     )
     pairs = order(source, "q4") & ORDERS["releasing"] and order(source, "p1") & ORDERS["acquiring"]
     expect("READ_AFTER_LEAVING", pairs)
-    expect("STAY", part("enter").count("leave(me)  // q3\n") == 2)
-    expect("LEAVE_SILENTLY", follow(part("leave"), "// q5\n", "Attachment.changed(handle)"))
+    expect("STAY", part(source, "func enter(").count("leave(me)  // q3\n") == 2)
+    expect(
+        "LEAVE_SILENTLY",
+        follow(part(source, "func leave("), "// q5\n", "Attachment.changed(handle)"),
+    )
     count = "line >> 12 == reader.generation ? line & most : 0"
-    expect("COUNT_THE_DEAD", count in part("count"))
-    expect("ASK_THE_LINE_ALONE", "&& isCurrent(line, seat)" in part("nobodyReads"))
+    expect("COUNT_THE_DEAD", count in part(source, "func count("))
+    expect("ASK_THE_LINE_ALONE", "&& isCurrent(line, seat)" in part(source, "func nobodyReads("))
     expect("SWEEPS=0", "sweepSeats(handle) > 0" in write)
-    is_told = "if word & LockRecord.died != 0 { throw" in part("mayRead")
+    is_told = "if word & LockRecord.died != 0 { throw" in part(source, "func mayRead(")
     if not is_told:
         definitions += ["READ_UNTOLD", "READ_ANYTHING=1"]
-    release = part("releaseWrite")
+    release = part(source, "func releaseWrite(")
     tells = "// p2\n" in release + "\n"
     expect("RELEASE_SILENTLY", tells)
     expect("NOTIFY_BEFORE_RELEASE", not tells or follow(release, "writer.release()", "// p2"))

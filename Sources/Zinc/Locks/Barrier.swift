@@ -49,11 +49,13 @@ internal import Synchronization
     let base = unsafe try Attachment.place(
       handle, offset, smallest, alignment: Barrier.alignment)
     unsafe known = unsafe (base + 4).assumingMemoryBound(to: Atomic<UInt32>.self)
-    // Before it becomes one, so that none after that is taken for known.
-    let earlier = unsafe handle.pointee.header.seats.deaths
-    if unsafe wanted != 0 && base.load(as: UInt32.self) == 0 {
-      _ = unsafe known.pointee.compareExchange(
-        expected: 0, desired: earlier, ordering: .sequentiallyConsistent)
+    if wanted != 0 {
+      // Read before it becomes one, so that none after that is taken for known.
+      let earlier = unsafe handle.pointee.header.seats.deaths
+      if unsafe base.load(as: UInt32.self) == 0 {
+        _ = unsafe known.pointee.compareExchange(
+          expected: 0, desired: earlier, ordering: .sequentiallyConsistent)
+      }
     }
     parties = unsafe try Attachment.agree(
       on: base, wanted, room: (handle.pointee.capacity - offset - 16) / 8)
